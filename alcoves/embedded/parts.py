@@ -1,0 +1,232 @@
+"""The table of parts: which programs make up Alcoves, in which order, and how each is asked to stop."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alcoves.embedded import postgres, redis
+from alcoves.embedded.ports import answers_tcp, http_status, in_url, reachable_host
+from alcoves.embedded.supervisor import Part, Probe
+
+PROJECT = Path(__file__).resolve().parents[2]
+RELOADED_FOLDERS = ("alcoves", "media", "ml", "storage", "templates")
+
+SERVERS, WEB, BACKGROUND = 1, 2, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that was decided before the first process starts."""
+
+    data: Path
+    sockets: Path
+    mode: str
+    host: str
+    port: int
+    metrics_port: int
+    flower_port: int
+    reload: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The URLs of servers that are not ours, by variable."""
+
+    @property
+    def serves(self) -> bool:
+        return self.mode in {"all", "server"}
+
+    @property
+    def works(self) -> bool:
+        return self.mode in {"all", "worker"}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        ours = {"DATABASE_URL": postgres.url(self.sockets), "REDIS_URL": redis.url(self.sockets)}
+        return {**ours, **self.given}
+
+    @property
+    def web_url(self) -> str:
+        return f"http://{in_url(reachable_host(self.host))}:{self.port}"
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.data / "postgres"
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def manage(*arguments: str) -> list[str]:
+    return python("manage.py", *arguments)
+
+
+def server_parts(plan: Plan, say: Callable[[str], None]) -> list[Part]:
+    """Postgres and Redis, unless the environment names others."""
+    parts = []
+    if "DATABASE_URL" not in plan.given:
+        parts.append(postgres_part(plan, say))
+    if "REDIS_URL" not in plan.given:
+        parts.append(redis_part(plan))
+    return parts
+
+
+def postgres_part(plan: Plan, say: Callable[[str], None]) -> Part:
+    def prepare() -> None:
+        postgres.initialise(plan.postgres_data, say=say)
+        postgres.clear_stale_pid(plan.postgres_data)
+
+    return Part(
+        name="postgres",
+        tier=SERVERS,
+        argv=postgres.command(plan.postgres_data, plan.sockets),
+        prepare=prepare,
+        ready=in_thread(lambda: postgres.is_ready(plan.sockets)),
+        # SIGINT is its fast stop; SIGTERM would wait for idle clients for ever.
+        stop_signals=((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0)),
+        quick_signal=signal.SIGQUIT,
+        death_signal=signal.SIGINT,
+        user_namespace=postgres.runs_as_root(),
+        ready_limit=120.0,
+    )
+
+
+def redis_part(plan: Plan) -> Part:
+    folder = plan.data / "redis"
+    return Part(
+        name="redis",
+        tier=SERVERS,
+        argv=redis.command(folder, plan.sockets),
+        prepare=lambda: folder.mkdir(mode=0o700, exist_ok=True),
+        ready=in_thread(lambda: redis.is_ready(plan.sockets)),
+        quick_signal=signal.SIGTERM,
+        death_signal=signal.SIGTERM,
+    )
+
+
+def web_part(plan: Plan) -> Part:
+    argv = python(
+        *("-m", "uvicorn", "alcoves.asgi:application", "--host", plan.host, "--port", str(plan.port)),
+        *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"),
+        *("--timeout-graceful-shutdown", "3"),
+    )
+    if plan.reload:
+        argv += ["--reload", *(word for folder in existing_folders() for word in ("--reload-dir", folder))]
+    return Part(
+        name="web",
+        tier=WEB,
+        argv=argv,
+        ready=web_is_ready(plan),
+        stop_signals=((signal.SIGTERM, 6.0),),
+        # The reloader's child would outlive a killed reloader; asked to end, it takes the child along.
+        death_signal=signal.SIGTERM if plan.reload else signal.SIGKILL,
+    )
+
+
+def background_parts(plan: Plan) -> list[Part]:
+    parts = []
+    if plan.works:
+        parts.append(worker_part(plan))
+    if plan.serves:
+        # One beat and one Flower per installation: they belong to the server.
+        parts += [beat_part(plan), flower_part(plan)]
+    return parts
+
+
+def worker_part(plan: Plan) -> Part:
+    async def answers() -> bool:
+        return (await http_status("127.0.0.1", plan.metrics_port, "/healthz"))[0] == 200
+
+    return Part(
+        name="workers",
+        tier=BACKGROUND,
+        argv=manage("worker"),
+        ready=answers if plan.metrics_port else lives_on(2.0),
+        # SIGTERM waits for the running tasks; SIGQUIT puts them back into their queue at once.
+        stop_signals=((signal.SIGTERM, 3.0), (signal.SIGQUIT, 7.0)),
+    )
+
+
+def beat_part(plan: Plan) -> Part:
+    schedule = plan.data / "run" / "celerybeat-schedule"
+    return Part(
+        name="beat",
+        tier=BACKGROUND,
+        argv=python(
+            *("-m", "celery", "-A", "alcoves", "beat", "--schedule", str(schedule)),
+            *("--pidfile", "", "-l", "WARNING"),
+        ),
+        ready=appears(schedule),
+        stop_signals=((signal.SIGTERM, 5.0),),
+    )
+
+
+def flower_part(plan: Plan) -> Part:
+    async def answers() -> bool:
+        return await answers_tcp("127.0.0.1", plan.flower_port)
+
+    return Part(
+        name="flower",
+        tier=BACKGROUND,
+        argv=manage("flower"),
+        ready=answers,
+        stop_signals=((signal.SIGTERM, 3.0),),
+    )
+
+
+def in_thread(question: Callable[[], bool]) -> Probe:
+    """A probe that blocks, asked in a thread."""
+
+    async def ask() -> bool:
+        return await asyncio.to_thread(question)
+
+    return ask
+
+
+def lives_on(seconds: float) -> Probe:
+    """For a part that answers nothing: ready when it has run for this long."""
+
+    async def wait() -> bool:
+        await asyncio.sleep(seconds)
+        return True
+
+    return wait
+
+
+def appears(path: Path) -> Probe:
+    """Ready when the part has made its file; an older file of that name does not count."""
+    before = _changed(path)
+
+    async def look() -> bool:
+        return _changed(path) != before
+
+    return look
+
+
+def _changed(path: Path) -> int:
+    found = sorted(path.parent.glob(f"{path.name}*"))
+    return max((each.stat().st_mtime_ns for each in found), default=0)
+
+
+def web_is_ready(plan: Plan) -> Probe:
+    host = reachable_host(plan.host)
+
+    async def answers() -> bool:
+        if (await http_status(host, plan.port, "/healthz"))[0] != 200:
+            return False
+        return (await http_status(host, plan.port, "/readyz"))[0] == 200
+
+    return answers
+
+
+def existing_folders() -> list[str]:
+    return [folder for folder in RELOADED_FOLDERS if (PROJECT / folder).is_dir()]
+
+
+def any_free_port() -> int:
+    """A loopback port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
