@@ -1,0 +1,1 @@
+"""The project: assembly, and who may come in."""

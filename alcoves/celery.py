@@ -1,0 +1,42 @@
+"""The Celery application: queues from alcoves.queues, steps of the worker, beat's table."""
+
+import os
+import signal
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Exchange, Queue
+
+from alcoves.queues import QUEUES
+from alcoves.scheduling import LeaseRenewer
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alcoves.settings.embedded")
+
+app = Celery("alcoves")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+exchange = Exchange("alcoves", type="direct")
+app.conf.task_queues = tuple(Queue(queue.name, exchange, routing_key=queue.name) for queue in QUEUES)
+app.conf.task_default_exchange = "alcoves"
+app.conf.task_default_routing_key = app.conf.task_default_queue
+app.conf.beat_schedule = {
+    "sweep-blobs": {"task": "media.sweep_blobs", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-uploads": {"task": "media.sweep_uploads", "schedule": 600.0, "options": {"expires": 600}},
+    "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
+}
+app.conf.task_routes = {"celery.*": {"queue": "maintenance"}}
+app.steps["consumer"].add(LeaseRenewer)
+app.autodiscover_tasks()
+
+
+class TerminatedError(SystemExit):
+    """The worker is stopping now: let the running task give its row back on the way out."""
+
+
+@signals.worker_process_init.connect
+def leave_by_exception(**_: Any) -> None:
+    """A child that is told to end unwinds, so that its claim is released instead of running out."""
+
+    def leave(*_: Any) -> None:
+        raise TerminatedError(0)
+
+    signal.signal(signal.SIGTERM, leave)

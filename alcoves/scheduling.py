@@ -1,0 +1,144 @@
+"""Which queue next, and keeping hold of what was taken.
+
+`CappedCycle` orders the queues at every poll by sampling without replacement in proportion to weight,
+and leaves out lanes that already fill their slots, so that quick work always finds one. `LeaseRenewer`
+turns Redis' visibility time-out into a lease: as long as this worker lives, its messages stay its own.
+Figures and reasons: docs/queues.md.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state as worker_state
+
+from alcoves.queues import BY_NAME, Lane
+
+LAST_POLL = "last_poll"
+pulse: dict[str, float] = {}
+"""When this worker last looked for work (monotonic seconds). The watchdog reads it."""
+
+
+class Slots:
+    """How many tasks of each lane may run at once in this worker. Empty (in publishers): no limits."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.caps: dict[Lane, int] = {}
+
+    def set(self, total: int, caps: dict[Lane, int]) -> None:
+        self.total, self.caps = total, caps
+
+    def open_lanes(self, running: Counter[Lane]) -> frozenset[Lane] | None:
+        """Lanes that may take one more, None for all. Pure but for the caps themselves."""
+        if not self.total:
+            return None
+        slow = sum(count for lane, count in running.items() if lane != "interactive")
+        lanes: set[Lane] = {"interactive"}
+        if slow < self.total - 1 or not self.caps:
+            lanes |= {
+                lane
+                for lane in ("standard", "heavy", "maintenance")
+                if running[lane] < self.caps.get(lane, self.total)
+            }
+        return frozenset(lanes)
+
+
+slots = Slots()
+
+
+def running_by_lane() -> Counter[Lane]:
+    """Tasks this worker has taken and not finished, by the lane of the queue they came from."""
+    counts: Counter[Lane] = Counter()
+    for request in tuple(worker_state.reserved_requests):
+        queue = BY_NAME.get((request.delivery_info or {}).get("routing_key", ""))
+        counts[queue.lane if queue else "interactive"] += 1
+    return counts
+
+
+def weighted_order(queues: Iterable[str], random_source: random.Random | None = None) -> list[str]:
+    """All queues, each place drawn in proportion to the weights of those left.
+
+    Drawing Exp(rate=weight) for each and sorting gives this distribution (Efraimidis and Spirakis, 2006).
+    """
+    draw = (random_source or random).expovariate
+    return sorted(queues, key=lambda name: draw(BY_NAME[name].weight if name in BY_NAME else 1))
+
+
+class CappedCycle:
+    """kombu's queue order strategy. Named by a dotted path, so it takes no arguments."""
+
+    def __init__(self, it: Iterable[str] | None = None) -> None:
+        self.queues: list[str] = list(it or ())
+
+    def update(self, it: Iterable[str]) -> None:
+        self.queues = list(it)
+
+    def consume(self, n: int) -> list[str]:
+        """The queues to wait on, in the order in which they are looked at."""
+        pulse[LAST_POLL] = time.monotonic()
+        lanes = slots.open_lanes(running_by_lane()) if slots.total else None
+        allowed = (name for name in self.queues if lanes is None or lane_of(name) in lanes)
+        return weighted_order(allowed)[:n]
+
+    def rotate(self, last_used: str) -> str:
+        """Nothing to turn: every poll draws anew."""
+        return last_used
+
+
+def lane_of(name: str) -> Lane:
+    queue = BY_NAME.get(name)
+    return queue.lane if queue else "interactive"
+
+
+class LeaseRenewer(bootsteps.StartStopStep):
+    """Re-scores this worker's unacknowledged messages every quarter of the visibility time-out.
+
+    A thread of its own: a timer of the hub stands still during a warm shutdown, and the task would run twice.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.stopped = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def start(self, parent: Any) -> None:
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(
+            target=self.keep, args=(parent, self.stopped), name="lease-renewer", daemon=True
+        )
+        self.thread.start()
+
+    def stop(self, parent: Any) -> None:
+        """Only the connection is going; what still runs is renewed until the process ends."""
+
+    def terminate(self, parent: Any) -> None:
+        self.stopped.set()
+
+    def keep(self, consumer: Any, stopped: threading.Event) -> None:
+        channel = consumer.task_consumer.channel
+        pause = channel.visibility_timeout / 4
+        while not stopped.wait(pause):
+            if getattr(consumer, "task_consumer", None) is None or consumer.task_consumer.channel is not channel:
+                return  # Reconnected: another thread keeps the new channel's messages.
+            renew(channel)
+
+
+def renew(channel: Any) -> int:
+    """Give every message this channel holds a fresh time-out; returns how many it held."""
+    tags = [tag for tag in list(channel.qos._delivered) if tag not in channel.qos._dirty]  # noqa: SLF001  kombu has no public view of it.
+    if not tags:
+        return 0
+    now = time.time()
+    try:
+        with channel.conn_or_acquire() as client:
+            client.zadd(channel.unacked_index_key, dict.fromkeys(tags, now), xx=True)
+    except channel.connection_errors:
+        return 0  # The consumer notices the same and reconnects; the ledger in Postgres is the real guard.
+    return len(tags)

@@ -1,0 +1,1 @@
+"""Settings: base, embedded (the default on a bare machine), production, test."""

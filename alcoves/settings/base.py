@@ -1,0 +1,263 @@
+"""What all environments share. Every variable is read through alcoves.env, which names it when it is bad.
+
+Each variable is described in docs/configuration.md; a test finds any that is missing there.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+
+from alcoves import env
+from alcoves.settings import urls
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+DATA_PATH = env.path("ALCOVES_DATA_PATH", BASE_DIR / "var")
+
+MODE = env.choice("ALCOVES_MODE", ("all", "server", "worker"), "all")
+DEBUG = False
+SECRET_KEY = env.secret("ALCOVES_SECRET_KEY")
+PUBLIC_URL = env.text("ALCOVES_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env.words("ALCOVES_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("ALCOVES_TRUSTED_ORIGINS", [PUBLIC_URL])
+
+INSTALLED_APPS = [
+    "alcoves.accounts",
+    "storage.apps.StorageConfig",
+    "media.apps.MediaConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_results",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "alcoves.urls"
+WSGI_APPLICATION = "alcoves.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# People. Too many wrong passwords lock the address and the account together for a while (django-axes).
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+AXES_FAILURE_LIMIT = env.integer("ALCOVES_LOGIN_FAILURES", 10, low=1)
+AXES_COOLOFF_TIME = timedelta(minutes=env.integer("ALCOVES_LOGIN_COOLOFF_MINUTES", 15, low=1))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_VERBOSE = False
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "gallery"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_NAME = "alcoves-session"
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_COOKIES = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = SECURE_COOKIES
+CSRF_COOKIE_SECURE = SECURE_COOKIES
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env.boolean("ALCOVES_BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    USE_X_FORWARDED_HOST = True
+
+# Postgres is the only truth; Redis is for speed only.
+DATABASE_URL = env.text("DATABASE_URL")
+QUEUE_HOST = env.text("ALCOVES_QUEUE_HOST", "localhost")
+QUEUE_PORT = env.integer("ALCOVES_QUEUE_PORT", 6389, low=1, high=65535)
+REDIS_URL = env.text("REDIS_URL", f"redis://{QUEUE_HOST}:{QUEUE_PORT}/0")
+DATABASES: dict[str, dict[str, Any]] = {}
+
+
+def databases(url: str) -> dict[str, dict[str, Any]]:
+    """One database; connections belong to lasting threads and are checked before use."""
+    return {"default": {**urls.database(url), "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
+
+
+if DATABASE_URL:
+    DATABASES = databases(DATABASE_URL)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Blobs, by name as in Django's STORAGES. `source` and `media` are for the delivery part.
+STORAGE_DRIVER = env.choice("ALCOVES_STORAGE_DRIVER", ("local", "s3"), "local")
+STORAGE_PATH = env.path("ALCOVES_STORAGE_PATH", DATA_PATH / "storage")
+CACHE_STORAGE_PATH = env.path("ALCOVES_CACHE_STORAGE_PATH", DATA_PATH / "cache")
+STORE_RESERVE_BYTES = env.integer("ALCOVES_STORE_RESERVE_BYTES", 256 * 1024 * 1024, low=0)
+S3_OPTIONS: dict[str, Any] = {
+    "endpoint_url": env.text("ALCOVES_S3_ENDPOINT") or None,
+    "public_endpoint_url": env.text("ALCOVES_S3_PUBLIC_ENDPOINT") or None,
+    "region": env.text("ALCOVES_S3_REGION", "us-east-1"),
+    "bucket": env.text("ALCOVES_S3_BUCKET"),
+    "access_key": env.secret("ALCOVES_S3_ACCESS_KEY"),
+    "secret_key": env.secret("ALCOVES_S3_SECRET_KEY"),
+    "addressing_style": env.choice("ALCOVES_S3_ADDRESSING_STYLE", ("auto", "path", "virtual"), "auto"),
+}
+STORE_NAMES = ("files", "avatars", "cache", "source", "media")
+
+
+def blob_stores(driver: str) -> dict[str, dict[str, Any]]:
+    """The BLOB_STORES table: a folder per store under its root, or a prefix per store in one bucket."""
+    if driver == "s3":
+        return {
+            name: {"BACKEND": "storage.s3.S3Store", "OPTIONS": {**S3_OPTIONS, "prefix": f"{name}/"}}
+            for name in STORE_NAMES
+        }
+    roots = {name: STORAGE_PATH / name for name in STORE_NAMES} | {"cache": CACHE_STORAGE_PATH}
+    return {
+        name: {
+            "BACKEND": "storage.local.LocalStore",
+            "OPTIONS": {"root": root, "secret": SECRET_KEY, "min_free_bytes": STORE_RESERVE_BYTES},
+        }
+        for name, root in roots.items()
+    }
+
+
+BLOB_STORES = blob_stores(STORAGE_DRIVER)
+X_ACCEL_PREFIX = env.text("ALCOVES_X_ACCEL_PREFIX")
+SCRATCH_PATH = env.path("ALCOVES_SCRATCH_PATH", DATA_PATH / "scratch")
+
+# Uploads.
+MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1)
+UPLOAD_EXPIRE_HOURS = env.integer("ALCOVES_UPLOAD_EXPIRE_HOURS", 24, low=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+
+# The engine. DERIVERS is the whole plug-in system: a name and where its class is.
+LEASE_SECONDS = env.number("ALCOVES_LEASE_SECONDS", 20, low=1)
+RECONCILE_SECONDS = env.number("ALCOVES_RECONCILE_SECONDS", 15, low=1)
+RETRY_SECONDS = env.number("ALCOVES_RETRY_SECONDS", 30, low=0)
+SWEEP_GRACE_SECONDS = env.integer("ALCOVES_SWEEP_GRACE_SECONDS", 120, low=0)
+DERIVERS = {
+    "metadata": "media.derivers.metadata.MetadataDeriver",
+    "preview": "media.derivers.preview.PreviewDeriver",
+    "poster": "media.derivers.poster.PosterDeriver",
+    "waveform": "media.derivers.waveform.WaveformDeriver",
+    "hash": "media.derivers.hash.HashDeriver",
+}
+
+# Celery: docs/queues.md says why each of these is as it is, with figures.
+CELERY_BROKER_URL = urls.broker(REDIS_URL)
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = 7 * 24 * 3600
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
+VISIBILITY_TIMEOUT = env.integer("ALCOVES_VISIBILITY_TIMEOUT", 120, low=4)
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "queue_order_strategy": "alcoves.scheduling:CappedCycle",
+    "priority_steps": [0],
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "polling_interval": 0.2,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+WORKER_CONCURRENCY = env.integer("ALCOVES_WORKER_CONCURRENCY", 4, low=2, high=64)
+LANE_CAPS = {
+    "standard": env.integer("ALCOVES_STANDARD_SLOTS", 2, low=1),
+    "heavy": env.integer("ALCOVES_HEAVY_SLOTS", 1, low=1),
+    "maintenance": env.integer("ALCOVES_MAINTENANCE_SLOTS", 2, low=1),
+}
+WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", 8001, low=0, high=65535)
+FLOWER_PORT = env.integer("ALCOVES_FLOWER_PORT", 5555, low=1, high=65535)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "alcoves.accounts.authentication.AccessTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "media.api.errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Alcoves",
+    "DESCRIPTION": "Keeps, derives, understands and serves media.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static_collected"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+LOG_LEVEL = env.choice("ALCOVES_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}, "celery": {"level": LOG_LEVEL}},
+}
+

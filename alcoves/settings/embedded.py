@@ -1,0 +1,23 @@
+"""The default on a bare machine: Postgres and Redis are started by `script/up` and found through its state file."""
+
+import sys
+
+from alcoves.embedded import state
+from alcoves.env import BadVariableError
+from alcoves.settings import base, secret_key, urls
+from alcoves.settings.base import *
+
+SECRET_KEY = base.SECRET_KEY or secret_key.get(base.DATA_PATH)
+base.SECRET_KEY = SECRET_KEY
+BLOB_STORES = base.blob_stores(base.STORAGE_DRIVER)
+
+_running = state.load(base.DATA_PATH) or {}
+_database_url = base.DATABASE_URL or _running.get("database_url", "")
+if _database_url:
+    DATABASES = base.databases(_database_url)
+elif not {"collectstatic", "check", "makemigrations", "help", "--help", "--version"} & set(sys.argv[1:2]):
+    raise BadVariableError("no DATABASE_URL is set and nothing is running here. Start Alcoves with script/up first.")
+if "REDIS_URL" not in base.env.KNOWN or not base.env.raw("REDIS_URL"):
+    REDIS_URL = _running.get("redis_url", base.REDIS_URL)
+    CELERY_BROKER_URL = urls.broker(REDIS_URL)
+    CACHES = {"default": {**base.CACHES["default"], "LOCATION": REDIS_URL}}

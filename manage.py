@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""Django's command line for Alcoves."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+from alcoves.env import BadVariableError
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alcoves.settings.embedded")
+    try:
+        execute_from_command_line(sys.argv)
+    except BadVariableError as error:
+        sys.exit(f"Alcoves cannot start: {error}")
+
+
+if __name__ == "__main__":
+    main()

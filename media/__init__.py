@@ -1,0 +1,1 @@
+"""Libraries, files and everything made from them without a model."""

@@ -1,0 +1,1 @@
+"""The HTTP API over libraries, files, uploads and derivatives."""

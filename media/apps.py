@@ -1,0 +1,11 @@
+"""The media app. Nothing here touches pixels or the database: worker children fork after it."""
+
+from django.apps import AppConfig
+
+
+class MediaConfig(AppConfig):
+    """Libraries, files and everything made from them."""
+
+    name = "media"
+    verbose_name = "Media"
+    default_auto_field = "django.db.models.BigAutoField"

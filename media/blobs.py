@@ -1,0 +1,86 @@
+"""Where the blobs of media lie, and the life of those that no row names. docs/storage-keys.md.
+
+A key is registered before its first byte is written and leaves the register in the transaction that
+names it; so whatever dies in between, the sweeper finds exactly what is left over.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from alcoves import metrics
+from media.errors import InfrastructureError
+from media.models import UnnamedBlob
+from media.models.blob import FILES
+from storage.base import CHUNK_SIZE
+from storage.errors import StoreError
+from storage.registry import get_store
+
+logger = logging.getLogger(__name__)
+WRITING = timedelta(hours=24)
+"""Longer than any single blob takes to be written and named."""
+STORE_PAUSE = timedelta(minutes=10)
+
+
+def original_key(library_id: UUID, original_id: UUID) -> str:
+    return f"{library_id}/{original_id}/blob"
+
+
+def output_key(library_id: UUID, original_id: UUID, deriver: str, run: str, name: str) -> str:
+    """A new key for each run, so that a reader of the old output never sees it change."""
+    return f"{library_id}/{original_id}/{deriver}/{run}/{name}"
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while block := source.read(CHUNK_SIZE):
+            yield block
+
+
+def grace() -> timedelta:
+    """How long a blob that lost its name is kept for readers in mid-stream."""
+    return timedelta(seconds=settings.SWEEP_GRACE_SECONDS)
+
+
+def register(keys: Iterable[str], *, due: timedelta = WRITING) -> None:
+    """Enter keys that are about to be written."""
+    UnnamedBlob.objects.register(keys, due=due)
+
+
+def name(keys: Iterable[str]) -> None:
+    """Take keys out of the register because a row names them from this transaction on."""
+    wanted = set(keys)
+    gone, _ = UnnamedBlob.objects.filter(key__in=wanted).delete()
+    if gone != len(wanted):
+        raise InfrastructureError(
+            "The stored result was swept before it could be named; it will be made again.", code="swept_too_soon"
+        )
+
+
+def sweep(limit: int = 500) -> int:
+    """Delete what is due; returns how many. One row a transaction: a naming that holds the row wins."""
+    due = UnnamedBlob.objects.due().order_by("due_at").values_list("pk", flat=True)[:limit]
+    swept = sum(sweep_one(key) for key in list(due))
+    metrics.SWEPT.inc(swept)
+    return swept
+
+
+def sweep_one(key: UUID) -> bool:
+    with transaction.atomic():
+        row = UnnamedBlob.objects.select_for_update(skip_locked=True).due().filter(pk=key).first()
+        if row is None:
+            return False
+        try:
+            get_store(row.store).delete(row.key)
+        except StoreError as error:
+            logger.warning("blob %s not swept: %s", row.key, error)
+            UnnamedBlob.objects.filter(pk=key).update(due_at=Now() + STORE_PAUSE)
+            return False
+        row.delete()
+        return True

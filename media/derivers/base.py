@@ -1,0 +1,112 @@
+"""The contract between the engine and the code that makes one kind of derivative.
+
+A deriver is told what it works on (`Subject`), given a `Context` for one run, and returns `Ready` or
+`NotNeeded` or raises one of `media.errors`. Claims, leases, retries, storage of outputs, progress and
+naming the result are the engine's (`media.tasks`); a deriver only turns bytes into files in `scratch`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from media.subject import Kind, Subject
+
+__all__ = ["BaseDeriver", "Context", "Deriver", "Kind", "NotNeeded", "Output", "Ready", "Result", "Subject"]
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file a run has made, still in scratch. `name` is its role: 'poster.webp', 'waveform.json'."""
+
+    name: str
+    path: Path
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The result. `facts` are small JSON values kept on the row (sizes, durations, counts).
+
+    `made_with` says what beside the deriver's version decided the bytes (model, encoder, parameters).
+    """
+
+    outputs: tuple[Output, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NotNeeded:
+    """Nothing to make, and that is fine. `reason` is a code: 'no_audio', 'already_playable'."""
+
+    reason: str
+
+
+Result: TypeAlias = Ready | NotNeeded
+
+
+class Context(Protocol):
+    """One run of one deriver."""
+
+    subject: Subject
+    variant: str
+    parameters: Mapping[str, Any]
+    scratch: Path
+    """An empty folder of this run; removed afterwards, whatever happens."""
+
+    def source_path(self) -> Path:
+        """The original as a file on this machine (the store's own file, or one copy in scratch)."""
+        ...
+
+    def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        """Tell how far we are, 0 to 100. Cheap: may be called many times a second."""
+        ...
+
+    def check(self) -> None:
+        """Raise RunAbandonedError when this run no longer owns its row."""
+        ...
+
+    def abandoned(self) -> bool:
+        """The same as a question, for loops that must end a child process first."""
+        ...
+
+
+class Deriver(Protocol):
+    """One kind of derivative. Instances are stateless and shared; imports of heavy libraries go inside."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised when the same bytes would give a better result; `made_by` records it."""
+    queue: ClassVar[str]
+    """One of alcoves.queues; `default` is refused by a test."""
+    max_attempts: ClassVar[int] = 3
+    needs_probe: ClassVar[bool] = False
+    """Planned only once the metadata is ready."""
+    replans: ClassVar[bool] = False
+    """True for the metadata deriver: when it is ready, the planner runs again."""
+    hidden: ClassVar[bool] = False
+    """True for steps of the house (hash) that the API does not list as something to look at."""
+
+    def accepts(self, subject: Subject) -> bool:
+        """Whether this kind makes sense for such a file. Pure and quick; asked at planning and at every claim."""
+        ...
+
+    def derive(self, context: Context) -> Result:
+        """Make it. Raises media.errors; anything else counts as TransientError with code 'crashed'."""
+        ...
+
+    def record(self, original: Any, result: Ready) -> None:
+        """Write what the result says about the Original, inside the transaction that names the outputs."""
+        ...
+
+
+class BaseDeriver:
+    """Defaults, so that a deriver states only what is its own."""
+
+    max_attempts: ClassVar[int] = 3
+    needs_probe: ClassVar[bool] = False
+    replans: ClassVar[bool] = False
+    hidden: ClassVar[bool] = False
+
+    def record(self, original: Any, result: Ready) -> None:
+        """Most results say nothing about the Original itself."""

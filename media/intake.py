@@ -1,0 +1,136 @@
+"""From bytes in the store to an Original and a File: the last step of every way in. One transaction.
+
+Same bytes in the same library share one Original, and so everything made from it; another library knows nothing of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from media import blobs, dispatch, pipeline
+from media.errors import RequestError
+from media.models import File, Folder, Library, Original, UnnamedBlob
+from media.sniffing import Sniffed
+
+LONGEST_NAME = 255
+
+
+class QuotaError(RequestError):
+    """The library has no room left."""
+
+    code = "quota_exceeded"
+    http_status = 413
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that lie in the store under a registered key. `sha256` None: the hash queue will read them."""
+
+    original_id: UUID
+    key: str
+    size: int
+    sha256: str | None
+    sniffed: Sniffed
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the file goes and who brings it."""
+
+    library: Library
+    name: str
+    folder: Folder | None = None
+    user_id: UUID | None = None
+    client_modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The new file. `duplicate` tells that its bytes were already known in this library."""
+
+    file: File
+    duplicate: bool
+
+
+def admit(stored: Stored, place: Place) -> Admitted:
+    """Name the blob, or drop it for the one we have; plan what is to be made; publish after commit."""
+    with transaction.atomic():
+        check_quota(place.library, stored.size)
+        original, created = get_original(stored, place.library)
+        file = File.objects.create(
+            library=place.library,
+            folder=place.folder,
+            original=original,
+            name=clean_name(place.name),
+            created_by_id=place.user_id,
+            client_modified_at=place.client_modified_at,
+        )
+        dispatch.publish_after_commit(pipeline.plan_original(original, place.library.switches()))
+    return Admitted(file, duplicate=not created)
+
+
+def get_original(stored: Stored, library: Library) -> tuple[Original, bool]:
+    """The library's original with these bytes, locked so that no purge takes it away; True when it is new."""
+    while True:
+        known = find_twin(stored.sha256, library)
+        if known is not None:
+            UnnamedBlob.objects.register([stored.key], due=blobs.grace())
+            return known, False
+        try:
+            with transaction.atomic():
+                created = create_original(stored, library)
+        except IntegrityError:
+            if find_twin(stored.sha256, library) is None:
+                raise
+            continue  # Somebody brought the same bytes at the same moment.
+        blobs.name([stored.key])
+        return created, True
+
+
+def find_twin(sha256: str | None, library: Library) -> Original | None:
+    if sha256 is None:
+        return None
+    found: Original | None = (
+        Original.objects.select_for_update(no_key=True).filter(library=library, sha256=sha256).first()
+    )
+    return found
+
+
+def create_original(stored: Stored, library: Library) -> Original:
+    original: Original = Original.objects.create(
+        id=stored.original_id,
+        library=library,
+        sha256=stored.sha256,
+        size=stored.size,
+        mime=stored.sniffed.mime,
+        kind=stored.sniffed.kind,
+        key=stored.key,
+    )
+    return original
+
+
+def check_quota(library: Library, size: int) -> None:
+    """QuotaError when the library would hold more than it may. Locks the library row where there is a quota."""
+    if library.quota_bytes is None:
+        return
+    quota = Library.objects.select_for_update(no_key=True).values_list("quota_bytes", flat=True).get(pk=library.pk)
+    used: Any = Original.objects.filter(library=library).aggregate(total=Sum("size"))["total"] or 0
+    if quota is not None and used + size > quota:
+        raise QuotaError(
+            f"This library may hold {quota:,} bytes and {used:,} are taken. Delete something or ask for more room."
+        )
+
+
+def clean_name(name: str) -> str:
+    """A name people gave, made safe to keep: the last part of a path, without control characters, not empty."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(char for char in last if char.isprintable()).strip()
+    if len(kept) > LONGEST_NAME:
+        stem, dot, suffix = kept.rpartition(".")
+        keep_suffix = f"{dot}{suffix}" if stem and len(suffix) <= 16 else ""
+        kept = kept[: LONGEST_NAME - len(keep_suffix)] + keep_suffix
+    return kept if kept.strip(".") else "unnamed"

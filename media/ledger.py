@@ -1,0 +1,201 @@
+"""Every move a Derivative row can make; nothing else makes one. docs/states.md draws them.
+
+A claim is one compare-and-set UPDATE that raises the fence; whoever holds the newest fence, and whose
+request has not been overtaken, may finish. All times are the database's own clock.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from media.errors import RunAbandonedError
+from media.models import Derivative
+from media.models.derivative import LOST_CLAIMS_LIMIT
+
+WANTED = """EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL)"""
+
+CLAIM = f"""
+UPDATE media_derivative d SET
+    status = 'processing', fence = d.fence + 1, claimed_version = d.requested_version,
+    lost_claims = d.lost_claims + CASE WHEN d.status = 'processing' THEN 1 ELSE 0 END,
+    lease_owner = %(owner)s, lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
+    started_at = clock_timestamp(), finished_at = NULL, progress = 0, eta_seconds = NULL, not_before = NULL,
+    updated_at = clock_timestamp()
+WHERE d.id = %(id)s AND {WANTED}
+  AND (d.status = 'queued' AND (d.not_before IS NULL OR d.not_before <= clock_timestamp())
+       OR d.status = 'processing' AND d.lease_expires_at < clock_timestamp()
+          AND d.lost_claims + 1 < {LOST_CLAIMS_LIMIT})
+RETURNING d.original_id, d.fence, d.claimed_version, d.attempts, d.deferrals,
+          extract(epoch FROM d.started_at - d.queued_at)
+"""  # noqa: S608  Only constants of this module are put in.
+
+RENEW = """
+UPDATE media_derivative SET
+    lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
+    progress = %(progress)s, eta_seconds = %(eta)s, updated_at = clock_timestamp()
+WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing' AND lease_expires_at >= clock_timestamp()
+"""
+
+RESCUE = f"""
+UPDATE media_derivative d SET
+    lost_claims = d.lost_claims + 1, lease_owner = '', lease_expires_at = NULL, published_at = NULL, eta_seconds = NULL,
+    status = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN 'failed' ELSE 'queued' END,
+    error_code = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN 'quarantined' ELSE 'worker_lost' END,
+    error_message = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT}
+        THEN 'The worker died {LOST_CLAIMS_LIMIT} times on this file, so it was set aside. Reprocess it to try again.'
+        ELSE 'The worker died during this run; it is tried again.' END,
+    finished_at = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN clock_timestamp() END,
+    updated_at = clock_timestamp()
+WHERE d.id IN (SELECT id FROM media_derivative WHERE status = 'processing' AND lease_expires_at < clock_timestamp()
+               ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING d.id, d.status
+"""  # noqa: S608  As above.
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one derivative once. `waited` is seconds between the request and this start."""
+
+    id: UUID
+    original_id: UUID
+    fence: int
+    version: int
+    attempts: int
+    deferrals: int
+    waited: float
+
+
+def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
+    """Take the row, or None: not due, not wanted by a live File, taken by another, finished."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, {"id": derivative_id, "owner": owner[:128], "lease": lease_seconds})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    original_id, fence, version, attempts, deferrals, waited = row
+    return Claim(derivative_id, original_id, fence, version, attempts, deferrals, float(waited))
+
+
+def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
+    """Keep the lease and tell the progress; False when the row is ours no more."""
+    values = {
+        "id": claim.id,
+        "fence": claim.fence,
+        "lease": lease_seconds,
+        "progress": min(100, max(0, int(progress))),
+        "eta": None if eta_seconds is None else max(0, round(eta_seconds)),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, values)
+        return cursor.rowcount == 1
+
+
+def held(claim: Claim) -> QuerySet[Derivative]:
+    """The row, if the claim still holds and its request has not been overtaken."""
+    return Derivative.objects.filter(
+        pk=claim.id, fence=claim.fence, status="processing", requested_version=claim.version
+    )
+
+
+NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_expires_at": None, "eta_seconds": None, "updated_at": Now()}
+NO_ERROR: dict[str, Any] = {"error_code": "", "error_message": "", "error_detail": ""}
+FRESH: dict[str, Any] = {"attempts": 0, "lost_claims": 0, "deferrals": 0}
+
+
+def finish_ready(
+    claim: Claim, *, outputs: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], made_by: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Name the new outputs; returns the old ones, for sweeping. Inside the caller's transaction.
+
+    RunAbandonedError when the claim no longer holds: then nothing is named.
+    """
+    row = held(claim).select_for_update().values_list("outputs", flat=True).first()
+    if row is None:
+        raise RunAbandonedError("Another run has taken this over.")
+    held(claim).update(
+        status="ready", ready_version=claim.version, claimed_version=claim.version, progress=100,
+        outputs=list(outputs), facts=dict(facts), made_by=dict(made_by), finished_at=Now(), **NO_LEASE, **NO_ERROR, **FRESH,
+    )
+    return list(row)
+
+
+def finish_not_needed(claim: Claim, reason: str) -> list[dict[str, Any]]:
+    """Nothing to make, and that is fine. Old outputs are handed back for sweeping."""
+    row = held(claim).select_for_update().values_list("outputs", flat=True).first()
+    if row is None:
+        raise RunAbandonedError("Another run has taken this over.")
+    held(claim).update(
+        status="not_needed", ready_version=claim.version, progress=100, outputs=[], facts={"reason": reason},
+        finished_at=Now(), **NO_LEASE, **NO_ERROR, **FRESH,
+    )
+    return list(row)
+
+
+def fail(claim: Claim, *, code: str, message: str, detail: str) -> bool:
+    """The end of the tries. The old outputs stay and are served."""
+    return bool(
+        held(claim).update(
+            status="failed", attempts=F("attempts") + 1, error_code=code, error_message=message,
+            error_detail=detail[-8192:], finished_at=Now(), **NO_LEASE,
+        )
+    )
+
+
+def try_later(claim: Claim, *, delay_seconds: float, burn: bool, code: str, message: str, detail: str) -> bool:
+    """Back to the queue, due after the delay. `burn` counts it as an attempt, else as a deferral."""
+    counter = {"attempts": F("attempts") + 1} if burn else {"deferrals": F("deferrals") + 1}
+    return bool(
+        held(claim).update(
+            status="queued", not_before=after(delay_seconds), published_at=None,
+            error_code=code, error_message=message, error_detail=detail[-8192:], **counter, **NO_LEASE,
+        )
+    )
+
+
+def release(claim: Claim) -> bool:
+    """The worker is told to stop: give the row back at once, at no cost."""
+    return bool(held(claim).update(status="queued", published_at=None, progress=0, **NO_LEASE))
+
+
+def rescue(limit: int = 500) -> list[tuple[UUID, str]]:
+    """Rows whose lease ran out: back to the queue, or set aside after too many lost workers."""
+    with connection.cursor() as cursor:
+        cursor.execute(RESCUE, {"limit": limit})
+        return [(row[0], row[1]) for row in cursor.fetchall()]
+
+
+def request_again(rows: QuerySet[Derivative]) -> int:
+    """Reprocess: whatever the state, wanted anew. A run under way loses its claim and is discarded."""
+    return rows.update(
+        status="queued", requested_version=F("requested_version") + 1, queued_at=Now(), not_before=None, published_at=None,
+        started_at=None, finished_at=None, progress=0, **NO_LEASE, **NO_ERROR, **FRESH,
+    )
+
+
+def cancel(rows: QuerySet[Derivative]) -> int:
+    """Stop what is queued or running. The old result, if there is one, stays."""
+    return rows.filter(status__in=("queued", "processing")).update(
+        status="failed", error_code="cancelled", error_message="Cancelled. Reprocess it to start again.",
+        error_detail="", finished_at=Now(), **NO_LEASE,
+    )
+
+
+def mark_published(ids: Iterable[UUID]) -> int:
+    """A message for these rows is on its way. Rows already claimed are left alone."""
+    return Derivative.objects.filter(pk__in=list(ids), status="queued").update(published_at=Now())
+
+
+def waiting() -> QuerySet[Derivative]:
+    """Queued rows that may run now: wanted by a live File, and due."""
+    return Derivative.objects.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()), status="queued").wanted()
+
+
+def after(seconds: float) -> Any:
+    """The database's now plus so many seconds."""
+    return Now() + timedelta(seconds=seconds)

@@ -1,0 +1,57 @@
+"""Making libraries and letting people in."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from media.errors import ConflictError, NotAllowedError
+from media.models import Library, Membership
+from media.models.library import Role
+
+
+def create_library(owner: Any, name: str, **fields: Any) -> Library:
+    """A library and its owner, in one transaction."""
+    with transaction.atomic():
+        library: Library = Library.objects.create(name=name, **fields)
+        Membership.objects.create(library=library, user=owner, role=Role.OWNER)
+    return library
+
+
+def set_member(library: Library, user: Any, role: str) -> Membership:
+    """Let somebody in, or change what they may do. The owner stays the owner."""
+    if role == Role.OWNER:
+        raise ConflictError("A library has one owner already.")
+    with transaction.atomic():
+        member, created = Membership.objects.select_for_update().get_or_create(
+            library=library, user=user, defaults={"role": role}
+        )
+        if not created and member.role == Role.OWNER:
+            raise ConflictError("The owner's role cannot be changed.")
+        if not created and member.role != role:
+            member.role = role
+            member.save(update_fields=["role", "updated_at"])
+    return member
+
+
+def remove_member(library: Library, user_id: UUID) -> None:
+    """Shut somebody out; links signed for the old circle of members stop working."""
+    with transaction.atomic():
+        member = Membership.objects.select_for_update().get(library=library, user_id=user_id)
+        if member.role == Role.OWNER:
+            raise ConflictError("The owner cannot be removed.")
+        member.delete()
+        Library.objects.filter(pk=library.pk).update(membership_epoch=F("membership_epoch") + 1)
+
+
+def require_write(member: Membership) -> None:
+    """NotAllowedError for viewers."""
+    if not member.may_write:
+        raise NotAllowedError("You may look at this library but not change it. Ask its owner.")
+
+
+def require_owner(member: Membership) -> None:
+    """NotAllowedError for everybody but the owner."""
+    if member.role != Role.OWNER:
+        raise NotAllowedError("Only the owner of this library may do that.")

@@ -1,0 +1,12 @@
+"""The nouns. Models know no flow, no task and no store; queries live on the QuerySet beside their model."""
+
+from media.models.base import uuid7
+from media.models.blob import UnnamedBlob
+from media.models.derivative import Derivative
+from media.models.file import File
+from media.models.folder import Folder
+from media.models.library import Library, Membership
+from media.models.original import Original
+from media.models.upload import Upload
+
+__all__ = ["Derivative", "File", "Folder", "Library", "Membership", "Original", "UnnamedBlob", "Upload", "uuid7"]

@@ -1,0 +1,49 @@
+"""Blobs that no row names: written and not yet named, or named no longer. The sweeper removes them when due.
+
+A key is entered here *before* its first byte is written, and leaves in the same transaction that names
+it. So a crash at any point leaves either a named blob or an entry that will be swept: no orphan can hide.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from media.models.base import Row
+
+FILES = "files"
+"""The store in which originals and derivatives lie."""
+
+
+class UnnamedBlobQuerySet(models.QuerySet["UnnamedBlob"]):
+    """The register itself."""
+
+    def register(self, keys: Iterable[str], *, due: timedelta, store: str = FILES) -> None:
+        """Enter keys that are about to be written or have just lost their name; `due` from now."""
+        self.bulk_create(
+            [UnnamedBlob(store=store, key=key, due_at=Now() + due) for key in keys],
+            update_conflicts=True,
+            unique_fields=["key"],
+            update_fields=["due_at"],
+        )
+
+    def due(self) -> "UnnamedBlobQuerySet":
+        return self.filter(due_at__lt=Now())
+
+
+class UnnamedBlob(Row):
+    """One key to delete at `due_at`, unless it is named before."""
+
+    store = models.CharField(max_length=32)
+    key = models.CharField(max_length=512, unique=True)
+    due_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = UnnamedBlobQuerySet.as_manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["due_at"], name="unnamed_blob_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.key}"

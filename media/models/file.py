@@ -1,0 +1,60 @@
+"""A file: a name in a library that points at one Original. What people decide lives here."""
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from media.models.base import Row
+from media.models.folder import Folder
+from media.models.library import Library
+from media.models.original import Original
+
+
+class FileQuerySet(models.QuerySet["File"]):
+    """Reads of files."""
+
+    def live(self) -> "FileQuerySet":
+        return self.filter(trashed_at__isnull=True)
+
+    def in_list_order(self) -> "FileQuerySet":
+        """By folded name, then key: the order of the keyset cursor."""
+        return self.alias(sort_name=Lower("name")).order_by("sort_name", "id")
+
+
+class File(Row):
+    """Renaming, moving, copying and trashing touch only this row, never bytes.
+
+    The migration adds composite keys: its folder and its original are always of the same library.
+    """
+
+    library = models.ForeignKey(Library, on_delete=models.PROTECT, related_name="files")
+    folder = models.ForeignKey(Folder, on_delete=models.PROTECT, null=True, blank=True, related_name="files")
+    original = models.ForeignKey(Original, on_delete=models.PROTECT, related_name="files")
+    name = models.CharField(max_length=255)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    client_modified_at = models.DateTimeField(null=True, blank=True)
+    trashed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = FileQuerySet.as_manager()
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),)
+        indexes = (
+            models.Index(
+                "library", "folder", Lower("name"), "id",
+                condition=Q(trashed_at__isnull=True), name="file_live_by_name",
+            ),
+            models.Index(
+                fields=["library", "-created_at", "-id"], condition=Q(trashed_at__isnull=True), name="file_live_newest"
+            ),
+            models.Index(fields=["library", "trashed_at"], condition=Q(trashed_at__isnull=False), name="file_trashed"),
+            models.Index(fields=["original"], condition=Q(trashed_at__isnull=True), name="file_live_of_original"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,101 @@
+"""A library: a set of media with members and switches. Everything below it belongs to exactly one."""
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import Q
+
+from media.models.base import Row
+
+if TYPE_CHECKING:
+    from django.db.models.manager import RelatedManager
+
+SWITCHES = ("faces", "objects", "audio_events", "transcripts", "sharing")
+
+
+class LibraryQuerySet(models.QuerySet["Library"]):
+    """Reads of libraries."""
+
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Those the user is a member of. Nobody, staff included, sees another's library by rank."""
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(memberships__user=user)
+
+
+class Library(Row):
+    """`quota_bytes` limits the sum of its originals; None is unlimited."""
+
+    name = models.CharField(max_length=200)
+    emoji = models.CharField(max_length=16, blank=True)
+    faces = models.BooleanField(default=False)
+    objects_on = models.BooleanField("objects", default=False, db_column="objects")
+    audio_events = models.BooleanField(default=False)
+    transcripts = models.BooleanField(default=False)
+    sharing = models.BooleanField(default=False)
+    quota_bytes = models.BigIntegerField(null=True, blank=True)
+    membership_epoch = models.PositiveIntegerField(default=1)
+
+    objects: ClassVar[Any] = LibraryQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        memberships: RelatedManager["Membership"]
+
+    class Meta:
+        verbose_name_plural = "libraries"
+        ordering = ("name", "id")
+        constraints = (
+            models.CheckConstraint(condition=~Q(name=""), name="library_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0), name="library_quota_not_negative"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def switches(self) -> frozenset[str]:
+        """The switches that are on, by their names in SWITCHES."""
+        on = {
+            "faces": self.faces,
+            "objects": self.objects_on,
+            "audio_events": self.audio_events,
+            "transcripts": self.transcripts,
+            "sharing": self.sharing,
+        }
+        return frozenset(name for name, value in on.items() if value)
+
+
+class Role(models.TextChoices):
+    """What a member may do. Viewers read, admins change, the owner alone ends it."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    VIEWER = "viewer"
+
+
+class Membership(Row):
+    """Who may enter a library, and as what."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["library", "user"], name="membership_once_per_user"),
+            models.UniqueConstraint(
+                fields=["library"], condition=Q(role="owner"), name="membership_one_owner_per_library"
+            ),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} as {self.role} in {self.library_id}"
+
+    @property
+    def may_write(self) -> bool:
+        return self.role in {Role.OWNER, Role.ADMIN}

@@ -1,0 +1,121 @@
+"""The uploaded bytes: what they are, where they lie and what the metadata said about them. Immutable."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Q
+
+from media.models.base import Row
+from media.models.blob import UnnamedBlob
+from media.models.library import Library
+from media.subject import Subject
+
+if TYPE_CHECKING:
+    from django.db.models.manager import RelatedManager
+
+    from media.models.derivative import Derivative
+    from media.models.file import File
+
+KINDS = ("image", "video", "audio", "other")
+
+
+class OriginalQuerySet(models.QuerySet["Original"]):
+    """Reads of originals."""
+
+    def wanted(self) -> "OriginalQuerySet":
+        """Those at least one File outside the trash points at."""
+        from media.models.file import File
+
+        live = File.objects.live().filter(original=models.OuterRef("pk"))
+        return self.filter(models.Exists(live))
+
+
+class Original(Row):
+    """Unique per (library, digest). `sha256` is empty until the `hash` queue has read the bytes."""
+
+    library = models.ForeignKey(Library, on_delete=models.PROTECT, related_name="originals")
+    sha256 = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001  NULL is "not known yet" and leaves the unique constraint alone.
+    size = models.BigIntegerField()
+    mime = models.CharField(max_length=127)
+    kind = models.CharField(max_length=8)
+    key = models.CharField(max_length=512, unique=True)
+    probe = models.JSONField(null=True, blank=True)
+    captured_at = models.DateTimeField(null=True, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    duration = models.FloatField(null=True, blank=True, help_text="seconds")
+
+    objects: ClassVar[Any] = OriginalQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        files: RelatedManager["File"]
+        derivatives: RelatedManager["Derivative"]
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["library", "sha256"], name="original_digest_once_per_library"),
+            models.CheckConstraint(
+                condition=Q(sha256__isnull=True) | Q(sha256__regex=r"^[0-9a-f]{64}$"), name="original_digest_is_hex"
+            ),
+            models.CheckConstraint(condition=Q(size__gte=0), name="original_size_not_negative"),
+            models.CheckConstraint(condition=Q(kind__in=KINDS), name="original_kind_known"),
+        )
+        indexes = (models.Index(fields=["library", "kind"], name="original_library_kind"),)
+
+    def __str__(self) -> str:
+        return f"{self.mime} {self.size} bytes {(self.sha256 or 'not hashed')[:12]}"
+
+    def subject(self, switches: frozenset[str] = frozenset()) -> Subject:
+        """What derivers may know of these bytes."""
+        return Subject(
+            kind=self.kind,  # type: ignore[arg-type]  # The database constraint keeps it one of KINDS.
+            mime=self.mime,
+            size=self.size,
+            probe=self.probe,
+            switches=switches,
+            hashed=self.sha256 is not None,
+        )
+
+    def record_probe(self, facts: Mapping[str, Any]) -> None:
+        """Keep what the metadata deriver found, raw and as the columns that lists need."""
+        self.probe = dict(facts)
+        if facts.get("kind") in KINDS:
+            self.kind = facts["kind"]
+        self.width = facts.get("width")
+        self.height = facts.get("height")
+        self.duration = facts.get("duration")
+        taken = facts.get("taken_at")
+        self.captured_at = datetime.fromisoformat(taken) if taken else None
+        self.save(update_fields=["probe", "kind", "width", "height", "duration", "captured_at", "updated_at"])
+
+    def blob_keys(self) -> list[str]:
+        """Every blob that lives and dies with these bytes: the bytes themselves and all that was made of them."""
+        outputs = self.derivatives.values_list("outputs", flat=True)
+        return [self.key, *(output["key"] for row in outputs for output in row)]
+
+    def dissolve(self, *, grace: timedelta) -> None:
+        """Delete the row and all made from it; the blobs are swept once `grace` is over.
+
+        The caller holds this row locked FOR UPDATE and has seen that no File points at it.
+        """
+        UnnamedBlob.objects.register(self.blob_keys(), due=grace)
+        self.delete()
+
+    def adopt_digest(self, sha256: str, *, grace: timedelta) -> "Original":
+        """Keep the digest of bytes hashed late. Where they turn out to be known already, the two are merged.
+
+        Returns the original that stays. Inside a transaction, with this row locked.
+        """
+        try:
+            with transaction.atomic():
+                self.sha256 = sha256
+                self.save(update_fields=["sha256", "updated_at"])
+                return self
+        except IntegrityError:
+            self.sha256 = None
+        twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
+        self.files.update(original=twin)
+        self.dissolve(grace=grace)
+        return twin

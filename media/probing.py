@@ -1,0 +1,219 @@
+"""A step: what a file says of itself, read from headers only. No pixel and no sample is decoded here.
+
+`media.sniffing` has said the type from the first bytes; this step refines the kind (an MP4 with sound only is
+audio, a cover picture is not a film) and finds size, time, place and streams. Broken metadata never costs the
+file: it is left out. A container that cannot be opened raises a DamagedFileError with a code.
+"""
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from media import exif, streams
+from media.errors import DamagedFileError, MediaError, UnsupportedTypeError
+from media.exif import Camera, Location
+from media.sniffing import Kind, Sniffed
+from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
+from media.tools import ffprobe, pillow, vips
+
+THINNEST: Final = 200.0
+"""Bits a second. A duration that would spread the file thinner than this is a lie of the header."""
+
+SIXTEEN: Final = frozenset({"grey16", "rgb16"})
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Everything the headers say. Sizes are as displayed: turned upright, with square pixels."""
+
+    kind: Kind
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    stored_width: int | None = None
+    stored_height: int | None = None
+    duration: float | None = None
+    bit_rate: int | None = None
+    container: str | None = None
+    rotation: int | None = None
+    orientation: int | None = None
+    frames: int | None = None
+    has_alpha: bool | None = None
+    color_space: str | None = None
+    bit_depth: int | None = None
+    video: VideoStream | None = None
+    audio: tuple[AudioStream, ...] = ()
+    subtitles: tuple[SubtitleStream, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    cover: int | None = None
+    """Index of an embedded picture stream."""
+    tags: dict[str, str] = field(default_factory=dict)
+    taken_at: datetime | None = None
+    """Aware. Where `taken_offset` is None for an image, the camera's wall clock as if in UTC."""
+    taken_offset: str | None = None
+    location: Location | None = None
+    camera: Camera | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a JSON column; what is not known is left out."""
+        return {name: value for name, value in asdict(self, dict_factory=without_none).items() if value not in (None, (), [], {})}
+
+
+def without_none(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in pairs if value is not None}
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def probe(path: Path, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> Probe:
+    """Raises DamagedFileError, UnsupportedTypeError, TimedOutError, or InfrastructureError."""
+    if sniffed.kind == "image":
+        return probe_image(path, sniffed)
+    if sniffed.demuxer is not None:
+        return probe_streams(path, sniffed, timeout=timeout)
+    raise UnsupportedTypeError("This type of file has no media in it that could be read.")
+
+
+def probe_streams(path: Path, sniffed: Sniffed, *, timeout: float) -> Probe:
+    answer = ffprobe.read(path, sniffed.demuxer, timeout=timeout)
+    video, audio = streams.video_of(answer), streams.audio_of(answer)
+    if video is None and not audio:
+        raise DamagedFileError("The file holds neither picture nor sound. Upload it again.", code="no_streams")
+    size = path.stat().st_size
+    width, height = video.displayed if video else (None, None)
+    created = streams.created_of(answer)
+    duration = believable_duration(path, sniffed, answer, size, video.index if video else audio[0].index, timeout)
+    return Probe(
+        kind="video" if video else "audio",
+        mime=sniffed.mime,
+        size=size,
+        width=width,
+        height=height,
+        stored_width=video.stored_width if video else None,
+        stored_height=video.stored_height if video else None,
+        duration=duration,
+        bit_rate=round(size * 8 / duration) if duration else None,
+        container=answer["format"].get("format_name"),
+        rotation=video.rotation if video else None,
+        bit_depth=video.bit_depth if video else None,
+        video=video,
+        audio=audio,
+        subtitles=streams.subtitles_of(answer),
+        chapters=streams.chapters_of(answer),
+        cover=streams.cover_of(answer),
+        tags=streams.tags_of(answer),
+        taken_at=created.astimezone(UTC) if created else None,
+        taken_offset=offset_of(created),
+        location=streams.location_of(answer),
+    )
+
+
+def offset_of(moment: datetime | None) -> str | None:
+    """`+02:00` where the container says more than UTC."""
+    if moment is None or not moment.utcoffset():
+        return None
+    return moment.isoformat()[-6:]
+
+
+def believable_duration(
+    path: Path, sniffed: Sniffed, answer: dict[str, Any], size: int, stream: int, timeout: float
+) -> float | None:
+    """The header's duration, or that of the packets where there is none or it cannot be true."""
+    told = streams.duration_of(answer)
+    if told is not None and size * 8 / told >= THINNEST:
+        return round(told, 6)
+    measured = ffprobe.end_of_packets(path, sniffed.demuxer, stream, timeout=timeout)
+    return round(measured, 6) if measured else None
+
+
+def probe_image(path: Path, sniffed: Sniffed) -> Probe:
+    """libvips speaks for the types it reads, Pillow for the rest; EXIF is always Pillow's."""
+    shape = vips_header(path, sniffed.mime)
+    details = pillow_header(path, sniffed.mime, required=shape is None)
+    found = from_vips(shape) if shape else from_pillow(details, sniffed.mime)
+    if sniffed.mime == "image/apng" and details:
+        found["frames"] = details.frames
+    taken = exif.taken_of(details.exif) if details else None
+    return Probe(
+        kind="image",
+        mime=sniffed.mime,
+        size=path.stat().st_size,
+        taken_at=taken.at if taken else None,
+        taken_offset=taken.offset if taken else None,
+        location=exif.location_of(details.gps) if details else None,
+        camera=exif.camera_of(details.main, details.exif) if details else None,
+        **found,
+    )
+
+
+def vips_header(path: Path, mime: str) -> vips.ImageHeader | None:
+    return vips.open_header(path) if mime in vips.TYPES else None
+
+
+def pillow_header(path: Path, mime: str, *, required: bool) -> pillow.PillowHeader | None:
+    """Where libvips has the size already, what Pillow cannot read is only missing EXIF."""
+    try:
+        return pillow.open_header(path, mime)
+    except MediaError:
+        if required and mime in pillow.FORMATS:
+            raise
+        return None
+
+
+def from_vips(shape: vips.ImageHeader) -> dict[str, Any]:
+    width, height = shape.displayed
+    return {
+        "width": width,
+        "height": height,
+        "stored_width": shape.width,
+        "stored_height": shape.height,
+        "orientation": shape.orientation,
+        "rotation": ROTATIONS[shape.orientation],
+        "frames": shape.pages,
+        "has_alpha": shape.has_alpha,
+        "color_space": shape.interpretation,
+        "bit_depth": shape.bits,
+    }
+
+
+ROTATIONS: Final = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
+"""Degrees clockwise of each EXIF orientation; 2, 4, 5 and 7 are mirrored besides."""
+
+
+def from_pillow(details: pillow.PillowHeader | None, mime: str) -> dict[str, Any]:
+    """RAW files open as the small picture in their first directory: its size is not that of the photograph."""
+    if details is None:
+        return {}
+    if mime in RAW_SIZES or mime not in pillow.DECODED:
+        return raw_size(details)
+    # HEIC is turned by its own boxes and pi-heif applies them; the EXIF orientation was read before.
+    turned = mime not in {"image/heic", "image/heif"} and exif.whole(details.main.get(0x0112)) in {5, 6, 7, 8}
+    width, height = (details.height, details.width) if turned else (details.width, details.height)
+    return {
+        "width": width,
+        "height": height,
+        "stored_width": details.width,
+        "stored_height": details.height,
+        "orientation": exif.whole(details.main.get(0x0112)) if not mime.startswith("image/hei") else 1,
+        "frames": details.frames,
+        "has_alpha": details.has_alpha,
+        "color_space": details.mode.lower(),
+        "bit_depth": details.bits,
+    }
+
+
+RAW_SIZES: Final = frozenset(
+    {"image/x-adobe-dng", "image/x-nikon-nef", "image/x-sony-arw", "image/x-pentax-pef", "image/x-canon-cr2"}
+)
+
+
+def raw_size(details: pillow.PillowHeader) -> dict[str, Any]:
+    width, height = exif.whole(details.exif.get(0xA002)), exif.whole(details.exif.get(0xA003))
+    return {"width": width, "height": height} if width and height else {}
+

@@ -1,0 +1,237 @@
+"""One run of one derivative, from the claim to the named result. All failure handling lives here, once."""
+
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from alcoves import metrics
+from media import blobs, dispatch, heartbeat, ledger, pipeline
+from media.derivers.base import Deriver, NotNeeded, Ready, Result
+from media.derivers.registry import get_deriver
+from media.errors import (
+    InfrastructureError,
+    MediaError,
+    PermanentError,
+    RunAbandonedError,
+    TimedOutError,
+    TransientError,
+)
+from media.heartbeat import Pulse
+from media.ledger import Claim
+from media.models import Derivative, Original
+from media.models.blob import FILES
+from media.subject import Subject
+from storage.base import CHUNK_SIZE
+from storage.errors import BlobNotFoundError, StoreError
+from storage.registry import get_store
+
+logger = logging.getLogger(__name__)
+LONGEST_DELAY = 3600.0
+
+
+def owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class RunContext:
+    """What a deriver sees of its run; implements `media.derivers.base.Context`."""
+
+    def __init__(self, row: Derivative, subject: Subject, scratch: Path, pulse: Pulse) -> None:
+        self.subject = subject
+        self.variant = row.variant
+        self.parameters: Mapping[str, Any] = row.parameters
+        self.scratch = scratch
+        self._key = row.original.key
+        self._size = row.original.size
+        self._pulse = pulse
+
+    def source_path(self) -> Path:
+        """The store's own file where there is one, else one copy in scratch, made when first asked for."""
+        store = get_store(FILES)
+        path = store.local_path(self._key)
+        if path is not None:
+            return path
+        copy = self.scratch / "source"
+        if not copy.exists():
+            with store.open(self._key) as source, copy.open("wb") as target:
+                while block := source.read(CHUNK_SIZE):
+                    self.check()
+                    target.write(block)
+        return copy
+
+    def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        self._pulse.tell(percent, eta_seconds)
+
+    def abandoned(self) -> bool:
+        return self._pulse.abandoned.is_set()
+
+    def check(self) -> None:
+        if self.abandoned():
+            raise RunAbandonedError("This run was cancelled or taken over.")
+
+
+def run(derivative_id: UUID) -> None:
+    """Claim, make, name. Returns quietly when there is nothing to claim."""
+    claim = ledger.claim(derivative_id, owner=owner(), lease_seconds=settings.LEASE_SECONDS)
+    if claim is None:
+        return
+    row = Derivative.objects.select_related("original__library").get(pk=claim.id)
+    metrics.QUEUE_WAIT.labels(queue=row.queue).observe(claim.waited)
+    began = time.monotonic()
+    outcome = "abandoned"
+    try:
+        outcome = attempt(claim, row)
+    except RunAbandonedError:
+        logger.info("%s %s: given up, another run or a person took it over", row.deriver, claim.id)
+    except (SystemExit, KeyboardInterrupt):
+        outcome = "released"
+        ledger.release(claim)
+        raise
+    finally:
+        metrics.JOBS.labels(deriver=row.deriver, outcome=outcome).inc()
+        metrics.JOB_SECONDS.labels(deriver=row.deriver).observe(time.monotonic() - began)
+
+
+def attempt(claim: Claim, row: Derivative) -> str:
+    """One try, and what its failure means for the row. Returns the outcome's name."""
+    try:
+        deriver = get_deriver(row.deriver)
+        result = make(deriver, claim, row)
+        return finish(deriver, claim, row, result)
+    except RunAbandonedError:
+        raise
+    except Exception as error:  # noqa: BLE001  Whatever a deriver raises ends on its row, never in the worker.
+        return settle(claim, row, understood(error))
+
+
+def make(deriver: Deriver, claim: Claim, row: Derivative) -> tuple[Result, list[dict[str, Any]]]:
+    """Run the deriver in a folder of its own and store what it made under new keys."""
+    subject = row.original.subject(row.original.library.switches())
+    if not deriver.accepts(subject):
+        return NotNeeded("not_accepted"), []
+    scratch = scratch_folder(claim, row.original.size)
+    try:
+        with heartbeat.kept(claim) as pulse:
+            context = RunContext(row, subject, scratch, pulse)
+            result = deriver.derive(context)
+            context.check()
+            return result, store_outputs(deriver, claim, row, result)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def scratch_folder(claim: Claim, source_size: int) -> Path:
+    """An empty folder named for this claim. Refuses to start where the disk has no room for the source."""
+    scratch = Path(settings.SCRATCH_PATH) / f"{claim.id}-{claim.fence}"
+    scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
+    needed = settings.STORE_RESERVE_BYTES + (0 if settings.STORAGE_DRIVER == "local" else source_size)
+    free = shutil.disk_usage(scratch).free
+    if free < needed:
+        scratch.rmdir()
+        raise InfrastructureError(
+            f"The scratch disk has {free >> 20} MB free and this work needs {needed >> 20} MB. Make room.",
+            code="scratch_full",
+        )
+    return scratch
+
+
+def store_outputs(deriver: Deriver, claim: Claim, row: Derivative, result: Result) -> list[dict[str, Any]]:
+    """Each output under a key nobody has used, registered before its first byte is written."""
+    if isinstance(result, NotNeeded) or not result.outputs:
+        return []
+    original, store = row.original, get_store(FILES)
+    run_name = f"{claim.id.hex}-{claim.fence}"
+    keys = {
+        output.name: blobs.output_key(original.library_id, original.pk, deriver.name, run_name, output.name)
+        for output in result.outputs
+    }
+    blobs.register(keys.values())
+    named = []
+    for output in result.outputs:
+        stat = store.put(keys[output.name], blobs.chunks_of(output.path), content_type=output.content_type)
+        named.append(
+            {
+                "name": output.name,
+                "key": stat.key,
+                "size": stat.size,
+                "content_type": output.content_type,
+                "sha256": stat.sha256,
+            }
+        )
+    return named
+
+
+def finish(deriver: Deriver, claim: Claim, row: Derivative, made: tuple[Result, list[dict[str, Any]]]) -> str:
+    """Name the result in one transaction: new outputs in, old ones out, what the original learnt, what comes next."""
+    result, outputs = made
+    with transaction.atomic():
+        # Always the original first, then the row: the purge locks in the same order.
+        original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
+        if original is None:
+            raise RunAbandonedError("The original was deleted meanwhile.")
+        if isinstance(result, NotNeeded):
+            old = ledger.finish_not_needed(claim, result.reason)
+        else:
+            made_by = {"deriver": deriver.name, "version": deriver.version, **result.made_with}
+            old = ledger.finish_ready(claim, outputs=outputs, facts=result.facts, made_by=made_by)
+            blobs.name(output["key"] for output in outputs)
+            deriver.record(original, result)
+        retire(old)
+        if deriver.replans:
+            dispatch.publish_after_commit(pipeline.plan_original(original, row.original.library.switches()))
+    return "not_needed" if isinstance(result, NotNeeded) else "ready"
+
+
+def retire(outputs: list[dict[str, Any]]) -> None:
+    """Outputs that lost their name stay a little while for readers in mid-stream."""
+    if outputs:
+        blobs.register((output["key"] for output in outputs), due=blobs.grace())
+
+
+def understood(error: Exception) -> MediaError:
+    """Any exception as one of our families, so that the policy below has only three cases."""
+    if isinstance(error, MediaError):
+        return error
+    if isinstance(error, BlobNotFoundError):
+        return PermanentError("The stored original is missing. Restore it from a backup.", code="source_missing")
+    if isinstance(error, StoreError):
+        return InfrastructureError(str(error), code=error.code)
+    if isinstance(error, SoftTimeLimitExceeded):
+        return TimedOutError("This took longer than its limit and was stopped.")
+    if isinstance(error, (OperationalError, InterfaceError, DatabaseError, MemoryError)):
+        return InfrastructureError("The database or the machine was not able to go on; it is tried again.", detail=str(error))
+    if isinstance(error, OSError):
+        return InfrastructureError(f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error))
+    logger.error("unexpected failure of a deriver", exc_info=error)
+    return TransientError("An unexpected fault in the program; it is in the log.", code="crashed", detail=repr(error))
+
+
+def settle(claim: Claim, row: Derivative, error: MediaError) -> str:
+    """The policy: permanent ends it, infrastructure waits for free, everything else costs an attempt."""
+    told = {"code": error.code, "message": error.message, "detail": error.detail}
+    if isinstance(error, InfrastructureError):
+        ledger.try_later(claim, delay_seconds=backoff(claim.deferrals), burn=False, **told)
+        logger.warning("%s %s deferred: %s", row.deriver, claim.id, error.message)
+        return "deferred"
+    attempts = get_deriver(row.deriver).max_attempts
+    if isinstance(error, PermanentError) or claim.attempts + 1 >= attempts:
+        ledger.fail(claim, **told)
+        logger.info("%s %s failed: %s (%s)", row.deriver, claim.id, error.message, error.code)
+        return "failed"
+    ledger.try_later(claim, delay_seconds=backoff(claim.attempts), burn=True, **told)
+    return "retried"
+
+
+def backoff(earlier: int) -> float:
+    """Doubling from RETRY_SECONDS, never over an hour."""
+    return float(min(LONGEST_DELAY, settings.RETRY_SECONDS * 2 ** min(earlier, 12)))

@@ -1,0 +1,46 @@
+"""What Celery calls. Thin: an id comes in, the work is in `media.runs`, `media.blobs` and the flows' steps."""
+
+import logging
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from media import blobs, dispatch, runs
+from media.models import Upload
+from storage.errors import StoreError
+from storage.registry import get_store
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name=dispatch.TASK, bind=True, acks_late=True, ignore_result=True)
+def derive(self: Any, derivative_id: str) -> None:
+    """Make one derivative. Running it twice changes nothing: the claim decides."""
+    try:
+        runs.run(UUID(derivative_id))
+    finally:
+        dispatch.release_twin(derivative_id, (self.request.headers or {}).get("twin_token"))
+
+
+@shared_task(name="media.sweep_blobs", queue="maintenance", ignore_result=True)
+def sweep_blobs() -> int:
+    """Remove blobs that no row names."""
+    return blobs.sweep()
+
+
+@shared_task(name="media.sweep_uploads", queue="maintenance", ignore_result=True)
+def sweep_uploads() -> int:
+    """Forget uploads that nobody has gone on with in time."""
+    swept = 0
+    for upload in Upload.objects.filter(expires_at__lt=timezone.now()).order_by("expires_at")[:500]:
+        try:
+            if upload.assembly:
+                get_store(blobs.FILES).abort(upload.assembly)
+        except StoreError as error:
+            logger.warning("upload %s not swept: %s", upload.pk, error)
+            continue
+        upload.delete()
+        swept += 1
+    return swept

@@ -1,0 +1,46 @@
+"""Trash, restore, purge. Only the last File of an Original takes the bytes with it, and never earlier."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from media import blobs, dispatch
+from media.models import Derivative, File, Library, Original
+
+
+def trash(library: Library, keys: Iterable[UUID]) -> int:
+    """Into the trash: nothing is deleted, what is queued waits."""
+    return int(File.objects.live().filter(library=library, pk__in=list(keys)).update(trashed_at=Now()))
+
+
+def restore(library: Library, keys: Iterable[UUID]) -> int:
+    """Back to where it was (to the top where its folder is gone); what waited is sent again."""
+    with transaction.atomic():
+        files = File.objects.filter(library=library, pk__in=list(keys), trashed_at__isnull=False)
+        originals = list(files.values_list("original_id", flat=True))
+        files.filter(folder__trashed_at__isnull=False).update(folder=None)
+        count = int(files.update(trashed_at=None))
+        dispatch.publish_after_commit(Derivative.objects.filter(original__in=originals, status="queued"))
+    return count
+
+
+def purge(library: Library, keys: Iterable[UUID]) -> int:
+    """Delete for good, one file a transaction."""
+    return sum(purge_one(library, key) for key in keys)
+
+
+def purge_one(library: Library, key: UUID) -> bool:
+    """Lock the original first, then count: two purges, or a purge and an upload, can never both be last."""
+    with transaction.atomic():
+        original = Original.objects.filter(library=library, files=key).values_list("pk", flat=True).first()
+        if original is None:
+            return False
+        locked = Original.objects.select_for_update().filter(pk=original).first()
+        gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()
+        if not gone or locked is None:
+            return False  # Purged or merged meanwhile.
+        if not File.objects.filter(original_id=original).exists():
+            locked.dissolve(grace=blobs.grace())
+        return True

@@ -1,0 +1,1 @@
+"""What models say about media. Empty until the understanding part is built."""

@@ -1,0 +1,82 @@
+"""Fixtures for all tests: people, a library, stores of their own, the shared media where they lie beside the clone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from alcoves.accounts.models import AccessToken, User
+from media import dispatch
+from media.libraries import create_library, set_member
+from media.models import Library
+from storage import registry
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared_media() -> Path:
+    """Real media with known answers. Absent in a plain clone; in CI its absence is a failure."""
+    folder = SHARED / "media"
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("CI must have the shared media beside the clone.")
+        pytest.skip("the shared media do not lie beside this clone")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_stores(settings: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test has empty stores and scratch of its own."""
+    settings.BLOB_STORES = {
+        name: {
+            "BACKEND": "storage.local.LocalStore",
+            "OPTIONS": {"root": tmp_path / "stores" / name, "secret": "test-store-secret"},
+        }
+        for name in ("files", "avatars", "cache", "source", "media")
+    }
+    settings.SCRATCH_PATH = tmp_path / "scratch"
+    registry.reset()
+    yield
+    registry.reset()
+
+
+@pytest.fixture(autouse=True)
+def empty_redis(request: pytest.FixtureRequest) -> None:
+    """No message, lock or cache entry of an earlier test."""
+    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+        dispatch.redis_client().flushdb()
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Owns the library."""
+    return User.objects.create_user("alice@example.org", "alice-password", name="Alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A viewer of Alice's library."""
+    return User.objects.create_user("bob@example.org", "bob-password", name="Bob")
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    """A stranger: must see nothing."""
+    return User.objects.create_user("charlie@example.org", "charlie-password", name="Charlie")
+
+
+@pytest.fixture
+def library(alice: User, bob: User) -> Library:
+    made = create_library(alice, "Family")
+    set_member(made, bob, "viewer")
+    return made
+
+
+def client_of(user: User) -> Client:
+    """A browser-like client that acts as the user by token."""
+    _, secret = AccessToken.issue(user, "test")
+    return Client(headers={"authorization": f"Bearer {secret}"})

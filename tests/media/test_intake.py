@@ -1,0 +1,129 @@
+"""Every way in ends in `intake.admit`: sharing, isolation, quota, and deleting that never takes too much."""
+
+import threading
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from alcoves.accounts.models import User
+from media import blobs, intake, trash
+from media.intake import Place, QuotaError, Stored
+from media.libraries import create_library
+from media.models import Derivative, File, Library, Original, UnnamedBlob, uuid7
+from media.sniffing import sniff
+from storage.registry import get_store
+from tests.ingesting import put_bytes, take_in
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+
+
+def test_the_same_bytes_in_one_library_share_one_original(library: Library) -> None:
+    first = take_in(library, PNG, "a.png")
+    rows = set(Derivative.objects.values_list("pk", flat=True))
+    second = take_in(library, PNG, "b.png")
+    assert not first.duplicate
+    assert second.duplicate
+    assert first.file.original_id == second.file.original_id
+    assert set(Derivative.objects.values_list("pk", flat=True)) == rows
+    assert [row.key.endswith("/blob") for row in UnnamedBlob.objects.all()] == [True]
+
+
+def test_another_library_shares_nothing(library: Library, alice: User) -> None:
+    other = create_library(alice, "Work")
+    assert take_in(library, PNG, "a.png").file.original_id != take_in(other, PNG, "a.png").file.original_id
+
+
+def test_quota_refuses_and_keeps_nothing(library: Library) -> None:
+    library.quota_bytes = len(PNG) - 1
+    library.save()
+    with pytest.raises(QuotaError, match="may hold"):
+        take_in(library, PNG, "a.png")
+    assert not File.objects.exists()
+    assert UnnamedBlob.objects.count() == 1  # Left for the sweeper.
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\a.jpg", "a.jpg"),
+        ("a\0b\n.jpg", "ab.jpg"),
+        ("..", "unnamed"),
+        ("", "unnamed"),
+        ("x" * 300 + ".jpeg", "x" * 250 + ".jpeg"),
+        ("ünï 日本語 🐎.jpg", "ünï 日本語 🐎.jpg"),
+    ],
+)
+def test_names_are_made_safe(given: str, kept: str) -> None:
+    assert intake.clean_name(given) == kept
+
+
+def test_purging_the_last_file_takes_the_bytes_and_not_before(library: Library, settings) -> None:
+    settings.SWEEP_GRACE_SECONDS = 0
+    one, two = take_in(library, PNG, "a.png").file, take_in(library, PNG, "b.png").file
+    key = one.original.key
+    assert trash.purge(library, [one.pk]) == 1
+    blobs.sweep()
+    assert get_store("files").stat(key).size == len(PNG)
+    assert trash.purge(library, [two.pk]) == 1
+    blobs.sweep()
+    assert not Original.objects.exists()
+    assert list(get_store("files").iterate()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_threads_upload_and_purge_the_same_bytes(settings) -> None:
+    """Whatever the order, every File that is left has an Original with its blob, and nothing else is left."""
+    settings.SWEEP_GRACE_SECONDS = 0
+    owner = User.objects.create_user("owner@example.org", "owner-password")
+    library = create_library(owner, "Busy")
+    errors: list[BaseException] = []
+    barrier = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        try:
+            barrier.wait()
+            for turn in range(12):
+                file = take_in(library, PNG, f"{number}-{turn}.png").file
+                blobs.sweep()
+                if (number + turn) % 3:
+                    trash.purge(library, [file.pk])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert File.objects.count() == 8 * 12 // 3
+    blobs.sweep()
+    original = Original.objects.get()
+    assert get_store("files").stat(original.key).size == len(PNG)
+    assert [stat.key for stat in get_store("files").iterate()] == [original.key]
+
+
+def test_bytes_hashed_late_merge_into_the_known_original(library: Library, settings) -> None:
+    settings.SWEEP_GRACE_SECONDS = 0
+    known = take_in(library, PNG, "a.png").file
+    late = take_in(library, PNG, "b.png", hashed=False).file
+    assert late.original_id != known.original_id
+    digest = Original.objects.get(pk=known.original_id).sha256
+    Original.objects.get(pk=late.original_id).adopt_digest(str(digest), grace=blobs.grace())
+    late.refresh_from_db()
+    assert late.original_id == known.original_id
+    blobs.sweep()
+    assert [stat.key for stat in get_store("files").iterate()] == [known.original.key]
+
+
+def test_a_blob_swept_before_it_is_named_is_refused(library: Library) -> None:
+    key = blobs.original_key(library.pk, UUID(int=7))
+    get_store("files").put(key, [PNG])
+    stored = Stored(uuid7(), key, len(PNG), None, sniff(PNG, len(PNG)))
+    with pytest.raises(Exception, match="swept before"):
+        intake.admit(stored, Place(library, "a.png"))
+    assert put_bytes(library, PNG).key != key
