@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
 
 
 def become_nobody(libc: ctypes.CDLL) -> None:
-    """Enter a user namespace in which root looks like `nobody`: Postgres refuses to run as root."""
+    """Enter a user namespace in which this user looks like `nobody`: Postgres refuses to run as root."""
     user, group = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

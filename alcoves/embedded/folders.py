@@ -41,11 +41,7 @@ def prepare_data_folder(data: Path, *, minimum_free: int = MINIMUM_FREE) -> None
 
 def make_socket_folder(data: Path) -> Path:
     """A folder only this user can enter, the same at each start, with a path short enough for sockets."""
-    key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]
-    for base in _runtime_folders():
-        folder = base / f"alcoves-{os.geteuid()}-{key}"
-        if len(os.fsencode(folder)) + LONGEST_SOCKET_NAME >= SOCKET_PATH_LIMIT:
-            continue
+    for folder in usual_socket_folders(data):
         if _is_private(folder):
             return folder
     for base in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 -- mkdtemp makes a private folder in it.
@@ -54,6 +50,13 @@ def make_socket_folder(data: Path) -> Path:
     raise EmbeddedError(
         "No folder with a short enough path for sockets: set XDG_RUNTIME_DIR or TMPDIR to one."
     )
+
+
+def usual_socket_folders(data: Path) -> list[Path]:
+    """The names to try, which depend on the data folder only: what a killed start left is used again."""
+    key = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]
+    found = [base / f"alcoves-{os.geteuid()}-{key}" for base in _runtime_folders()]
+    return [each for each in found if len(os.fsencode(each)) + LONGEST_SOCKET_NAME < SOCKET_PATH_LIMIT]
 
 
 def _runtime_folders() -> Iterator[Path]:

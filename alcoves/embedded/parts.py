@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alcoves.embedded import postgres, redis
-from alcoves.embedded.ports import answers_tcp, http_status, in_url, reachable_host
+from alcoves.embedded.ports import answers_tcp, http_status, in_url, own_names, reachable_host
 from alcoves.embedded.supervisor import Part, Probe
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -47,8 +47,19 @@ class Plan:
         return {**ours, **self.given}
 
     @property
+    def open_to_network(self) -> bool:
+        return self.host in {"0.0.0.0", "::", ""}  # noqa: S104 -- compared, not bound.
+
+    @property
     def web_url(self) -> str:
-        return f"http://{in_url(reachable_host(self.host))}:{self.port}"
+        """Where people reach the web part: another machine's browser cannot use 127.0.0.1."""
+        host = own_names()[0] if self.open_to_network else self.host
+        return f"http://{in_url(host)}:{self.port}"
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        asked = own_names() if self.open_to_network else [self.host]
+        return list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", *map(in_url, asked)]))
 
     @property
     def postgres_data(self) -> Path:
@@ -88,7 +99,7 @@ def postgres_part(plan: Plan, say: Callable[[str], None]) -> Part:
         stop_signals=((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0)),
         quick_signal=signal.SIGQUIT,
         death_signal=signal.SIGINT,
-        user_namespace=postgres.runs_as_root(),
+        user_namespace=postgres.needs_user_namespace(),
         ready_limit=120.0,
     )
 

@@ -45,6 +45,16 @@ def reachable_host(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound.
 
 
+def own_names() -> list[str]:
+    """How other machines may call this one: its name, and the address it uses towards the network."""
+    names = [socket.gethostname(), f"{socket.gethostname()}.local"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        # Connecting a datagram socket sends nothing; it only asks which address would be used.
+        probe.connect(("192.0.2.1", 9))
+        names.insert(0, probe.getsockname()[0])
+    return names
+
+
 def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 

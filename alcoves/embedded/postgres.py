@@ -4,6 +4,7 @@ Unix socket only, so there is no port to clash with. Used by the supervisor and 
 """
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -42,24 +43,27 @@ THROW_AWAY_SETTINGS: Mapping[str, str] = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
-"""Fast, and safe when Postgres is killed (though not when the machine is): with synchronous_commit off the last
-commits would be lost in a test that restarts it, and without fsync that would win nothing."""
+"""Fast, and safe when Postgres is killed, though not when the machine is. synchronous_commit stays on: tests
+that restart the server would lose their last commits, and without fsync that would win nothing."""
 
 
-def runs_as_root() -> bool:
-    """Postgres refuses root, so root runs it in a user namespace, as nobody."""
-    return os.geteuid() == 0
+def needs_user_namespace() -> bool:
+    """Postgres refuses root, and users that have no name; both run it in a user namespace, as nobody."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_uid == 0
+    except KeyError:
+        return True
 
 
 def check_can_run() -> None:
-    """As root, see whether a user namespace is allowed before anything is made."""
-    if not runs_as_root():
+    """Where a user namespace is needed, see whether it is allowed before anything is made."""
+    if not needs_user_namespace():
         return
     done = _run(["true"])
     if done.returncode == NO_USER_NAMESPACE:
         raise EmbeddedError(
-            "Postgres refuses to run as root, and this machine allows no user namespaces: "
-            "start Alcoves as a normal user, or set DATABASE_URL to your own server."
+            "Postgres refuses to run as root or as a user without a name, and this machine allows no user "
+            "namespaces: start Alcoves as a normal user, or set DATABASE_URL to your own server."
         )
 
 
@@ -212,7 +216,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        tied(argv, death_signal=signal.SIGKILL, user_namespace=runs_as_root()),
+        tied(argv, death_signal=signal.SIGKILL, user_namespace=needs_user_namespace()),
         capture_output=True,
         text=True,
         check=False,

@@ -103,7 +103,8 @@ def child_environment(plan: Plan) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     ours = {name: url for name, url in plan.urls.items() if name not in plan.given}
-    return {"ALCOVES_PUBLIC_URL": plan.web_url, **base, **chosen, **ours}
+    defaults = {"ALCOVES_PUBLIC_URL": plan.web_url, "ALCOVES_ALLOWED_HOSTS": ",".join(plan.allowed_hosts)}
+    return {**defaults, **base, **chosen, **ours}
 
 
 async def _supervise(plan: Plan, options: Options, console: Console, began: float) -> int:

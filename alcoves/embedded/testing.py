@@ -53,7 +53,7 @@ class Servers:
         self._postgres = self._start(
             postgres.command(data, self.folder, postgres.THROW_AWAY_SETTINGS),
             death_signal=signal.SIGQUIT,
-            user_namespace=postgres.runs_as_root(),
+            user_namespace=postgres.needs_user_namespace(),
         )
         self._wait("Postgres", self._postgres, lambda: postgres.is_ready(self.folder))
 

@@ -25,6 +25,12 @@ def wait_until(
         threading.Event().wait(0.02)
 
 
+def own_environment() -> dict[str, str]:
+    """Without what points to the servers and settings of this test run."""
+    ours = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "ALCOVES_DATA_PATH"}
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 class Launched:
     """A running program and what it has printed so far."""
 
@@ -32,7 +38,7 @@ class Launched:
         self.process = subprocess.Popen(
             argv,
             cwd=PROJECT,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), **(env or {})},
+            env={**own_environment(), "PYTHONPATH": str(PROJECT), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

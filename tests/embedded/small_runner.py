@@ -49,10 +49,10 @@ def python_part(name: str, program: str, data: Path, *, stop_limit: float = 5.0)
     )
 
 
-def choose(names: Sequence[str], data: Path) -> list[Part]:
+def choose(names: Sequence[str], data: Path, sockets: Path) -> list[Part]:
     plan = Plan(
         data=data,
-        sockets=folders.make_socket_folder(data),
+        sockets=sockets,
         mode="all",
         host="127.0.0.1",
         port=0,
@@ -70,14 +70,14 @@ def choose(names: Sequence[str], data: Path) -> list[Part]:
     return [table[name]() for name in names]
 
 
-async def run(data: Path, names: Sequence[str]) -> int:
+async def run(data: Path, sockets: Path, names: Sequence[str]) -> int:
     around = Surroundings(
         folder=data, log_folder=data / "log", env=dict(os.environ), console=Console(), first_backoff=0.1
     )
     supervisor = Supervisor(around)
 
     async def work() -> None:
-        await supervisor.start(choose(names, data))
+        await supervisor.start(choose(names, data, sockets))
         print("all ready", flush=True)
         await supervisor.failed()
 
@@ -89,7 +89,11 @@ def main() -> int:
     try:
         folders.prepare_data_folder(data, minimum_free=0)
         with folders.hold(data):
-            return asyncio.run(run(data, sys.argv[2:]))
+            sockets = folders.make_socket_folder(data)
+            code = asyncio.run(run(data, sockets, sys.argv[2:]))
+            # Fails when a part has left its socket.
+            sockets.rmdir()
+            return code
     except EmbeddedError as error:
         print(f"Alcoves did not start: {error}")
         return 1

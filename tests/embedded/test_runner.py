@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alcoves.embedded.folders import make_socket_folder
+from alcoves.embedded.folders import usual_socket_folders
 from alcoves.embedded.processes import command_line, is_alive
 from tests.embedded.launching import SMALL_RUNNER, launched, small_runner, wait_until
 
@@ -21,7 +21,7 @@ def test_a_signal_stops_everything_and_leaves_nothing(tmp_path: Path, number: si
         program.send(number)
         assert program.wait() == 0, program.text
     assert not [pid for pid in family if is_alive(pid)]
-    assert not list(make_socket_folder(tmp_path).iterdir())
+    assert not [folder for folder in usual_socket_folders(tmp_path) if folder.exists()]
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
     assert not (tmp_path / "run" / "runner.lock").exists()
 
@@ -60,6 +60,8 @@ def test_a_second_start_names_the_process_that_holds_the_folder(tmp_path: Path) 
         assert len(second.printed) == 1
         assert f"process {first.process.pid}" in second.text
         assert first.process.poll() is None
+        first.send(signal.SIGINT)
+        assert first.wait() == 0
 
 
 def test_a_part_that_crashes_is_started_again(tmp_path: Path) -> None:

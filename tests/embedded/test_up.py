@@ -1,0 +1,75 @@
+"""Everything that `script/up` runs, for real: ready, found by another terminal, stopped without a trace."""
+
+import signal
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+from alcoves.embedded import state
+from alcoves.embedded.parts import any_free_port
+from alcoves.embedded.processes import is_alive
+from tests.embedded.launching import launched
+
+UP = [sys.executable, "-m", "alcoves.embedded", "up"]
+
+
+def get(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return int(answer.status)
+
+
+def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    port = any_free_port()
+    here = {"ALCOVES_DATA_PATH": str(tmp_path)}
+    with launched([*UP, "--port", str(port)], here) as program:
+        program.wait_for_text("Everything is ready", seconds=120)
+        program.wait_for_text("Logs")
+        for name in ("postgres", "redis", "migrate", "admin", "web", "workers", "beat", "flower"):
+            assert f"{name} " in program.text
+        assert "First administrator" in program.text
+        assert get(f"http://127.0.0.1:{port}/readyz") == 200
+        assert get(f"http://127.0.0.1:{port}/api/docs/") == 200
+
+        found = state.load(tmp_path)
+        assert found is not None
+        with launched([sys.executable, "manage.py", "migrate", "--check"], here) as other:
+            assert other.wait(60) == 0, other.text
+        with launched([*UP, "--port", str(port)], here) as second:
+            assert second.wait() == 1
+            assert f"process {program.process.pid}" in second.text
+        family = program.family()
+        assert len(family) >= 6
+        program.send(signal.SIGINT)
+        assert program.wait(40) == 0, program.text
+    assert not [pid for pid in family if is_alive(pid)]
+    assert list((tmp_path / "run").glob("*.json")) == []
+    assert state.load(tmp_path) is None
+    assert "Traceback" not in program.text
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen(1)
+        port = holder.getsockname()[1]
+        with launched([*UP, "--port", str(port)], {"ALCOVES_DATA_PATH": str(tmp_path)}) as program:
+            assert program.wait() == 1
+    assert len(program.printed) == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in program.text
+
+
+def test_a_bad_value_names_its_variable(tmp_path: Path) -> None:
+    here = {"ALCOVES_DATA_PATH": str(tmp_path), "ALCOVES_MODE": "sideways"}
+    with launched(UP, here) as program:
+        assert program.wait() == 1
+    assert len(program.printed) == 1
+    assert "ALCOVES_MODE='sideways'" in program.text
+
+
+def test_stop_and_status_without_a_runner_say_so(tmp_path: Path) -> None:
+    for command, code in (("stop", 0), ("status", 1)):
+        argv = [sys.executable, "-m", "alcoves.embedded", command]
+        with launched(argv, {"ALCOVES_DATA_PATH": str(tmp_path)}) as program:
+            assert program.wait() == code
+        assert program.text == "Alcoves does not run on this data folder."
