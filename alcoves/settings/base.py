@@ -25,6 +25,7 @@ ALLOWED_HOSTS = env.words("ALCOVES_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[
 CSRF_TRUSTED_ORIGINS = env.words("ALCOVES_TRUSTED_ORIGINS", [PUBLIC_URL])
 
 INSTALLED_APPS = [
+    "alcoves.apps.ProjectConfig",
     "alcoves.accounts",
     "storage.apps.StorageConfig",
     "media.apps.MediaConfig",
@@ -210,12 +211,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "health_check_interval": 25,
 }
 WORKER_CONCURRENCY = env.integer("ALCOVES_WORKER_CONCURRENCY", 4, low=2, high=64)
+INTERACTIVE_SLOTS = env.integer("ALCOVES_INTERACTIVE_SLOTS", 2, low=1)
 LANE_CAPS = {
     "standard": env.integer("ALCOVES_STANDARD_SLOTS", 2, low=1),
     "heavy": env.integer("ALCOVES_HEAVY_SLOTS", 1, low=1),
     "maintenance": env.integer("ALCOVES_MAINTENANCE_SLOTS", 2, low=1),
 }
-WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", 8001, low=0, high=65535)
+WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", 3001, low=0, high=65535)
+WORKER_METRICS_HOST = env.text("ALCOVES_WORKER_METRICS_HOST", "127.0.0.1")
 FLOWER_PORT = env.integer("ALCOVES_FLOWER_PORT", 5555, low=1, high=65535)
 
 REST_FRAMEWORK = {

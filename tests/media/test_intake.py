@@ -1,6 +1,7 @@
 """Every way in ends in `intake.admit`: sharing, isolation, quota, and deleting that never takes too much."""
 
 import threading
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,13 @@ from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, UnnamedBlob, uuid7
 from media.sniffing import sniff
 from storage.registry import get_store
+from tests.derivers import TABLE
 from tests.ingesting import put_bytes, take_in
+
+@pytest.fixture(autouse=True)
+def one_deriver(settings: Any) -> None:
+    settings.DERIVERS = {"echo": TABLE["echo"]}
+
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
@@ -59,7 +66,7 @@ def test_names_are_made_safe(given: str, kept: str) -> None:
     assert intake.clean_name(given) == kept
 
 
-def test_purging_the_last_file_takes_the_bytes_and_not_before(library: Library, settings) -> None:
+def test_purging_the_last_file_takes_the_bytes_and_not_before(library: Library, settings: Any) -> None:
     settings.SWEEP_GRACE_SECONDS = 0
     one, two = take_in(library, PNG, "a.png").file, take_in(library, PNG, "b.png").file
     key = one.original.key
@@ -73,7 +80,7 @@ def test_purging_the_last_file_takes_the_bytes_and_not_before(library: Library, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_threads_upload_and_purge_the_same_bytes(settings) -> None:
+def test_many_threads_upload_and_purge_the_same_bytes(settings: Any) -> None:
     """Whatever the order, every File that is left has an Original with its blob, and nothing else is left."""
     settings.SWEEP_GRACE_SECONDS = 0
     owner = User.objects.create_user("owner@example.org", "owner-password")
@@ -107,7 +114,7 @@ def test_many_threads_upload_and_purge_the_same_bytes(settings) -> None:
     assert [stat.key for stat in get_store("files").iterate()] == [original.key]
 
 
-def test_bytes_hashed_late_merge_into_the_known_original(library: Library, settings) -> None:
+def test_bytes_hashed_late_merge_into_the_known_original(library: Library, settings: Any) -> None:
     settings.SWEEP_GRACE_SECONDS = 0
     known = take_in(library, PNG, "a.png").file
     late = take_in(library, PNG, "b.png", hashed=False).file

@@ -1,0 +1,36 @@
+"""`manage.py worker`: one capped worker, or with --lanes a process per lane under a supervisor."""
+
+import sys
+from typing import Any, cast
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from alcoves.embedded import lanes
+from alcoves.queues import LANES, Lane
+
+
+class Command(BaseCommand):
+    """Consume queues until Ctrl-C."""
+
+    help = __doc__ or ""
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--lanes", help="comma-separated: a niced process for each, restarted when it ends")
+        parser.add_argument("--lane", choices=LANES, help="this process consumes one lane only")
+        parser.add_argument("--concurrency", type=int, help="tasks at once (default: from the settings)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["lanes"]:
+            sys.exit(lanes.run(parse_lanes(options["lanes"])))
+        from alcoves import worker  # Celery's worker side is heavy, and only this branch needs it.
+
+        sys.exit(worker.run(options["lane"], concurrency=options["concurrency"]))
+
+
+def parse_lanes(given: str) -> list[Lane]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    unknown = set(names) - set(LANES)
+    if unknown or not names:
+        raise CommandError(f"No lane is named {', '.join(sorted(unknown)) or '(nothing)'}; there are {', '.join(LANES)}.")
+    return cast("list[Lane]", names)

@@ -1,0 +1,135 @@
+"""One Celery worker process of ours: its queues and slots, its reconciler, its watchdog, its port for probes.
+
+`manage.py worker` calls `run`. Three threads live beside Celery's own loop: the reconciler (media.reconcile),
+the watchdog that ends a worker which has stopped looking for work (its supervisor starts it again), and the
+little HTTP server for /healthz, /readyz and /metrics.
+"""
+
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.worker import state as worker_state
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from alcoves import worker_http
+from alcoves.celery import app
+from alcoves.queues import QUEUES, Lane, in_lanes
+from alcoves.scheduling import LAST_POLL, pulse, slots
+from media import reconcile
+
+logger = logging.getLogger(__name__)
+STUCK_SECONDS = 60.0
+STUCK_EXIT = 70
+NICE: dict[Lane, int] = {"interactive": 0, "standard": 5, "heavy": 10, "maintenance": 15}
+
+
+class Loop(threading.Thread):
+    """Does `work` every `seconds` until the process ends. A failure is told and does not end it."""
+
+    def __init__(self, name: str, seconds: float, work: Any) -> None:
+        super().__init__(name=name, daemon=True)
+        self.seconds, self.work = seconds, work
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(self.seconds):
+            try:
+                self.work()
+            except DatabaseError as error:
+                logger.warning("%s: the database is away (%s)", self.name, error)
+                connection.close()
+            except Exception:
+                logger.exception("%s failed; it goes on", self.name)
+
+
+def round_of_reconciling() -> None:
+    try:
+        reconcile.reconcile()
+        reconcile.sweep_scratch()
+    finally:
+        connection.close_if_unusable_or_obsolete()
+
+
+class Beside(bootsteps.StartStopStep):
+    """Starts our threads once the worker consumes."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.loops: list[Loop] = []
+
+    def start(self, parent: Any) -> None:
+        pulse[LAST_POLL] = pulse["hub"] = time.monotonic()
+        parent.hub.call_repeatedly(5.0, beat)
+        if self.loops:
+            return  # Reconnected: the threads are still there.
+        self.loops = [
+            Loop("reconciler", settings.RECONCILE_SECONDS, round_of_reconciling),
+            Loop("watchdog", 5.0, watch),
+        ]
+        for loop in self.loops:
+            loop.start()
+
+    def terminate(self, parent: Any) -> None:
+        for loop in self.loops:
+            loop.stopped.set()
+
+
+def beat() -> None:
+    pulse["hub"] = time.monotonic()
+
+
+def stuck_for() -> float:
+    """Seconds since this worker last turned its loop, or last looked for work although it had a slot free."""
+    now = time.monotonic()
+    asleep = now - pulse.get("hub", now)
+    busy = len(worker_state.reserved_requests) >= max(1, slots.total)
+    return asleep if busy else max(asleep, now - pulse.get(LAST_POLL, now))
+
+
+def watch() -> None:
+    """A worker that is alive and does not consume helps nobody: end it, hard, and let it be started anew."""
+    if stuck_for() < STUCK_SECONDS or not worker_http.broker_answers():
+        return
+    logger.critical("no look for work in %.0f s: this worker ends itself to be started again", stuck_for())
+    os._exit(STUCK_EXIT)
+
+
+def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
+    """Consume until told to stop. Without a lane: all queues with capped slots; with one: that lane alone."""
+    if lane is None:
+        queues, total = QUEUES, concurrency or settings.WORKER_CONCURRENCY
+        slots.set(total, dict(settings.LANE_CAPS))
+    else:
+        queues = in_lanes({lane})
+        total = concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS))
+        slots.set(total, {})
+        os.nice(NICE[lane])
+    app.steps["consumer"].add(Beside)
+    name = lane or "all"
+    with worker_http.serving(settings.WORKER_METRICS_PORT, stuck_for, STUCK_SECONDS):
+        worker = app.Worker(
+            hostname=f"{name}@%h",
+            queues=[queue.name for queue in queues],
+            concurrency=total,
+            pool="prefork",
+            loglevel=settings.LOG_LEVEL,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            task_events=True,
+        )
+        worker.start()
+        return int(worker.exitcode or 0)
+
+
+@signals.setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Django has set logging up; Celery leaves it as it is."""

@@ -1,0 +1,73 @@
+"""/healthz, /readyz and /metrics of a worker, on a port of its own: it has no web server beside it."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import redis
+from django.conf import settings
+
+from alcoves import health, metrics
+
+logger = logging.getLogger(__name__)
+
+
+def broker_answers() -> bool:
+    """A broker that is away is no fault of the worker's."""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+@contextmanager
+def serving(port: int, stuck_for: Callable[[], float], limit: float) -> Iterator[None]:
+    """Answer probes while the block runs. Port 0 switches it off; a taken port is told, not fatal."""
+    if not port:
+        yield
+        return
+
+    class Handler(BaseHTTPRequestHandler):
+        """Three paths, nothing else."""
+
+        server_version = "alcoves"
+
+        def do_GET(self) -> None:
+            match self.path.partition("?")[0]:
+                case "/healthz":
+                    seconds = stuck_for()
+                    self.answer(200 if seconds < limit else 503, {"status": "ok", "idle_seconds": round(seconds, 1)})
+                case "/readyz":
+                    ready, parts = health.readiness()
+                    self.answer(200 if ready else 503, parts)
+                case "/metrics":
+                    self.send(200, metrics.CONTENT_TYPE, metrics.render())
+                case _:
+                    self.answer(404, {"message": "There are /healthz, /readyz and /metrics."})
+
+        def answer(self, status: int, content: Any) -> None:
+            self.send(status, "application/json", json.dumps(content).encode())
+
+        def send(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
+            logger.debug(format, *args)
+
+    server = ThreadingHTTPServer((settings.WORKER_METRICS_HOST, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
