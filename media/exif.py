@@ -32,7 +32,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A moment, with the offset the camera knew. Without one `at` holds the camera's wall clock as if in UTC."""
+    """A moment, with the offset the camera knew. Without one `at` is the camera's wall clock as if in UTC."""
 
     at: datetime
     offset: str | None

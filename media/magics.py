@@ -1,4 +1,4 @@
-"""Recognisers for `media.sniffing`: each looks at the first bytes of a file and names its type or answers None.
+"""Recognisers for `media.sniffing`: each looks at the first bytes of a file and names its type, or None.
 
 Pure functions over bytes. Every length and offset read from the file is checked against what is there.
 """
@@ -19,6 +19,12 @@ RAW_MAKES: Final = {
 }
 RAW_COMPRESSIONS: Final = {32767, 32769, 32770, 34713, 65535}
 HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+PROLOGUE: Final = re.compile(
+    r"^(\s|<\?xml.*?\?>|<!--.*?-->|<!doctype\s+(?!html)[^\[>]*(\[.*?\]\s*)?>)+", re.IGNORECASE | re.DOTALL
+)
+HTML_START: Final = re.compile(
+    r"<(!doctype\s+html|html|head|title|body|script|iframe|table|style|div|h1|p|a|br|img)\b", re.IGNORECASE
+)
 BMP_HEADERS: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 
@@ -149,7 +155,7 @@ def moving_brand(major: bytes) -> str:
 
 
 def old_quicktime(head: bytes) -> str | None:
-    """QuickTime before `ftyp`: boxes from the first byte. Two known boxes in a row, or one that is a whole film."""
+    """QuickTime before `ftyp`: known boxes from the first byte on."""
     known = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
     if len(head) < 16 or head[4:8] not in known:
         return None
@@ -203,7 +209,9 @@ def mpeg_audio(head: bytes) -> str | None:
     """MP3 and AAC in ADTS: a frame, and a second one where the first says it ends. ID3 tags go before."""
     start = 0
     if head.startswith(b"ID3") and len(head) >= 10:
-        start = 10 + ((head[6] & 0x7F) << 21 | (head[7] & 0x7F) << 14 | (head[8] & 0x7F) << 7 | head[9] & 0x7F)
+        start = 10 + (
+            (head[6] & 0x7F) << 21 | (head[7] & 0x7F) << 14 | (head[8] & 0x7F) << 7 | head[9] & 0x7F
+        )
         if start + 4 > len(head):
             # The tag (a cover, most often) is longer than what we look at.
             return "audio/mpeg"
@@ -269,7 +277,9 @@ def icon(head: bytes) -> str | None:
     if not head.startswith(b"\x00\x00\x01\x00") or len(head) < 22:
         return None
     count, length, offset = struct.unpack_from("<H8xII", head, 4)
-    return "image/vnd.microsoft.icon" if 0 < count <= 256 and length > 0 and offset >= 6 + 16 * count else None
+    return (
+        "image/vnd.microsoft.icon" if 0 < count <= 256 and length > 0 and offset >= 6 + 16 * count else None
+    )
 
 
 def photoshop(head: bytes) -> str | None:
@@ -278,10 +288,10 @@ def photoshop(head: bytes) -> str | None:
 
 def markup(text: str) -> str | None:
     """SVG, HTML and other XML, behind declarations and comments."""
-    start = re.sub(r"^(\s|<\?xml.*?\?>|<!--.*?-->|<!doctype\s+(?!html)[^\[>]*(\[.*?\]\s*)?>)+", "", text, flags=re.I | re.S)
-    if re.match(r"<(\w+:)?svg[\s>/]", start, re.I):
+    start = PROLOGUE.sub("", text)
+    if re.match(r"<(\w+:)?svg[\s>/]", start, re.IGNORECASE):
         return "image/svg+xml"
-    if re.match(r"<(!doctype\s+html|html|head|title|body|script|iframe|table|style|div|h1|p|a|br|img)\b", start, re.I):
+    if HTML_START.match(start):
         return "text/html"
     return "application/xml" if text.lstrip().startswith(("<?xml", "<!DOCTYPE", "<x:xmpmeta")) else None
 
@@ -295,7 +305,9 @@ def text(head: bytes) -> str | None:
         return found
     if decoded.lstrip().startswith("#EXTM3U"):
         return "application/vnd.apple.mpegurl"
-    marked = re.search(r"^(#{1,6} \S|```|[-*+] \S.*\n[-*+] \S|> \S)|\[[^\]\n]+\]\([^)\n]+\)", decoded, re.M)
+    marked = re.search(
+        r"^(#{1,6} \S|```|[-*+] \S.*\n[-*+] \S|> \S)|\[[^\]\n]+\]\([^)\n]+\)", decoded, re.MULTILINE
+    )
     return "text/markdown" if marked else "text/plain"
 
 

@@ -58,7 +58,8 @@ class Probe:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON column; what is not known is left out."""
-        return {name: value for name, value in asdict(self, dict_factory=without_none).items() if value not in (None, (), [], {})}
+        known = asdict(self, dict_factory=without_none)
+        return {name: value for name, value in known.items() if value not in ((), [], {})}
 
 
 def without_none(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,11 +85,15 @@ def probe_streams(path: Path, sniffed: Sniffed, *, timeout: float) -> Probe:
     answer = ffprobe.read(path, sniffed.demuxer, timeout=timeout)
     video, audio = streams.video_of(answer), streams.audio_of(answer)
     if video is None and not audio:
-        raise DamagedFileError("The file holds neither picture nor sound. Upload it again.", code="no_streams")
+        raise DamagedFileError(
+            "The file holds neither picture nor sound. Upload it again.", code="no_streams"
+        )
     size = path.stat().st_size
     width, height = video.displayed if video else (None, None)
     created = streams.created_of(answer)
-    duration = believable_duration(path, sniffed, answer, size, video.index if video else audio[0].index, timeout)
+    duration = believable_duration(
+        path, sniffed, answer, size, video.index if video else audio[0].index, timeout
+    )
     return Probe(
         kind="video" if video else "audio",
         mime=sniffed.mime,
@@ -187,7 +192,7 @@ ROTATIONS: Final = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 
 def from_pillow(details: pillow.PillowHeader | None, mime: str) -> dict[str, Any]:
-    """RAW files open as the small picture in their first directory: its size is not that of the photograph."""
+    """RAW files open as the small picture in their first directory: its size is not the photograph's."""
     if details is None:
         return {}
     if mime in RAW_SIZES or mime not in pillow.DECODED:
@@ -216,4 +221,3 @@ RAW_SIZES: Final = frozenset(
 def raw_size(details: pillow.PillowHeader) -> dict[str, Any]:
     width, height = exif.whole(details.exif.get(0xA002)), exif.whole(details.exif.get(0xA003))
     return {"width": width, "height": height} if width and height else {}
-

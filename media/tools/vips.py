@@ -1,0 +1,233 @@
+"""The libvips door: the only import of pyvips, with its settings, its limits and its errors in our words.
+
+- Only loaders on our list can run; what is not on it (SVG, PDF, ImageMagick ...) is blocked inside libvips.
+- One thread per image (a pool of workers is faster in total so) and no cache of operations.
+- Headers may be read anywhere. Pixels only in the process that read its first pixels: a fork after that hangs
+  in libvips, so `guard_pixels` raises instead.
+- Every limit is checked on the header, before a single pixel is decoded.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+# libvips reads these when it starts, which is at import; an operator's own value stays.
+os.environ.setdefault("VIPS_CONCURRENCY", "1")
+os.environ["VIPS_BLOCK_UNTRUSTED"] = "1"
+
+import pyvips
+
+from alcoves import env
+from media.errors import (
+    DamagedFileError,
+    InfrastructureError,
+    MediaError,
+    TooLargeError,
+    UnsupportedTypeError,
+)
+
+Image: TypeAlias = Any
+"""A pyvips.Image. The library carries no types; its name stays behind this door."""
+
+LOADERS: Final = ("Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif")
+TYPES: Final = frozenset(
+    {"image/jpeg", "image/png", "image/apng", "image/gif", "image/webp", "image/tiff", "image/avif"}
+)
+"""Sniffed types that libvips reads rightly. DNG it would read as a grey TIFF, HEIC not at all."""
+
+ALPHA_BANDS: Final = frozenset({2, 4})
+
+
+def configure() -> None:
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for name in LOADERS:
+        pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
+    pyvips.cache_set_max(0)
+
+
+configure()
+
+
+@dataclass(frozen=True, slots=True)
+class PixelLimits:
+    """What may be decoded. 100 megapixels is every camera but a few phones' 200-megapixel mode."""
+
+    megapixels: float = 100.0
+    side: int = 65_500
+    frames: int = 16_383
+
+    @classmethod
+    def from_environment(cls) -> "PixelLimits":
+        return cls(megapixels=env.number("ALCOVES_IMAGE_MAX_MEGAPIXELS", 100.0, low=1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the header says: stored size of one frame, before orientation."""
+
+    width: int
+    height: int
+    bands: int
+    pages: int
+    format: str
+    """Of a band: uchar, ushort, float ..."""
+    interpretation: str
+    has_alpha: bool
+    orientation: int
+    bits: int
+    has_profile: bool
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """Width and height as a person sees them: orientations 5 to 8 lie on their side."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+def open_header(path: Path) -> ImageHeader:
+    """Raises UnsupportedTypeError or DamagedFileError. Decodes nothing."""
+    with translated():
+        image = pyvips.Image.new_from_source(source_of(path), "", access="sequential")
+        names = set(image.get_fields())
+        return ImageHeader(
+            width=image.width,
+            height=image.get_page_height(),
+            bands=image.bands,
+            pages=image.get_n_pages(),
+            format=image.format,
+            interpretation=image.interpretation,
+            has_alpha=bool(image.hasalpha()),
+            orientation=orientation_of(image, names),
+            bits=bits_of(image, names),
+            has_profile="icc-profile-data" in names,
+        )
+
+
+def orientation_of(image: Image, names: set[str]) -> int:
+    value = int(image.get("orientation")) if "orientation" in names else 1
+    return value if 1 <= value <= 8 else 1
+
+
+def bits_of(image: Image, names: set[str]) -> int:
+    if "bits-per-sample" in names:
+        return int(image.get("bits-per-sample"))
+    return {"uchar": 8, "char": 8, "ushort": 16, "short": 16}.get(image.format, 32)
+
+
+def check_limits(width: int, height: int, frames: int, limits: PixelLimits) -> None:
+    """Raise TooLargeError before anything is decoded."""
+    if width * height > limits.megapixels * 1_000_000:
+        raise TooLargeError(
+            f"The picture has {width} x {height} pixels; the limit is {limits.megapixels:g} megapixels."
+            " Make it smaller.",
+            code="too_many_pixels",
+        )
+    if max(width, height) > limits.side:
+        raise TooLargeError(
+            f"The picture is {max(width, height)} pixels long; the limit is {limits.side}. Make it smaller.",
+            code="too_many_pixels",
+        )
+    if frames > limits.frames:
+        raise TooLargeError(
+            f"The picture has {frames} frames; the limit is {limits.frames}. Upload it as a video.",
+            code="too_many_frames",
+        )
+
+
+def load_thumbnail(path: Path, width: int, height: int, *, strict: bool) -> Image:
+    """Decode with shrink-on-load into the box, upright, in sRGB through the embedded profile. Never larger.
+
+    `strict` refuses what is cut off or damaged; without it the part that can be read is returned.
+    """
+    guard_pixels()
+    with translated():
+        image = pyvips.Image.thumbnail_source(
+            source_of(path),
+            width,
+            height=height,
+            size="down",
+            output_profile="srgb",
+            # This call passes the loader its options as a string only; its own `fail_on` goes unheard.
+            option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
+        )
+        return image.copy_memory()
+
+
+def shrink(image: Image, width: int, height: int) -> Image:
+    """A smaller copy of pixels that are already decoded, upright and sRGB."""
+    guard_pixels()
+    with translated():
+        return image.thumbnail_image(width, height=height, size="down").copy_memory()
+
+
+def from_pixels(data: Any, width: int, height: int, bands: int) -> Image:
+    """Pixels decoded elsewhere (8 bits a band, rows from the top) as an image in memory."""
+    guard_pixels()
+    image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
+    return image.copy(interpretation="srgb" if bands >= 3 else "b-w").copy_memory()
+
+
+def srgb_from(image: Image, profile: bytes | None) -> Image:
+    """To sRGB through a profile that came beside the pixels; an unusable profile is passed over."""
+    if not profile:
+        return image
+    tagged = image.copy()
+    tagged.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    try:
+        return tagged.icc_transform("srgb", embedded=True).copy_memory()
+    except pyvips.Error:
+        return image
+
+
+def pixels_of(image: Image) -> bytes:
+    with translated():
+        return bytes(image.write_to_memory())
+
+
+_first_pixels_in: int | None = None
+
+
+def guard_pixels() -> None:
+    """Remember the process of the first pixel; raise in any other, where libvips would hang for ever."""
+    global _first_pixels_in  # noqa: PLW0603 - One fact per process, and the process is what it is about.
+    if _first_pixels_in is None:
+        _first_pixels_in = os.getpid()
+    if _first_pixels_in != os.getpid():
+        raise InfrastructureError(
+            "Pictures were decoded before this worker was forked. Start workers before touching pictures.",
+            code="forked_after_pixels",
+        )
+
+
+def source_of(path: Path) -> Any:
+    """A source and not a file name: libvips would read `name[option=value]` in a name as options."""
+    if not path.exists():
+        raise InfrastructureError(
+            f"The file {path.name} is not there any more. Try again.", code="source_missing"
+        )
+    return pyvips.Source.new_from_file(str(path))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    # libvips keeps the warnings of earlier files in one buffer; they must not be told of this one.
+    pyvips.vips_lib.vips_error_clear()
+    try:
+        yield
+    except pyvips.Error as error:
+        raise explain(error) from error
+
+
+def explain(error: pyvips.Error) -> MediaError:
+    detail = f"{error.message} {error.detail}".strip()[-2000:]
+    if "No space left" in detail:
+        return InfrastructureError("The disk is full. Free some space.", code="disk_full", detail=detail)
+    if "not a known" in detail or "is not in a known format" in detail or "operation is blocked" in detail:
+        return UnsupportedTypeError(
+            "This type of picture cannot be read here. Convert it to JPEG or PNG.", detail=detail
+        )
+    if "too large" in detail or "exceed" in detail.lower() or "user limit" in detail:
+        return TooLargeError("The picture is larger than a decoder accepts. Make it smaller.", detail=detail)
+    return DamagedFileError("The picture is damaged and cannot be decoded. Upload it again.", detail=detail)
