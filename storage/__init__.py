@@ -1,0 +1,1 @@
+"""Bytes by key, on local disk, in S3 or in memory. Knows nothing of media."""
