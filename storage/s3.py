@@ -5,7 +5,7 @@ object, cannot put under a condition, cannot promise a checksum, and opens a blo
 it also reads global AWS_* settings. It stays the right choice for Django's own file fields.
 
 This is the only module that imports the client library. Parts and assemblies are in `s3_parts`, the
-meaning of refusals in `s3_errors`.
+meaning of refusals in `s3_answers`.
 """
 
 import functools
@@ -15,9 +15,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 
 import boto3
 import urllib3
@@ -35,7 +34,7 @@ from storage.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from storage.s3_errors import meaning
+from storage.s3_answers import decoded, meaning, vouched
 from storage.serving import content_disposition
 from storage.streams import Tally, confirm_size, regroup
 
@@ -51,6 +50,7 @@ _OUR_CONFIGURATION: Final = (
     refusals.NoRegionError,
     refusals.InvalidRegionError,
 )
+Style: TypeAlias = Literal["auto", "path", "virtual"]
 _MAX_COPY: Final = 5 * 1024 * MEBIBYTE
 
 
@@ -146,6 +146,22 @@ class S3Bucket:
             self._client = None
 
 
+def _client_config(
+    addressing_style: Style, connect_timeout: float, read_timeout: float, *, max_attempts: int, pool: int
+) -> Config:
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": addressing_style},
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        max_pool_connections=pool,
+        retries={"total_max_attempts": max_attempts, "mode": "standard"},
+        # We send SHA-256 ourselves; the library's own trailing CRC is unknown to many servers.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+
+
 class S3Store:
     """A bucket, or what lies under `prefix` in it.
 
@@ -167,7 +183,7 @@ class S3Store:
         access_key: str | None = None,
         secret_key: str | None = None,
         prefix: str = "",
-        addressing_style: Literal["auto", "path", "virtual"] = "auto",
+        addressing_style: Style = "auto",
         part_size: int = 16 * MEBIBYTE,
         connect_timeout: float = 5,
         read_timeout: float = 60,
@@ -183,16 +199,8 @@ class S3Store:
             raise ValueError("access_key and secret_key go together: give both or none")
         self.name = name
         self.part_size = part_size
-        config = Config(
-            signature_version="s3v4",
-            s3={"addressing_style": addressing_style},
-            connect_timeout=connect_timeout,
-            read_timeout=read_timeout,
-            max_pool_connections=max_connections,
-            retries={"total_max_attempts": max_attempts, "mode": "standard"},
-            # We send SHA-256 ourselves; the library's own trailing CRC is unknown to many servers.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
+        config = _client_config(
+            addressing_style, connect_timeout, read_timeout, max_attempts=max_attempts, pool=max_connections
         )
         credentials = {
             "aws_access_key_id": access_key or None,
@@ -227,7 +235,7 @@ class S3Store:
         first, second = next(pieces, b""), next(pieces, None)
         if second is None:
             tally.verify()
-            return self._put_whole(key, first, content_type, tally.sha256, if_absent=if_absent)
+            return s3_parts.put_whole(self._call, key, first, content_type, tally.sha256, if_absent=if_absent)
         if if_absent:
             self._refuse_if_there(key)
         metadata = {"sha256": sha256.lower()} if sha256 else {}
@@ -248,16 +256,6 @@ class S3Store:
             return lambda number: s3_parts.scaled(self.part_size, number)
         uniform = max(self.part_size, -(-size // s3_parts.MAX_PARTS))
         return lambda _number: uniform
-
-    def _put_whole(
-        self, key: str, data: bytes, content_type: str, sha256: str, *, if_absent: bool = False
-    ) -> BlobStat:
-        condition = {"IfNoneMatch": "*"} if if_absent else {}
-        answer = self._call(
-            "put_object", key, Body=data, ContentType=content_type, Metadata={"sha256": sha256},
-            ChecksumAlgorithm="SHA256", ChecksumSHA256=s3_parts.checksum(data), **condition,
-        )  # fmt: skip
-        return BlobStat(key, len(data), _answered_at(answer), answer["ETag"].strip('"'), sha256)
 
     def _refuse_if_there(self, key: str) -> None:
         """Spares the upload of many parts; the condition on the last request is what decides."""
@@ -292,7 +290,7 @@ class S3Store:
     def stat(self, key: str) -> BlobStat:
         head = self._head(keys.check(key))
         etag = head["ETag"].strip('"')
-        return BlobStat(key, head["ContentLength"], head["LastModified"], etag, _vouched(head))
+        return BlobStat(key, head["ContentLength"], head["LastModified"], etag, vouched(head))
 
     def _head(self, key: str) -> dict[str, Any]:
         try:
@@ -318,12 +316,12 @@ class S3Store:
         keys.check(target)
         head = self._head(keys.check(source))
         origin = {"Bucket": self._bucket.bucket, "Key": self._bucket.prefix + source}
-        size, sha256 = head["ContentLength"], _vouched(head)
+        size, sha256 = head["ContentLength"], vouched(head)
         if size <= self.copy_limit:
             answer = self._call("copy_object", target, CopySource=origin, ChecksumAlgorithm="SHA256")
             copied = answer["CopyObjectResult"]
             if copied.get("ChecksumSHA256"):
-                sha256 = s3_parts.decoded(copied["ChecksumSHA256"])
+                sha256 = decoded(copied["ChecksumSHA256"])
             return BlobStat(target, size, copied["LastModified"], copied["ETag"].strip('"'), sha256)
         metadata = dict(head["Metadata"]) | ({"sha256": sha256} if sha256 else {})
         upload = s3_parts.begin_multipart(self._call, target, head["ContentType"], metadata)
@@ -396,30 +394,17 @@ class S3Store:
         return s3_parts.extend(self._call, assembly, offset, chunks, self.part_size)
 
     def finish(self, assembly: Assembly, *, size: int) -> BlobStat:
+        keys.check(assembly["key"])
         have = s3_parts.assembled_size(assembly)
         if have != size:
             raise SizeMismatchError(f"The upload has {have} bytes where {size} were declared.")
         try:
-            stat = self._completed(assembly, size)
+            stat = s3_parts.completed(self._call, assembly)
         except BlobNotFoundError:
             # The upload or its tail is gone: finished before, by a caller that died before its commit.
-            stat = confirm_size(self.stat(keys.check(assembly["key"])), size)
+            stat = confirm_size(self.stat(assembly["key"]), size)
         self._free(assembly)
         return stat
-
-    def _completed(self, assembly: Assembly, size: int) -> BlobStat:
-        key, upload, parts = keys.check(assembly["key"]), assembly["upload_id"], list(assembly["parts"])
-        tail = s3_parts.read_tail(self._call, assembly)
-        if not parts:
-            if not tail:
-                self._call("list_parts", key, UploadId=upload)  # Proves that it has not been aborted.
-            whole = Tally()
-            data = b"".join(whole.through([tail]))
-            return self._put_whole(key, data, assembly["content_type"], whole.sha256)
-        if tail:
-            parts.append(s3_parts.put_part(self._call, key, upload, len(parts) + 1, tail))
-        etag = s3_parts.complete(self._call, key, upload, parts)
-        return BlobStat(key, size, datetime.now(UTC), etag)
 
     def abort(self, assembly: Assembly) -> None:
         keys.check(assembly["key"])
@@ -442,17 +427,19 @@ class S3Store:
     def sweep_staging(self, older_than: timedelta) -> int:
         """MinIO does not list uploads by prefix; it ends them itself (stale_uploads_expiry, 24 hours)."""
         limit = datetime.now(UTC) - older_than
-        swept = self._delete_listed(s3_parts.ASSEMBLY, limit)
+        old = [upload for upload in self._uploads() if upload["Initiated"] < limit]
+        for upload in old:
+            key = upload["Key"].removeprefix(self._bucket.prefix)
+            self._call("abort_multipart_upload", key, UploadId=upload["UploadId"])
+        return len(old) + self._delete_listed(s3_parts.ASSEMBLY, limit)
+
+    def _uploads(self) -> Iterator[dict[str, Any]]:
         marker: dict[str, str] = {}
         while True:
             page = self._call("list_multipart_uploads", Prefix=self._bucket.prefix, **marker)
-            for upload in page.get("Uploads", []):
-                if upload["Initiated"] < limit:
-                    key = upload["Key"].removeprefix(self._bucket.prefix)
-                    self._call("abort_multipart_upload", key, UploadId=upload["UploadId"])
-                    swept += 1
+            yield from page.get("Uploads", [])
             if not page.get("IsTruncated"):
-                return swept
+                return
             marker = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     def close(self) -> None:
@@ -481,22 +468,3 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         self._body.close()
         super().close()
-
-
-def _vouched(head: dict[str, Any]) -> str | None:
-    """The SHA-256 of the whole blob, in hex, if the server or we have noted it.
-
-    What a server keeps for a blob made of parts is the sum of their sums: the type says so, or the etag.
-    """
-    sha256 = head.get("ChecksumSHA256", "")
-    whole = "-" not in head["ETag"] and head.get("ChecksumType") != "COMPOSITE"
-    if sha256 and (whole or head.get("ChecksumType") == "FULL_OBJECT"):
-        return s3_parts.decoded(sha256)
-    noted: str | None = head.get("Metadata", {}).get("sha256")
-    return noted
-
-
-def _answered_at(answer: dict[str, Any]) -> datetime:
-    """The server's clock, as it will appear in the blob's stat."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(date) if date else datetime.now(UTC)

@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeAlias
 
-from storage.base import Assembly, Chunks
+from storage.base import Assembly, BlobStat, Chunks
 from storage.errors import SizeMismatchError, StoreError, StoreUnavailableError
-from storage.s3_errors import UploadGoneError
+from storage.s3_answers import UploadGoneError, answered_at
 from storage.streams import regroup, surviving
 
 ASSEMBLY: Final = ".assembly/"
@@ -49,9 +50,16 @@ def encoded(sha256: str) -> str:
     return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
-def decoded(sha256: str) -> str:
-    """From S3's base64 to our hex."""
-    return base64.b64decode(sha256).hex()
+def put_whole(
+    call: Call, key: str, data: bytes, content_type: str, sha256: str, *, if_absent: bool = False
+) -> BlobStat:
+    """A blob that is small enough for one request; the server checks the sum."""
+    condition = {"IfNoneMatch": "*"} if if_absent else {}
+    answer = call(
+        "put_object", key, Body=data, ContentType=content_type, Metadata={"sha256": sha256},
+        ChecksumAlgorithm="SHA256", ChecksumSHA256=encoded(sha256), **condition,
+    )  # fmt: skip
+    return BlobStat(key, len(data), answered_at(answer), answer["ETag"].strip('"'), sha256)
 
 
 def begin_multipart(call: Call, key: str, content_type: str, metadata: dict[str, str]) -> str:
@@ -188,6 +196,20 @@ def read_tail(call: Call, state: Assembly) -> bytes:
     if len(data) != state["tail_size"]:
         raise SizeMismatchError("The end of the upload is no longer there; begin it again.")
     return data
+
+
+def completed(call: Call, state: Assembly) -> BlobStat:
+    """Makes the blob visible. BlobNotFoundError when the upload or its tail is no longer there."""
+    key, upload, parts = state["key"], state["upload_id"], list(state["parts"])
+    tail = read_tail(call, state)
+    if not parts:
+        if not tail:
+            call("list_parts", key, UploadId=upload)  # Proves that it has not been aborted.
+        return put_whole(call, key, tail, state["content_type"], hashlib.sha256(tail).hexdigest())
+    if tail:
+        parts.append(put_part(call, key, upload, len(parts) + 1, tail))
+    etag = complete(call, key, upload, parts)
+    return BlobStat(key, assembled_size(state), datetime.now(UTC), etag)
 
 
 def _keep(call: Call, state: Assembly, piece: bytes) -> None:

@@ -27,7 +27,7 @@ from storage.errors import (
     StoreUnavailableError,
 )
 from storage.s3 import S3Store
-from storage.s3_errors import UploadGoneError, meaning
+from storage.s3_answers import UploadGoneError, meaning
 from tests.storage.conformance import (
     MIB,
     PART,

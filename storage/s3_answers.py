@@ -1,10 +1,13 @@
-"""What an S3 server's refusal means: its code and status, sorted into our family of errors.
+"""What an S3 server's answers mean: refusals sorted into our family of errors, checksums, times.
 
-Pure: takes the fields of an answer, knows no client library. Sentences name the bucket and what to look
-at; they never carry a key, a signature or anything else that is secret.
+Pure: takes the fields of an answer, knows no client library. The sentences name the bucket and what to
+look at; they never carry a key, a signature or anything else that is secret.
 """
 
-from typing import Final
+import base64
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 
 from storage.errors import (
     BlobExistsError,
@@ -79,3 +82,27 @@ def _about_the_blob(code: str, status: int, bucket: str, key: str) -> StoreError
     if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "IncompleteBody"}:
         return SizeMismatchError("The parts of the upload are not those that were noted; begin it again.")
     return StoreError(f"The bucket {bucket} refused the request ({code}, {status}); see the server's log.")
+
+
+def vouched(head: dict[str, Any]) -> str | None:
+    """The SHA-256 of the whole blob, in hex, if the server or we have noted it.
+
+    What a server keeps for a blob made of parts is the sum of their sums: the type says so, or the etag.
+    """
+    sha256 = head.get("ChecksumSHA256", "")
+    whole = "-" not in head["ETag"] and head.get("ChecksumType") != "COMPOSITE"
+    if sha256 and (whole or head.get("ChecksumType") == "FULL_OBJECT"):
+        return decoded(sha256)
+    noted: str | None = head.get("Metadata", {}).get("sha256")
+    return noted
+
+
+def decoded(sha256: str) -> str:
+    """From S3's base64 to our hex."""
+    return base64.b64decode(sha256).hex()
+
+
+def answered_at(answer: dict[str, Any]) -> datetime:
+    """The server's clock, as it will appear in the blob's stat."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date) if date else datetime.now(UTC)
