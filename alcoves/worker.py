@@ -7,11 +7,14 @@ little HTTP server for /healthz, /readyz and /metrics.
 
 import logging
 import os
+import socket
 import threading
 import time
+import warnings
 from typing import Any
 
 from celery import bootsteps, signals
+from celery.platforms import SecurityWarning
 from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -112,10 +115,12 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         slots.set(total, {})
         os.nice(NICE[lane])
     app.steps["consumer"].add(Beside)
+    # Its advice against root is about pickled messages; ours are JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     name = lane or "all"
     with worker_http.serving(settings.WORKER_METRICS_PORT, stuck_for, STUCK_SECONDS):
         worker = app.Worker(
-            hostname=f"{name}@%h",
+            hostname=f"{name}@{socket.gethostname()}",
             queues=[queue.name for queue in queues],
             concurrency=total,
             pool="prefork",

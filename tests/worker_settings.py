@@ -1,0 +1,17 @@
+"""Settings of a worker that a test starts: the test's servers and stores, and derivers that misbehave on purpose."""
+
+import os
+
+from alcoves.settings import base
+from alcoves.settings.test import *
+from tests.derivers import TABLE
+
+DERIVERS = {**base.DERIVERS} if os.environ.get("ALCOVES_TEST_REAL_DERIVERS") else {**TABLE}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+BLOB_STORES = {
+    name: {
+        "BACKEND": "storage.local.LocalStore",
+        "OPTIONS": {"root": base.STORAGE_PATH / name, "secret": "test-store-secret"},
+    }
+    for name in base.STORE_NAMES
+}
