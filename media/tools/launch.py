@@ -29,10 +29,14 @@ def main(argv: list[str]) -> int:
         return 1
     limit(resource.RLIMIT_AS, memory)
     limit(resource.RLIMIT_FSIZE, file_size)
-    limit(resource.RLIMIT_CPU, cpu)
+    # The soft limit sends SIGXCPU, which tells us why; only a child that survives that is killed.
+    limit(resource.RLIMIT_CPU, cpu, above=5)
     limit(resource.RLIMIT_CORE, 0, none_is=0)
     if nice:
         os.nice(nice)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        # Python ignores these two, and what is ignored stays so across exec.
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execv(command[0], command)  # noqa: S606 - No shell is the point.
     except OSError as error:
@@ -40,15 +44,14 @@ def main(argv: list[str]) -> int:
         return CANNOT_START
 
 
-def limit(which: int, value: int, *, none_is: int = resource.RLIM_INFINITY) -> None:
+def limit(which: int, value: int, *, none_is: int = resource.RLIM_INFINITY, above: int = 0) -> None:
     """Lower a limit, never above what the parent itself may have."""
     _, hard = resource.getrlimit(which)
     wanted = value or none_is
     if wanted == resource.RLIM_INFINITY:
         return
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    resource.setrlimit(which, (wanted, wanted))
+    top = wanted + above if hard == resource.RLIM_INFINITY else min(wanted + above, hard)
+    resource.setrlimit(which, (min(wanted, top), top))
 
 
 if __name__ == "__main__":
