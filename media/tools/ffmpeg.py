@@ -154,7 +154,7 @@ def explained() -> Iterator[None]:
 
 
 DAMAGED: Final = (
-    r"Invalid data found|End of file|does not contain any stream|matches no streams|could not find"
+    r"Invalid data found|End of file|ended prematurely|does not contain any stream|matches no streams|could not find"
     r"|Error (?:while|submitting|opening)|Nothing was written|Invalid argument|error reading header"
 )
 REASONS: Final[tuple[tuple[str, type[MediaError], str, str], ...]] = (
