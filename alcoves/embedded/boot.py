@@ -1,4 +1,4 @@
-"""The order of a start, one step a line: servers, tables, first admin, web, background parts, URLs."""
+"""The order of a start, one step a line: servers, tables, first admin, web and workers, the rest, URLs."""
 
 import asyncio
 import time
@@ -20,8 +20,11 @@ async def run(supervisor: Supervisor, plan: Plan, *, demo: bool, began: float) -
     remember(supervisor, plan)
     if plan.serves:
         await supervisor.run_step("migrate", manage("migrate", "--noinput"))
-        await together(supervisor.start([parts.web_part(plan)]), ensure_admin(supervisor))
-    await supervisor.start(parts.background_parts(plan))
+        await together(supervisor.start(parts.front_parts(plan)), ensure_admin(supervisor))
+    else:
+        await supervisor.start(parts.front_parts(plan))
+    # Nobody waits for these two, and Flower is slow to load: they come last.
+    await supervisor.start(parts.back_parts(plan))
     remember(supervisor, plan)
     console.say(f"Everything is ready after {time.monotonic() - began:.1f} s.")
     console.say(addresses(plan))

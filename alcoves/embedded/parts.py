@@ -1,6 +1,8 @@
 """The table of parts: which programs make up Alcoves, in which order, and how each is asked to stop."""
 
 import asyncio
+import contextlib
+import json
 import signal
 import socket
 import sys
@@ -118,6 +120,7 @@ def redis_part(plan: Plan) -> Part:
 
 
 def web_part(plan: Plan) -> Part:
+    probe = WebProbe(plan)
     argv = python(
         *("-m", "uvicorn", "alcoves.asgi:application", "--host", plan.host, "--port", str(plan.port)),
         *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"),
@@ -129,21 +132,22 @@ def web_part(plan: Plan) -> Part:
         name="web",
         tier=WEB,
         argv=argv,
-        ready=web_is_ready(plan),
+        ready=probe,
+        why_not=probe.why_not,
         stop_signals=((signal.SIGTERM, 6.0),),
         # The reloader's child would outlive a killed reloader; asked to end, it takes the child along.
         death_signal=signal.SIGTERM if plan.reload else signal.SIGKILL,
     )
 
 
-def background_parts(plan: Plan) -> list[Part]:
-    parts = []
-    if plan.works:
-        parts.append(worker_part(plan))
-    if plan.serves:
-        # One beat and one Flower per installation: they belong to the server.
-        parts += [beat_part(plan), flower_part(plan)]
-    return parts
+def front_parts(plan: Plan) -> list[Part]:
+    """What people wait for."""
+    return [*([web_part(plan)] if plan.serves else []), *([worker_part(plan)] if plan.works else [])]
+
+
+def back_parts(plan: Plan) -> list[Part]:
+    """One beat and one Flower per installation: they belong to the server."""
+    return [beat_part(plan), flower_part(plan)] if plan.serves else []
 
 
 def worker_part(plan: Plan) -> Part:
@@ -221,15 +225,30 @@ def _changed(path: Path) -> int:
     return max((each.stat().st_mtime_ns for each in found), default=0)
 
 
-def web_is_ready(plan: Plan) -> Probe:
-    host = reachable_host(plan.host)
+class WebProbe:
+    """Ready when it answers, and when what it needs answers too; remembers what it said instead."""
 
-    async def answers() -> bool:
-        if (await http_status(host, plan.port, "/healthz"))[0] != 200:
-            return False
-        return (await http_status(host, plan.port, "/readyz"))[0] == 200
+    def __init__(self, plan: Plan) -> None:
+        self.host, self.port = reachable_host(plan.host), plan.port
+        self.answer = ""
 
-    return answers
+    async def __call__(self) -> bool:
+        for path in ("/healthz", "/readyz"):
+            status, body = await http_status(self.host, self.port, path)
+            if status != 200:
+                self.answer = f"{path} answers {status}: {_message(body)}" if status else ""
+                return False
+        return True
+
+    def why_not(self) -> str:
+        return self.answer
+
+
+def _message(body: str) -> str:
+    """The sentence in a JSON answer, or else the beginning of the answer itself."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(body)["message"])
+    return " ".join(body.split())[:200]
 
 
 def existing_folders() -> list[str]:

@@ -17,7 +17,8 @@ from alcoves.embedded.errors import EmbeddedError
 from alcoves.embedded.logs import PartLog
 from alcoves.embedded.processes import kill_group, signal_process, tied
 
-PROBE_EVERY = 0.05
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+"""Seconds between two questions to a part that is not ready yet."""
 CALM = 60.0
 """A part that ran this long before it crashed starts its back-off anew."""
 LONGEST_BACKOFF = 30.0
@@ -35,6 +36,8 @@ class Part:
     argv: Sequence[str]
     tier: int
     ready: Probe
+    why_not: Callable[[], str] | None = None
+    """What the last answer was, where the part itself can tell why it is not ready."""
     prepare: Callable[[], None] | None = None
     stop_signals: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 10.0),)
     """Each signal and the seconds it is given; after the last one the process group is killed."""
@@ -216,9 +219,10 @@ class Keeper:
         return code
 
     async def _probe(self) -> None:
-        # The question is asked of another process: there is no event to wait for.
-        while not await self.part.ready():  # noqa: ASYNC110
-            await asyncio.sleep(PROBE_EVERY)
+        pause = FIRST_PAUSE
+        while not await self.part.ready():
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 1.2)
         self.ready.set()
         self._tell("ready", f"after {time.monotonic() - self._began:.1f} s")
 
@@ -252,9 +256,10 @@ class Supervisor:
         if task.done():
             task.result()
         elif not keeper.ready.is_set():
+            reason = (part.why_not() if part.why_not is not None else "") or keeper.log.reason
             raise EmbeddedError(
-                f"{part.name} was not ready within {part.ready_limit:.0f} s "
-                f"({keeper.log.reason}): see {keeper.log.path}."
+                f"{part.name} was not ready within {part.ready_limit:.0f} s ({reason}): "
+                f"see {keeper.log.path}."
             )
 
     async def run_step(
