@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "alcoves.observing.observe",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -85,6 +86,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.integer("ALCOVES_LOGIN_COOLOFF_MINUTES
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_VERBOSE = False
+AXES_LOCKOUT_CALLABLE = "alcoves.accounts.views.locked_out"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "gallery"
 LOGOUT_REDIRECT_URL = "login"
@@ -133,6 +135,7 @@ S3_OPTIONS: dict[str, Any] = {
     "secret_key": env.secret("ALCOVES_S3_SECRET_KEY"),
     "addressing_style": env.choice("ALCOVES_S3_ADDRESSING_STYLE", ("auto", "path", "virtual"), "auto"),
 }
+X_ACCEL_PREFIX = env.text("ALCOVES_X_ACCEL_PREFIX")
 STORE_NAMES = ("files", "avatars", "cache", "source", "media")
 
 
@@ -144,17 +147,20 @@ def blob_stores(driver: str) -> dict[str, dict[str, Any]]:
             for name in STORE_NAMES
         }
     roots = {name: STORAGE_PATH / name for name in STORE_NAMES} | {"cache": CACHE_STORAGE_PATH}
+    # nginx, which serves them under X-Accel, is another user of the same group.
+    modes = {"file_mode": 0o640, "dir_mode": 0o750} if X_ACCEL_PREFIX else {}
+    shared = {"secret": SECRET_KEY, "min_free_bytes": STORE_RESERVE_BYTES, **modes}
     return {
+        # What the cache loses in a power cut is made again, so it need not wait for the disk.
         name: {
             "BACKEND": "storage.local.LocalStore",
-            "OPTIONS": {"root": root, "secret": SECRET_KEY, "min_free_bytes": STORE_RESERVE_BYTES},
+            "OPTIONS": {"root": root, "sync": name != "cache", **shared},
         }
         for name, root in roots.items()
     }
 
 
 BLOB_STORES = blob_stores(STORAGE_DRIVER)
-X_ACCEL_PREFIX = env.text("ALCOVES_X_ACCEL_PREFIX")
 SCRATCH_PATH = env.path("ALCOVES_SCRATCH_PATH", DATA_PATH / "scratch")
 
 # Uploads.
@@ -261,6 +267,6 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"axes": {"level": "WARNING"}, "celery": {"level": LOG_LEVEL}},
+    "loggers": {"pyvips": {"level": "CRITICAL"}, "axes": {"level": "WARNING"}, "celery": {"level": LOG_LEVEL}},
 }
 

@@ -83,12 +83,14 @@ class Original(Row):
         self.probe = dict(facts)
         if facts.get("kind") in KINDS:
             self.kind = facts["kind"]
+        if self.kind == "audio" and self.mime == "video/mp4":
+            self.mime = "audio/mp4"  # The brand does not say it; only the streams do.
         self.width = facts.get("width")
         self.height = facts.get("height")
         self.duration = facts.get("duration")
         taken = facts.get("taken_at")
         self.captured_at = datetime.fromisoformat(taken) if taken else None
-        self.save(update_fields=["probe", "kind", "width", "height", "duration", "captured_at", "updated_at"])
+        self.save(update_fields=["probe", "kind", "mime", "width", "height", "duration", "captured_at", "updated_at"])
 
     def blob_keys(self) -> list[str]:
         """Every blob that lives and dies with these bytes: the bytes themselves and all that was made of them."""
