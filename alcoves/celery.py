@@ -23,7 +23,7 @@ app.conf.beat_schedule = {
     "sweep-uploads": {"task": "media.sweep_uploads", "schedule": 600.0, "options": {"expires": 600}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
-app.conf.task_routes = {"celery.*": {"queue": "maintenance"}}
+app.conf.task_routes = {"celery.*": {"queue": "maintenance"}, "media.sweep_*": {"queue": "maintenance"}}
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()
 

@@ -24,13 +24,13 @@ def derive(self: Any, derivative_id: str) -> None:
         dispatch.release_twin(derivative_id, (self.request.headers or {}).get("twin_token"))
 
 
-@shared_task(name="media.sweep_blobs", queue="maintenance", ignore_result=True)
+@shared_task(name="media.sweep_blobs", ignore_result=True)
 def sweep_blobs() -> int:
     """Remove blobs that no row names."""
     return blobs.sweep()
 
 
-@shared_task(name="media.sweep_uploads", queue="maintenance", ignore_result=True)
+@shared_task(name="media.sweep_uploads", ignore_result=True)
 def sweep_uploads() -> int:
     """Forget uploads that nobody has gone on with in time."""
     swept = 0

@@ -13,7 +13,7 @@ from media.subject import Subject
 
 PAUSE = threading.Event()
 TABLE = {
-    name: f"tests.derivers.{name.title()}Deriver" for name in ("echo", "slow", "fussy", "poison", "flaky", "later")
+    name: f"tests.derivers.{name.title()}Deriver" for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face")
 }
 
 
@@ -40,6 +40,13 @@ class LaterDeriver(EchoDeriver):
 
     name: ClassVar[str] = "later"
     needs_probe: ClassVar[bool] = True
+
+
+class FaceDeriver(EchoDeriver):
+    """On a queue that de-duplicates."""
+
+    name: ClassVar[str] = "face"
+    queue: ClassVar[str] = "face-detection"
 
 
 def flag(name: str) -> Path:

@@ -1,0 +1,147 @@
+"""The order of queues, the slots of lanes, the lease of messages and the lock against twins."""
+
+import random
+import time
+from collections import Counter
+from typing import Any, ClassVar
+
+import pytest
+from celery.worker import state as worker_state
+
+from alcoves import locks
+from alcoves.celery import app
+from alcoves.queues import BY_NAME, DRAIN_ONLY, LANES, QUEUES, in_lanes
+from alcoves.scheduling import CappedCycle, Slots, renew, running_by_lane, slots, weighted_order
+from media import dispatch
+from media.derivers.registry import all_derivers
+
+REFERENCE = {
+    "imageproxy": 100, "metadata": 70, "thumbnail": 65, "hash": 60, "default": 50, "moment-export": 45,
+    "waveform": 40, "object-detection": 30, "face-detection": 30, "audio-detection": 25, "video-transcode": 10,
+    "transcription": 5, "maintenance": 1,
+}  # fmt: skip
+
+
+def test_names_and_weights_are_those_of_the_reference() -> None:
+    assert {queue.name: queue.weight for queue in QUEUES} == REFERENCE
+
+
+def test_lanes_are_those_of_the_plan() -> None:
+    by_lane = {lane: {queue.name for queue in QUEUES if queue.lane == lane} for lane in LANES}
+    assert by_lane["interactive"] == {"imageproxy", "metadata", "thumbnail", "hash", "default"}
+    assert by_lane["heavy"] == {"video-transcode", "transcription"}
+    assert by_lane["maintenance"] == {"maintenance"}
+    assert {queue.name for queue in in_lanes({"heavy"})} == by_lane["heavy"] | {"maintenance"}
+
+
+def test_every_deriver_names_a_queue_that_takes_new_work() -> None:
+    for deriver in all_derivers():
+        assert deriver.queue in BY_NAME
+        assert deriver.queue not in DRAIN_ONLY
+
+
+def test_celery_knows_all_queues_and_makes_no_others() -> None:
+    assert {queue.name for queue in app.conf.task_queues} == set(REFERENCE)
+    assert {queue.routing_key for queue in app.conf.task_queues} == set(REFERENCE)
+    assert app.conf.task_create_missing_queues is False
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_default_queue not in DRAIN_ONLY
+
+
+def test_every_periodic_task_exists_and_expires() -> None:
+    app.loader.import_default_modules()
+    for entry in app.conf.beat_schedule.values():
+        assert entry["task"] in app.tasks
+        assert entry["options"]["expires"] <= entry["schedule"]
+        assert app.amqp.router.route({}, entry["task"])["queue"].name == "maintenance"
+
+
+def test_the_order_is_drawn_in_proportion_to_the_weights() -> None:
+    source = random.Random(7)
+    first = Counter(weighted_order(list(BY_NAME), source)[0] for _ in range(12_000))
+    total = sum(REFERENCE.values())
+    expected = {name: 12_000 * weight / total for name, weight in REFERENCE.items()}
+    chi_squared = sum((first[name] - count) ** 2 / count for name, count in expected.items())
+    assert chi_squared < 32.9
+    assert len(set(weighted_order(list(BY_NAME), source))) == 13
+
+
+def open_lanes(running: dict[str, int], total: int = 4) -> set[str]:
+    made = Slots()
+    made.set(total, {"standard": 2, "heavy": 1, "maintenance": 2})
+    return set(made.open_lanes(Counter(running)) or LANES)
+
+
+def test_interactive_work_always_finds_a_slot() -> None:
+    assert open_lanes({}) == set(LANES)
+    assert open_lanes({"heavy": 1}) == {"interactive", "standard", "maintenance"}
+    assert open_lanes({"standard": 2}) == {"interactive", "heavy", "maintenance"}
+    assert open_lanes({"standard": 2, "heavy": 1}) == {"interactive"}
+    assert open_lanes({"maintenance": 2, "heavy": 1}) == {"interactive"}
+    assert open_lanes({"interactive": 3}) == set(LANES)
+
+
+def test_a_worker_of_one_lane_fills_all_its_slots() -> None:
+    made = Slots()
+    made.set(2, {})
+    assert "heavy" in (made.open_lanes(Counter({"heavy": 1})) or ())
+
+
+class Taken:
+    """What the scheduler looks at of a Celery request."""
+
+    delivery_info: ClassVar[dict[str, str]] = {"routing_key": "video-transcode"}
+    id = "x"
+
+
+@pytest.fixture
+def busy_with_heavy() -> Any:
+    request = Taken()
+    worker_state.reserved_requests.add(request)
+    slots.set(4, {"standard": 2, "heavy": 1, "maintenance": 2})
+    yield request
+    slots.set(0, {})
+    worker_state.reserved_requests.discard(request)
+
+
+def test_the_cycle_leaves_out_full_lanes(busy_with_heavy: Any) -> None:
+    assert running_by_lane() == {"heavy": 1}
+    cycle = CappedCycle()
+    cycle.update(list(BY_NAME))
+    asked = cycle.consume(13)
+    assert {"video-transcode", "transcription"}.isdisjoint(asked)
+    assert len(asked) == 11
+
+
+def test_publishers_have_no_limits() -> None:
+    cycle = CappedCycle(list(BY_NAME))
+    assert sorted(cycle.consume(13)) == sorted(BY_NAME)
+
+
+def test_a_held_message_is_renewed_and_a_returned_one_is_not() -> None:
+    client = dispatch.redis_client()
+    client.flushdb()
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        old = time.time() - 100
+        client.zadd(channel.unacked_index_key, {"held": old, "other": old})
+        channel.qos._delivered["held"] = object()
+        channel.qos._delivered["gone"] = object()
+        assert renew(channel) == 2
+        scores = dict(client.zrange(channel.unacked_index_key, 0, -1, withscores=True))
+        channel.qos._delivered.clear()
+    assert scores[b"held"] > old + 90
+    assert scores[b"other"] == pytest.approx(old)
+    assert b"gone" not in scores  # Acknowledged meanwhile: it must not come back.
+
+
+def test_the_twin_lock_is_released_only_by_its_holder() -> None:
+    client = dispatch.redis_client()
+    client.flushdb()
+    first = locks.acquire(client, "row", 60)
+    assert first is not None
+    assert locks.acquire(client, "row", 60) is None
+    second = locks.acquire(client, "row", 60, force=True)
+    assert not locks.release(client, "row", first)
+    assert locks.release(client, "row", str(second))
+    assert locks.acquire(client, "row", 60) is not None
+    assert 0 < client.pttl(locks.PREFIX + "row") <= 60_000
