@@ -107,3 +107,17 @@ def running_worker(folder: Path, *arguments: str, **extra: str) -> Iterator[Proc
         raise
     finally:
         process.kill_all()
+
+
+def run_python(*arguments: str, **extra: str) -> "subprocess.CompletedProcess[str]":
+    """A short-lived program of ours, with exactly these variables added to a bare environment."""
+    bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**bare, **extra},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
