@@ -38,6 +38,9 @@ QUALITY: Final = 80
 FRAME_TIMEOUT: Final = 60.0
 SEARCH_TIMEOUT: Final = 180.0
 SEARCH_SIDE: Final = 32
+SEARCH_RATE: Final = 10.0
+"""Looks a second, fewer in films of more than ten minutes."""
+
 ALIKE: Final = 2.0
 """Seconds: the frames of a shorter clip look alike, so that one good key frame is enough."""
 
@@ -146,6 +149,7 @@ class Film:
 
     def grab(self, second: float | None, *, exact: bool) -> Candidate | None:
         """One frame at a second, or the first frame of all; None when no strategy gives one there."""
+        self.context.check()
         for name, chain in self.strategies.items():
             seeks = name not in WITHOUT_SEEK
             if seeks != (second is not None) and not name.startswith("hdr"):
@@ -184,7 +188,7 @@ class Film:
                 return
 
     def find_light(self, options: list[str]) -> float | None:
-        rate = max(1.0, min(30.0, 20 / self.duration)) if self.duration > 0 else 1.0
+        rate = max(1.0, min(SEARCH_RATE, 6000 / self.duration)) if self.duration > 0 else 1.0
         arguments = [
             *options,
             *ffmpeg.input_arguments(self.path, self.demuxer),

@@ -171,7 +171,7 @@ REASONS: Final[tuple[tuple[str, type[MediaError], str, str], ...]] = (
         "The file has no index: the recording or the upload was cut off. Upload it again.",
     ),
     (
-        r"no decoder found|Decoder .*not found|Could not find codec parameters|Unsupported codec",
+        r"no decoder found|Decoder .*not found|unknown codec|Unsupported codec",
         UnsupportedTypeError,
         "decoder_missing",
         "This machine has no decoder for the codec of this file. Convert it to a common codec.",

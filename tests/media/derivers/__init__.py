@@ -1,0 +1,1 @@
+"""Tests of what each deriver makes, on media made here."""

@@ -1,0 +1,64 @@
+"""A run of one deriver without the engine: real files, real tools, a scratch folder of the test."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from media.derivers.base import Context, Ready, Result
+from media.errors import RunAbandonedError
+from media.probing import probe
+from media.sniffing import sniff_path
+from media.subject import Subject
+
+
+@dataclass
+class Run:
+    """Fulfils the Context protocol."""
+
+    path: Path
+    scratch: Path
+    subject: Subject
+    variant: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    told: list[tuple[float, float | None]] = field(default_factory=list)
+    stop: Callable[[], bool] = lambda: False
+
+    def source_path(self) -> Path:
+        return self.path
+
+    def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        self.told.append((percent, eta_seconds))
+
+    def check(self) -> None:
+        if self.stop():
+            raise RunAbandonedError("Stopped by the test.")
+
+    def abandoned(self) -> bool:
+        return self.stop()
+
+
+def run_of(
+    path: Path, scratch: Path, *, with_probe: bool = True, stop: Callable[[], bool] | None = None
+) -> Run:
+    sniffed = sniff_path(path)
+    facts = probe(path, sniffed) if with_probe else None
+    subject = Subject(
+        kind=facts.kind if facts else sniffed.kind,
+        mime=sniffed.mime,
+        size=path.stat().st_size,
+        probe=facts.as_json() if facts else None,
+    )
+    scratch.mkdir(exist_ok=True)
+    return Run(path, scratch, subject, stop=stop or (lambda: False))
+
+
+class Derives(Protocol):
+    def derive(self, context: Context) -> Result: ...
+
+
+def derive(deriver: Derives, path: Path, scratch: Path, *, with_probe: bool = True) -> Ready:
+    """Run a deriver whose answer must be Ready."""
+    result = deriver.derive(run_of(path, scratch, with_probe=with_probe))
+    assert isinstance(result, Ready)
+    return result
