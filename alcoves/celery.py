@@ -16,8 +16,7 @@ app = Celery("alcoves")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 exchange = Exchange("alcoves", type="direct")
 app.conf.task_queues = tuple(Queue(queue.name, exchange, routing_key=queue.name) for queue in QUEUES)
-app.conf.task_default_exchange = "alcoves"
-app.conf.task_default_routing_key = app.conf.task_default_queue
+app.conf.update(task_default_exchange="alcoves", task_default_routing_key=app.conf.task_default_queue)
 app.conf.beat_schedule = {
     "sweep-blobs": {"task": "media.sweep_blobs", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-uploads": {"task": "media.sweep_uploads", "schedule": 600.0, "options": {"expires": 600}},

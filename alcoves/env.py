@@ -33,7 +33,9 @@ def raw(name: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise BadVariableError(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+        raise BadVariableError(
+            f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
+        ) from error
 
 
 def read(name: str, parse: Callable[[str], T], default: T, *, kind: str) -> T:

@@ -1,74 +1,187 @@
-"""Whether this process lives, and whether everything it needs answers: Postgres, Redis, every store, ffmpeg.
+"""/readyz and /metrics: whether every part this process needs answers, and what it has counted. Workers ask here too.
 
-Shared by the web process (/healthz, /readyz) and the workers' own port.
+Parts are asked at the same time, each with a short limit, and the answer is kept for a second: asking often costs
+nothing. A part that does not answer is not asked a second time while the first question still hangs.
 """
 
+import ipaddress
+import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from functools import partial
 from typing import Any
 
+import psycopg
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connections
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
+from alcoves import env, metrics
 from media.errors import MediaError
 from media.tools import ffmpeg
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
+LIMIT_SECONDS = 2.0
 KEPT_SECONDS = 1.0
+METRICS_TOKEN = env.secret("ALCOVES_METRICS_TOKEN")
 
 
-def check_database() -> None:
+class NotReadyError(Exception):
+    """A part does not answer as it should; the sentence is shown to whoever asks."""
+
+
+def check_postgres() -> None:
+    """A connection of its own, so that a pool that is exhausted or stale does not hide the truth."""
+    parameters = {**connections["default"].get_connection_params(), "connect_timeout": 2}
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        connection.close()
-        raise
+        with psycopg.connect(**parameters) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        raise NotReadyError("Postgres does not answer. Is it running, and is DATABASE_URL right?") from error
 
 
-def check_broker() -> None:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
-        client.ping()
+def check_redis() -> None:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            client.ping()
+    except redis.RedisError as error:
+        raise NotReadyError("Redis does not answer. Is it running, and is REDIS_URL right?") from error
 
 
-def check_stores() -> None:
-    for name in store_names():
+def check_store(name: str) -> None:
+    try:
         get_store(name).check()
+    except StoreError as error:
+        raise NotReadyError(str(error)) from error
 
 
 def check_ffmpeg() -> None:
-    ffmpeg.capabilities()
+    try:
+        ffmpeg.capabilities()
+    except MediaError as error:
+        raise NotReadyError(error.message) from error
 
 
-CHECKS: dict[str, Callable[[], None]] = {
-    "database": check_database,
-    "redis": check_broker,
-    "stores": check_stores,
-    "ffmpeg": check_ffmpeg,
-}
-_lock = threading.Lock()
-_kept: tuple[float, tuple[bool, dict[str, Any]]] | None = None
+def probes() -> dict[str, Callable[[], None]]:
+    """Every part by name, and the question it is asked."""
+    stores = {f"store:{name}": partial(check_store, name) for name in store_names()}
+    return {"postgres": check_postgres, "redis": check_redis, "ffmpeg": check_ffmpeg, **stores}
+
+
+class Examiner:
+    """Asks all parts, in threads of its own, and keeps the answer for a moment."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="readiness")
+        self.hanging: dict[str, Future[None]] = {}
+        self.answer: dict[str, dict[str, Any]] = {}
+        self.asked_at = float("-inf")
+
+    def report(self) -> dict[str, dict[str, Any]]:
+        """Each part's state: {"ok": true, "milliseconds": 2} or {"ok": false, "message": "..."}."""
+        with self.lock:
+            if time.monotonic() - self.asked_at > KEPT_SECONDS:
+                self.answer = self.ask()
+                self.asked_at = time.monotonic()
+            return self.answer
+
+    def ask(self) -> dict[str, dict[str, Any]]:
+        began = time.monotonic()
+        took: dict[str, float] = {}
+        questions = probes()
+        asked = {
+            name: self.hanging.pop(name)
+            if name in self.hanging
+            else self.pool.submit(timed, took, name, question)
+            for name, question in questions.items()
+        }
+        wait_for(asked.values(), timeout=max(0.0, LIMIT_SECONDS - (time.monotonic() - began)))
+        return {name: self.outcome(name, future, took) for name, future in asked.items()}
+
+    def outcome(self, name: str, future: "Future[None]", took: dict[str, float]) -> dict[str, Any]:
+        if not future.done():
+            self.hanging[name] = future
+            return {"ok": False, "message": f"{name} did not answer within {LIMIT_SECONDS:g} seconds."}
+        error = future.exception()
+        if isinstance(error, NotReadyError):
+            return {"ok": False, "message": str(error)}
+        if error is not None:
+            return {
+                "ok": False,
+                "message": f"{name} cannot be checked ({type(error).__name__}). See the log.",
+            }
+        return {"ok": True, "milliseconds": round(took.get(name, 0) * 1000, 1)}
+
+
+def timed(took: dict[str, float], name: str, question: Callable[[], None]) -> None:
+    began = time.perf_counter()
+    question()
+    took[name] = time.perf_counter() - began
+
+
+examiner = Examiner()
 
 
 def readiness() -> tuple[bool, dict[str, Any]]:
-    """True and the state of each part; kept for a second, so that asking often costs nothing."""
-    global _kept  # noqa: PLW0603  One answer a process.
-    with _lock:
-        if _kept is None or time.monotonic() - _kept[0] > KEPT_SECONDS:
-            _kept = (time.monotonic(), ask())
-        return _kept[1]
+    """True when all parts answer, and what /readyz says of them."""
+    parts = examiner.report()
+    failing = sorted(name for name, part in parts.items() if not part["ok"])
+    body: dict[str, Any] = {"status": "failing" if failing else "ok", "parts": parts}
+    if failing:
+        body["failing"] = failing
+        body["message"] = " ".join(str(parts[name]["message"]) for name in failing)
+    return not failing, body
 
 
-def ask() -> tuple[bool, dict[str, Any]]:
-    parts: dict[str, str] = {}
-    for name, check in CHECKS.items():
-        try:
-            check()
-            parts[name] = "ok"
-        except (DatabaseError, redis.RedisError, StoreError, MediaError, OSError) as error:
-            parts[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    ready = all(state == "ok" for state in parts.values())
-    return ready, {"status": "ready" if ready else "not ready", "parts": parts}
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when all parts answer, else 503; the body names each part."""
+    healthy, body = readiness()
+    return JsonResponse(body, status=200 if healthy else 503)
+
+
+@never_cache
+@require_safe
+def alive(request: HttpRequest) -> JsonResponse:
+    """The same as the ASGI front answers, for servers that run Django without it."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus. For this machine, staff, and whoever has ALCOVES_METRICS_TOKEN; for others there is nothing here."""
+    if not may_see_metrics(request):
+        raise Http404
+    return HttpResponse(metrics.render(), content_type=metrics.CONTENT_TYPE)
+
+
+def may_see_metrics(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if METRICS_TOKEN and secrets.compare_digest(given.encode(), METRICS_TOKEN.encode()):
+        return True
+    return comes_from_here(request) or (request.user.is_authenticated and request.user.is_staff)
+
+
+def comes_from_here(request: HttpRequest) -> bool:
+    """True for a loopback client that no proxy speaks for: behind a proxy every client looks local."""
+    forwarded: set[str] = {"X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"} & set(
+        request.headers
+    )
+    if forwarded or getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

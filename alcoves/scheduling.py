@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import bootsteps
@@ -28,10 +28,10 @@ class Slots:
 
     def __init__(self) -> None:
         self.total = 0
-        self.caps: dict[Lane, int] = {}
+        self.caps: dict[str, int] = {}
 
-    def set(self, total: int, caps: dict[Lane, int]) -> None:
-        self.total, self.caps = total, caps
+    def set(self, total: int, caps: Mapping[str, int]) -> None:
+        self.total, self.caps = total, dict(caps)
 
     def open_lanes(self, running: Counter[Lane]) -> frozenset[Lane] | None:
         """Lanes that may take one more, None for all. Pure but for the caps themselves."""
@@ -125,7 +125,10 @@ class LeaseRenewer(bootsteps.StartStopStep):
         channel = consumer.task_consumer.channel
         pause = channel.visibility_timeout / 4
         while not stopped.wait(pause):
-            if getattr(consumer, "task_consumer", None) is None or consumer.task_consumer.channel is not channel:
+            if (
+                getattr(consumer, "task_consumer", None) is None
+                or consumer.task_consumer.channel is not channel
+            ):
                 return  # Reconnected: another thread keeps the new channel's messages.
             renew(channel)
 

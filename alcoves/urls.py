@@ -1,8 +1,25 @@
 """Every address of the web process."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from alcoves import gallery, health
+
+admin.site.site_header = "Alcoves"
+admin.site.site_title = "Alcoves"
+admin.site.index_title = "Operators' console"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", gallery.show_library, name="gallery"),
+    path("libraries", gallery.show_libraries, name="gallery-libraries"),
+    path("files/<uuid:library_id>/<uuid:file_id>", gallery.show_file, name="gallery-file"),
+    path("", include("alcoves.accounts.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
+    path("api/", include("media.api.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", health.show_metrics, name="metrics"),
 ]

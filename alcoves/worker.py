@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from celery import bootsteps, signals
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -108,7 +108,7 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
     """Consume until told to stop. Without a lane: all queues with capped slots; with one: that lane alone."""
     if lane is None:
         queues, total = QUEUES, concurrency or settings.WORKER_CONCURRENCY
-        slots.set(total, dict(settings.LANE_CAPS))
+        slots.set(total, settings.LANE_CAPS)
     else:
         queues = in_lanes({lane})
         total = concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS))

@@ -41,10 +41,13 @@ def serving(port: int, stuck_for: Callable[[], float], limit: float) -> Iterator
             match self.path.partition("?")[0]:
                 case "/healthz":
                     seconds = stuck_for()
-                    self.answer(200 if seconds < limit else 503, {"status": "ok", "idle_seconds": round(seconds, 1)})
+                    self.answer(
+                        200 if seconds < limit else 503, {"status": "ok", "idle_seconds": round(seconds, 1)}
+                    )
                 case "/readyz":
-                    ready, parts = health.readiness()
-                    self.answer(200 if ready else 503, parts)
+                    parts = health.readiness.report()
+                    ready = all(part["ok"] for part in parts.values())
+                    self.answer(200 if ready else 503, {"ok": ready, "parts": parts})
                 case "/metrics":
                     self.send(200, metrics.CONTENT_TYPE, metrics.render())
                 case _:

@@ -9,3 +9,6 @@ class MediaConfig(AppConfig):
     name = "media"
     verbose_name = "Media"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from media import checks  # noqa: F401  Importing registers them.

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from alcoves import metrics
 from media.errors import InfrastructureError
 from media.models import UnnamedBlob
-from media.models.blob import FILES
+from media.models.blob import FILES as FILES
 from storage.base import CHUNK_SIZE
 from storage.errors import StoreError
 from storage.registry import get_store
@@ -59,7 +59,8 @@ def name(keys: Iterable[str]) -> None:
     gone, _ = UnnamedBlob.objects.filter(key__in=wanted).delete()
     if gone != len(wanted):
         raise InfrastructureError(
-            "The stored result was swept before it could be named; it will be made again.", code="swept_too_soon"
+            "The stored result was swept before it could be named; it will be made again.",
+            code="swept_too_soon",
         )
 
 

@@ -53,7 +53,9 @@ def publish(pairs: Iterable[tuple[UUID, str]], *, force: bool = False) -> int:
                     sent += send(producer, key, queue, force=force)
             ledger.mark_published(keys)
         except (OperationalError, redis.RedisError, OSError) as error:
-            logger.warning("%d rows of %s wait for the reconciler: the broker is away (%s)", len(keys), queue, error)
+            logger.warning(
+                "%d rows of %s wait for the reconciler: the broker is away (%s)", len(keys), queue, error
+            )
     return sent
 
 

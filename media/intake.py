@@ -117,7 +117,11 @@ def check_quota(library: Library, size: int) -> None:
     """QuotaError when the library would hold more than it may. Locks the library row where there is a quota."""
     if library.quota_bytes is None:
         return
-    quota = Library.objects.select_for_update(no_key=True).values_list("quota_bytes", flat=True).get(pk=library.pk)
+    quota = (
+        Library.objects.select_for_update(no_key=True)
+        .values_list("quota_bytes", flat=True)
+        .get(pk=library.pk)
+    )
     used: Any = Original.objects.filter(library=library).aggregate(total=Sum("size"))["total"] or 0
     if quota is not None and used + size > quota:
         raise QuotaError(

@@ -18,7 +18,9 @@ from media.errors import RunAbandonedError
 from media.models import Derivative
 from media.models.derivative import LOST_CLAIMS_LIMIT
 
-WANTED = """EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL)"""
+WANTED = (
+    """EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL)"""
+)
 
 CLAIM = f"""
 UPDATE media_derivative d SET
@@ -84,7 +86,7 @@ def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | N
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
     """Keep the lease and tell the progress; False when the row is ours no more."""
-    values = {
+    values: dict[str, Any] = {
         "id": claim.id,
         "fence": claim.fence,
         "lease": lease_seconds,
@@ -93,7 +95,7 @@ def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: f
     }
     with connection.cursor() as cursor:
         cursor.execute(RENEW, values)
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def held(claim: Claim) -> QuerySet[Derivative]:
@@ -103,13 +105,22 @@ def held(claim: Claim) -> QuerySet[Derivative]:
     )
 
 
-NO_LEASE: dict[str, Any] = {"lease_owner": "", "lease_expires_at": None, "eta_seconds": None, "updated_at": Now()}
+NO_LEASE: dict[str, Any] = {
+    "lease_owner": "",
+    "lease_expires_at": None,
+    "eta_seconds": None,
+    "updated_at": Now(),
+}
 NO_ERROR: dict[str, Any] = {"error_code": "", "error_message": "", "error_detail": ""}
 FRESH: dict[str, Any] = {"attempts": 0, "lost_claims": 0, "deferrals": 0}
 
 
 def finish_ready(
-    claim: Claim, *, outputs: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], made_by: Mapping[str, Any]
+    claim: Claim,
+    *,
+    outputs: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+    made_by: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Name the new outputs; returns the old ones, for sweeping. Inside the caller's transaction.
 
@@ -119,8 +130,17 @@ def finish_ready(
     if row is None:
         raise RunAbandonedError("Another run has taken this over.")
     held(claim).update(
-        status="ready", ready_version=claim.version, claimed_version=claim.version, progress=100,
-        outputs=list(outputs), facts=dict(facts), made_by=dict(made_by), finished_at=Now(), **NO_LEASE, **NO_ERROR, **FRESH,
+        status="ready",
+        ready_version=claim.version,
+        claimed_version=claim.version,
+        progress=100,
+        outputs=list(outputs),
+        facts=dict(facts),
+        made_by=dict(made_by),
+        finished_at=Now(),
+        **NO_LEASE,
+        **NO_ERROR,
+        **FRESH,
     )
     return list(row)
 
@@ -131,8 +151,15 @@ def finish_not_needed(claim: Claim, reason: str) -> list[dict[str, Any]]:
     if row is None:
         raise RunAbandonedError("Another run has taken this over.")
     held(claim).update(
-        status="not_needed", ready_version=claim.version, progress=100, outputs=[], facts={"reason": reason},
-        finished_at=Now(), **NO_LEASE, **NO_ERROR, **FRESH,
+        status="not_needed",
+        ready_version=claim.version,
+        progress=100,
+        outputs=[],
+        facts={"reason": reason},
+        finished_at=Now(),
+        **NO_LEASE,
+        **NO_ERROR,
+        **FRESH,
     )
     return list(row)
 
@@ -141,19 +168,32 @@ def fail(claim: Claim, *, code: str, message: str, detail: str) -> bool:
     """The end of the tries. The old outputs stay and are served."""
     return bool(
         held(claim).update(
-            status="failed", attempts=F("attempts") + 1, error_code=code, error_message=message,
-            error_detail=detail[-8192:], finished_at=Now(), **NO_LEASE,
+            status="failed",
+            attempts=F("attempts") + 1,
+            error_code=code,
+            error_message=message,
+            error_detail=detail[-8192:],
+            finished_at=Now(),
+            **NO_LEASE,
         )
     )
 
 
-def try_later(claim: Claim, *, delay_seconds: float, burn: bool, code: str, message: str, detail: str) -> bool:
+def try_later(
+    claim: Claim, *, delay_seconds: float, burn: bool, code: str, message: str, detail: str
+) -> bool:
     """Back to the queue, due after the delay. `burn` counts it as an attempt, else as a deferral."""
     counter = {"attempts": F("attempts") + 1} if burn else {"deferrals": F("deferrals") + 1}
     return bool(
         held(claim).update(
-            status="queued", not_before=after(delay_seconds), published_at=None,
-            error_code=code, error_message=message, error_detail=detail[-8192:], **counter, **NO_LEASE,
+            status="queued",
+            not_before=after(delay_seconds),
+            published_at=None,
+            error_code=code,
+            error_message=message,
+            error_detail=detail[-8192:],
+            **counter,
+            **NO_LEASE,
         )
     )
 
@@ -173,16 +213,29 @@ def rescue(limit: int = 500) -> list[tuple[UUID, str]]:
 def request_again(rows: QuerySet[Derivative]) -> int:
     """Reprocess: whatever the state, wanted anew. A run under way loses its claim and is discarded."""
     return rows.update(
-        status="queued", requested_version=F("requested_version") + 1, queued_at=Now(), not_before=None, published_at=None,
-        started_at=None, finished_at=None, progress=0, **NO_LEASE, **NO_ERROR, **FRESH,
+        status="queued",
+        requested_version=F("requested_version") + 1,
+        queued_at=Now(),
+        not_before=None,
+        published_at=None,
+        started_at=None,
+        finished_at=None,
+        progress=0,
+        **NO_LEASE,
+        **NO_ERROR,
+        **FRESH,
     )
 
 
 def cancel(rows: QuerySet[Derivative]) -> int:
     """Stop what is queued or running. The old result, if there is one, stays."""
     return rows.filter(status__in=("queued", "processing")).update(
-        status="failed", error_code="cancelled", error_message="Cancelled. Reprocess it to start again.",
-        error_detail="", finished_at=Now(), **NO_LEASE,
+        status="failed",
+        error_code="cancelled",
+        error_message="Cancelled. Reprocess it to start again.",
+        error_detail="",
+        finished_at=Now(),
+        **NO_LEASE,
     )
 
 
@@ -193,7 +246,9 @@ def mark_published(ids: Iterable[UUID]) -> int:
 
 def waiting() -> QuerySet[Derivative]:
     """Queued rows that may run now: wanted by a live File, and due."""
-    return Derivative.objects.filter(Q(not_before__isnull=True) | Q(not_before__lte=Now()), status="queued").wanted()
+    return Derivative.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()), status="queued"
+    ).wanted()
 
 
 def after(seconds: float) -> Any:

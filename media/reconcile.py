@@ -76,8 +76,10 @@ def resend() -> int:
     except redis.RedisError as error:
         logger.warning("the broker is away, nothing sent: %s", error)
         return 0
-    counts = ledger.waiting().values("queue").annotate(
-        silent=Count("id", filter=Q(published_at__isnull=True)), all=Count("id")
+    counts = (
+        ledger.waiting()
+        .values("queue")
+        .annotate(silent=Count("id", filter=Q(published_at__isnull=True)), all=Count("id"))
     )
     sent = 0
     for row in counts:
@@ -91,7 +93,9 @@ def resend_queue(queue: str, count: int) -> int:
     """The rows that were told longest ago go first: queues are first in, first out, so theirs are the lost ones."""
     rows = ledger.waiting().filter(queue=queue).order_by("published_at").values_list("id", "queue")
     silent = list(rows.filter(published_at__isnull=True)[:count])
-    told = list(rows.filter(published_at__lt=ledger.after(-settings.RECONCILE_SECONDS))[: count - len(silent)])
+    told = list(
+        rows.filter(published_at__lt=ledger.after(-settings.RECONCILE_SECONDS))[: count - len(silent)]
+    )
     return dispatch.publish([*silent, *told], force=True)
 
 

@@ -37,9 +37,9 @@ class Selection:
             "made_by__version__lt": self.older_than,
         }
         query = Q(**{name: value for name, value in parts.items() if value not in ("", None)})
-        if self.file is not None:
-            query &= Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id")))
-        return query
+        if self.file is None:
+            return query
+        return query & Q(Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id"))))
 
 
 def check_deriver(name: str) -> None:

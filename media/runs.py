@@ -203,17 +203,25 @@ def understood(error: Exception) -> MediaError:
     if isinstance(error, MediaError):
         return error
     if isinstance(error, BlobNotFoundError):
-        return PermanentError("The stored original is missing. Restore it from a backup.", code="source_missing")
+        return PermanentError(
+            "The stored original is missing. Restore it from a backup.", code="source_missing"
+        )
     if isinstance(error, StoreError):
         return InfrastructureError(str(error), code=error.code)
     if isinstance(error, SoftTimeLimitExceeded):
         return TimedOutError("This took longer than its limit and was stopped.")
     if isinstance(error, (OperationalError, InterfaceError, DatabaseError, MemoryError)):
-        return InfrastructureError("The database or the machine was not able to go on; it is tried again.", detail=str(error))
+        return InfrastructureError(
+            "The database or the machine was not able to go on; it is tried again.", detail=str(error)
+        )
     if isinstance(error, OSError):
-        return InfrastructureError(f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error))
+        return InfrastructureError(
+            f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error)
+        )
     logger.error("unexpected failure of a deriver", exc_info=error)
-    return TransientError("An unexpected fault in the program; it is in the log.", code="crashed", detail=repr(error))
+    return TransientError(
+        "An unexpected fault in the program; it is in the log.", code="crashed", detail=repr(error)
+    )
 
 
 def settle(claim: Claim, row: Derivative, error: MediaError) -> str:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from media import blobs, dispatch, runs
 from media.models import Upload
+from media.models.blob import FILES
 from storage.errors import StoreError
 from storage.registry import get_store
 
@@ -37,7 +38,7 @@ def sweep_uploads() -> int:
     for upload in Upload.objects.filter(expires_at__lt=timezone.now()).order_by("expires_at")[:500]:
         try:
             if upload.assembly:
-                get_store(blobs.FILES).abort(upload.assembly)
+                get_store(FILES).abort(upload.assembly)
         except StoreError as error:
             logger.warning("upload %s not swept: %s", upload.pk, error)
             continue

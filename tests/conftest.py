@@ -51,22 +51,27 @@ def empty_redis(request: pytest.FixtureRequest) -> None:
         dispatch.redis_client().flushdb()
 
 
+def make_user(email: str, password: str, *, name: str) -> User:
+    user: User = User.objects.create_user(email, password, name=name)
+    return user
+
+
 @pytest.fixture
 def alice(db: None) -> User:
     """Owns the library."""
-    return User.objects.create_user("alice@example.org", "alice-password", name="Alice")
+    return make_user("alice@example.org", "alice-password", name="Alice")
 
 
 @pytest.fixture
 def bob(db: None) -> User:
     """A viewer of Alice's library."""
-    return User.objects.create_user("bob@example.org", "bob-password", name="Bob")
+    return make_user("bob@example.org", "bob-password", name="Bob")
 
 
 @pytest.fixture
 def charlie(db: None) -> User:
     """A stranger: must see nothing."""
-    return User.objects.create_user("charlie@example.org", "charlie-password", name="Charlie")
+    return make_user("charlie@example.org", "charlie-password", name="Charlie")
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from media.subject import Subject
 
 PAUSE = threading.Event()
 TABLE = {
-    name: f"tests.derivers.{name.title()}Deriver" for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face")
+    name: f"tests.derivers.{name.title()}Deriver"
+    for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face")
 }
 
 
@@ -32,7 +33,9 @@ class EchoDeriver(BaseDeriver):
         path = context.scratch / "copy"
         path.write_bytes(data)
         context.progress(50, 1)
-        return Ready((Output("copy", path, "application/octet-stream"),), {"size": len(data)}, {"model": "none"})
+        return Ready(
+            (Output("copy", path, "application/octet-stream"),), {"size": len(data)}, {"model": "none"}
+        )
 
 
 class LaterDeriver(EchoDeriver):

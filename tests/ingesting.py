@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-
+from uuid import UUID
 
 from media import blobs, intake, ledger, runs
 from media.intake import Admitted, Place, Stored
@@ -35,8 +35,6 @@ def run_queued(limit: int = 50) -> int:
     return count
 
 
-def derivative(file_original_id: object, deriver: str) -> Derivative:
+def derivative(file_original_id: UUID, deriver: str) -> Derivative:
     found: Derivative = Derivative.objects.get(original_id=file_original_id, deriver=deriver)
     return found
-
-

@@ -1,6 +1,6 @@
 """An early pytest plugin: real Postgres and Valkey for this run, before Django reads its settings.
 
-Loaded with `-p tests.servers` (pyproject.toml). A DATABASE_URL or REDIS_URL in the environment is used instead.
+Loaded with `-p tests.servers` (pyproject.toml). DATABASE_URL and REDIS_URL in the environment are used instead.
 """
 
 import os
@@ -16,7 +16,7 @@ running: Servers | None = None
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    global running
+    global running  # noqa: PLW0603  One pair of servers a run.
     os.environ["DJANGO_SETTINGS_MODULE"] = "alcoves.settings.test"
     if not os.environ.get("ALCOVES_DATA_PATH"):
         os.environ["ALCOVES_DATA_PATH"] = tempfile.mkdtemp(prefix="alcoves-data-")

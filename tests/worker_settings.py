@@ -1,4 +1,4 @@
-"""Settings of a worker that a test starts: the test's servers and stores, and derivers that misbehave on purpose."""
+"""Settings of a worker that a test starts: its servers and stores, and derivers that misbehave on purpose."""
 
 import os
 
@@ -7,7 +7,7 @@ from alcoves.settings.test import *
 from tests.derivers import TABLE
 
 DERIVERS = {**base.DERIVERS} if os.environ.get("ALCOVES_TEST_REAL_DERIVERS") else {**TABLE}
-DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES = base.databases(base.DATABASE_URL)
 BLOB_STORES = {
     name: {
         "BACKEND": "storage.local.LocalStore",

@@ -39,8 +39,8 @@ def free_port() -> int:
 
 
 def database_url() -> str:
-    database = connection.settings_dict
-    return f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}&port={database['PORT'] or 5432}"
+    about = connection.settings_dict
+    return f"postgresql://{about['USER']}@/{about['NAME']}?host={about['HOST']}&port={about['PORT'] or 5432}"
 
 
 class Process:
@@ -64,7 +64,12 @@ class Process:
         }
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, *arguments], cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, *arguments],
+                cwd=PROJECT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -92,13 +97,19 @@ def answers(url: str) -> bool:
 def running_worker(folder: Path, *arguments: str, **extra: str) -> Iterator[Process]:
     """A worker that consumes, with a short lease so that tests do not wait long."""
     port = free_port()
-    times = {"ALCOVES_LEASE_SECONDS": "2", "ALCOVES_RECONCILE_SECONDS": "1", "ALCOVES_VISIBILITY_TIMEOUT": "6"}
+    times = {
+        "ALCOVES_LEASE_SECONDS": "2",
+        "ALCOVES_RECONCILE_SECONDS": "1",
+        "ALCOVES_VISIBILITY_TIMEOUT": "6",
+    }
     process = Process(
         ["manage.py", "worker", *arguments], folder, WORKER_METRICS_PORT=str(port), **{**times, **extra}
     )
     try:
         wait_until(
-            lambda: answers(f"http://127.0.0.1:{port}/healthz") or process.popen.poll() is not None, 30, "worker"
+            lambda: answers(f"http://127.0.0.1:{port}/healthz") or process.popen.poll() is not None,
+            30,
+            "worker",
         )
         assert process.popen.poll() is None, process.text()
         yield process

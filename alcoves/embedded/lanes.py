@@ -21,7 +21,9 @@ def run(lanes: Sequence[Lane]) -> int:
     data = env.path("ALCOVES_DATA_PATH", PROJECT / "var")
     logs = data / "log"
     logs.mkdir(parents=True, exist_ok=True)
-    around = Surroundings(folder=PROJECT, log_folder=logs, env=dict(os.environ), console=Console(), verbose=True)
+    around = Surroundings(
+        folder=PROJECT, log_folder=logs, env=dict(os.environ), console=Console(), verbose=True
+    )
     supervisor = Supervisor(around)
     return asyncio.run(runner.supervise(supervisor, start(supervisor, lane_parts(lanes))))
 

@@ -247,6 +247,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "media.models.derivative.Status",
+        "RoleEnum": "media.models.library.Role",
+        "GivenRoleEnum": "media.api.shapes.GIVEN_ROLES",
+        "KindEnum": "media.models.original.KINDS",
+    },
 }
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -267,6 +273,9 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"pyvips": {"level": "CRITICAL"}, "axes": {"level": "WARNING"}, "celery": {"level": LOG_LEVEL}},
+    "loggers": {
+        "pyvips": {"level": "CRITICAL"},
+        "axes": {"level": "WARNING"},
+        "celery": {"level": LOG_LEVEL},
+    },
 }
-

@@ -2,6 +2,7 @@
 
 import sys
 
+from alcoves import env
 from alcoves.embedded import state
 from alcoves.env import BadVariableError
 from alcoves.settings import base, secret_key, urls
@@ -16,8 +17,10 @@ _database_url = base.DATABASE_URL or _running.get("database_url", "")
 if _database_url:
     DATABASES = base.databases(_database_url)
 elif not {"collectstatic", "check", "makemigrations", "help", "--help", "--version"} & set(sys.argv[1:2]):
-    raise BadVariableError("no DATABASE_URL is set and nothing is running here. Start Alcoves with script/up first.")
-if "REDIS_URL" not in base.env.KNOWN or not base.env.raw("REDIS_URL"):
+    raise BadVariableError(
+        "no DATABASE_URL is set and nothing is running here. Start Alcoves with script/up first."
+    )
+if not env.raw("REDIS_URL"):
     REDIS_URL = _running.get("redis_url", base.REDIS_URL)
     CELERY_BROKER_URL = urls.broker(REDIS_URL)
     CACHES = {"default": {**base.CACHES["default"], "LOCATION": REDIS_URL}}

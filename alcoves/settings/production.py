@@ -17,7 +17,9 @@ if len(base.SECRET_KEY) < SHORTEST_SECRET or base.SECRET_KEY.lower() in EXAMPLE_
         "Make one with: openssl rand -base64 48"
     )
 if not raw("ALCOVES_PUBLIC_URL"):
-    raise BadVariableError("ALCOVES_PUBLIC_URL is not set. Say the address people use, such as https://media.example.org")
+    raise BadVariableError(
+        "ALCOVES_PUBLIC_URL is not set. Say the address people use, such as https://media.example.org"
+    )
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -10,7 +10,9 @@ def database(url: str) -> dict[str, Any]:
     """A Django DATABASES entry. `postgresql://user@/name?host=/socket/folder` is understood too."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise BadVariableError("DATABASE_URL must begin with postgresql:// ; Alcoves keeps its truth in Postgres only.")
+        raise BadVariableError(
+            "DATABASE_URL must begin with postgresql:// ; Alcoves keeps its truth in Postgres only."
+        )
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or parts.hostname or ""
     port = options.pop("port", None) or (str(parts.port) if parts.port else "")

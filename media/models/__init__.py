@@ -9,4 +9,14 @@ from media.models.library import Library, Membership
 from media.models.original import Original
 from media.models.upload import Upload
 
-__all__ = ["Derivative", "File", "Folder", "Library", "Membership", "Original", "UnnamedBlob", "Upload", "uuid7"]
+__all__ = [
+    "Derivative",
+    "File",
+    "Folder",
+    "Library",
+    "Membership",
+    "Original",
+    "UnnamedBlob",
+    "Upload",
+    "uuid7",
+]

@@ -100,8 +100,12 @@ class Derivative(Row):
             ),
         )
         indexes = (
-            models.Index(fields=["queue", "published_at"], condition=Q(status="queued"), name="derivative_queued"),
-            models.Index(fields=["lease_expires_at"], condition=Q(status="processing"), name="derivative_leased"),
+            models.Index(
+                fields=["queue", "published_at"], condition=Q(status="queued"), name="derivative_queued"
+            ),
+            models.Index(
+                fields=["lease_expires_at"], condition=Q(status="processing"), name="derivative_leased"
+            ),
             models.Index(fields=["deriver", "status", "id"], name="derivative_by_deriver"),
             models.Index(fields=["status", "-updated_at"], name="derivative_by_status"),
         )

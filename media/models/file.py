@@ -46,14 +46,24 @@ class File(Row):
         constraints = (models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),)
         indexes = (
             models.Index(
-                "library", "folder", Lower("name"), "id",
-                condition=Q(trashed_at__isnull=True), name="file_live_by_name",
+                "library",
+                "folder",
+                Lower("name"),
+                "id",
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_by_name",
             ),
             models.Index(
-                fields=["library", "-created_at", "-id"], condition=Q(trashed_at__isnull=True), name="file_live_newest"
+                fields=["library", "-created_at", "-id"],
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_newest",
             ),
-            models.Index(fields=["library", "trashed_at"], condition=Q(trashed_at__isnull=False), name="file_trashed"),
-            models.Index(fields=["original"], condition=Q(trashed_at__isnull=True), name="file_live_of_original"),
+            models.Index(
+                fields=["library", "trashed_at"], condition=Q(trashed_at__isnull=False), name="file_trashed"
+            ),
+            models.Index(
+                fields=["original"], condition=Q(trashed_at__isnull=True), name="file_live_of_original"
+            ),
         )
 
     def __str__(self) -> str:

@@ -21,7 +21,9 @@ class Folder(Row):
     """The migration adds a composite key so that the parent is always of the same library."""
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="folders")
-    parent = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="children")
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children"
+    )
     name = models.CharField(max_length=255)
     trashed_at = models.DateTimeField(null=True, blank=True)
 
@@ -30,8 +32,12 @@ class Folder(Row):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                "library", "parent", Lower("name"),
-                condition=Q(trashed_at__isnull=True), nulls_distinct=False, name="folder_name_once_per_place",
+                "library",
+                "parent",
+                Lower("name"),
+                condition=Q(trashed_at__isnull=True),
+                nulls_distinct=False,
+                name="folder_name_once_per_place",
             ),
             models.CheckConstraint(condition=~Q(name=""), name="folder_has_a_name"),
             models.CheckConstraint(condition=~Q(parent=F("id")), name="folder_not_its_own_parent"),

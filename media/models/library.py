@@ -11,7 +11,7 @@ from django.db.models import Q
 from media.models.base import Row
 
 if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
+    from django_stubs_ext.db.models.manager import RelatedManager
 
 SWITCHES = ("faces", "objects", "audio_events", "transcripts", "sharing")
 
@@ -50,7 +50,8 @@ class Library(Row):
         constraints = (
             models.CheckConstraint(condition=~Q(name=""), name="library_has_a_name"),
             models.CheckConstraint(
-                condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0), name="library_quota_not_negative"
+                condition=Q(quota_bytes__isnull=True) | Q(quota_bytes__gte=0),
+                name="library_quota_not_negative",
             ),
         )
 

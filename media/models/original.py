@@ -13,7 +13,7 @@ from media.models.library import Library
 from media.subject import Subject
 
 if TYPE_CHECKING:
-    from django.db.models.manager import RelatedManager
+    from django_stubs_ext.db.models.manager import RelatedManager
 
     from media.models.derivative import Derivative
     from media.models.file import File
@@ -57,7 +57,8 @@ class Original(Row):
         constraints = (
             models.UniqueConstraint(fields=["library", "sha256"], name="original_digest_once_per_library"),
             models.CheckConstraint(
-                condition=Q(sha256__isnull=True) | Q(sha256__regex=r"^[0-9a-f]{64}$"), name="original_digest_is_hex"
+                condition=Q(sha256__isnull=True) | Q(sha256__regex=r"^[0-9a-f]{64}$"),
+                name="original_digest_is_hex",
             ),
             models.CheckConstraint(condition=Q(size__gte=0), name="original_size_not_negative"),
             models.CheckConstraint(condition=Q(kind__in=KINDS), name="original_kind_known"),
@@ -90,7 +91,18 @@ class Original(Row):
         self.duration = facts.get("duration")
         taken = facts.get("taken_at")
         self.captured_at = datetime.fromisoformat(taken) if taken else None
-        self.save(update_fields=["probe", "kind", "mime", "width", "height", "duration", "captured_at", "updated_at"])
+        self.save(
+            update_fields=[
+                "probe",
+                "kind",
+                "mime",
+                "width",
+                "height",
+                "duration",
+                "captured_at",
+                "updated_at",
+            ]
+        )
 
     def blob_keys(self) -> list[str]:
         """Every blob that lives and dies with these bytes: the bytes themselves and all that was made of them."""

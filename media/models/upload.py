@@ -35,7 +35,9 @@ class Upload(Row):
     offset = models.BigIntegerField(default=0)
     key = models.CharField(max_length=512, blank=True, default="")
     assembly = models.JSONField(default=dict, blank=True)
-    parts = models.JSONField(default=list, blank=True, help_text="ids of the partial uploads of a concatenation")
+    parts = models.JSONField(
+        default=list, blank=True, help_text="ids of the partial uploads of a concatenation"
+    )
     lock_token = models.UUIDField(null=True, blank=True)
     locked_until = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
@@ -46,7 +48,8 @@ class Upload(Row):
         constraints = (
             models.CheckConstraint(condition=Q(offset__gte=0), name="upload_offset_not_negative"),
             models.CheckConstraint(
-                condition=Q(length__isnull=True) | Q(offset__lte=F("length")), name="upload_never_longer_than_declared"
+                condition=Q(length__isnull=True) | Q(offset__lte=F("length")),
+                name="upload_never_longer_than_declared",
             ),
         )
         indexes = (

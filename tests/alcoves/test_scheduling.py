@@ -10,7 +10,7 @@ from celery.worker import state as worker_state
 
 from alcoves import locks
 from alcoves.celery import app
-from alcoves.queues import BY_NAME, DRAIN_ONLY, LANES, QUEUES, in_lanes
+from alcoves.queues import BY_NAME, DRAIN_ONLY, LANES, QUEUES, Lane, in_lanes
 from alcoves.scheduling import CappedCycle, Slots, renew, running_by_lane, slots, weighted_order
 from media import dispatch
 from media.derivers.registry import all_derivers
@@ -66,7 +66,7 @@ def test_the_order_is_drawn_in_proportion_to_the_weights() -> None:
     assert len(set(weighted_order(list(BY_NAME), source))) == 13
 
 
-def open_lanes(running: dict[str, int], total: int = 4) -> set[str]:
+def open_lanes(running: dict[Lane, int], total: int = 4) -> set[str]:
     made = Slots()
     made.set(total, {"standard": 2, "heavy": 1, "maintenance": 2})
     return set(made.open_lanes(Counter(running)) or LANES)
@@ -121,7 +121,8 @@ def test_publishers_have_no_limits() -> None:
 def test_a_held_message_is_renewed_and_a_returned_one_is_not() -> None:
     client = dispatch.redis_client()
     client.flushdb()
-    with app.connection_for_read() as connection, connection.channel() as channel:
+    with app.connection_for_read() as connection, connection.channel() as opened:
+        channel: Any = opened
         old = time.time() - 100
         client.zadd(channel.unacked_index_key, {"held": old, "other": old})
         channel.qos._delivered["held"] = object()

@@ -1,4 +1,4 @@
-"""What becomes of every shared media file: its type, its kind, and how each derivative ends (with the error code).
+"""What becomes of every shared media file: type, kind, and how each derivative ends (with the error code).
 
 Worked out by hand against the manifest's answers; a change here is a change of what people get.
 """

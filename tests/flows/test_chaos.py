@@ -113,7 +113,9 @@ def test_a_wiped_redis_loses_nothing(home: Library, folder: Path, settings: Any)
     each_named_once()
 
 
-def test_a_redis_that_dies_and_comes_back_empty_loses_nothing(home: Library, folder: Path, settings: Any) -> None:
+def test_a_redis_that_dies_and_comes_back_empty_loses_nothing(
+    home: Library, folder: Path, settings: Any
+) -> None:
     if servers.running is None:
         pytest.skip("these servers are not ours to kill")
     only(settings, "slow")
@@ -130,7 +132,9 @@ def test_a_redis_that_dies_and_comes_back_empty_loses_nothing(home: Library, fol
     each_named_once()
 
 
-def test_a_postgres_that_crashes_in_the_middle_loses_nothing(home: Library, folder: Path, settings: Any) -> None:
+def test_a_postgres_that_crashes_in_the_middle_loses_nothing(
+    home: Library, folder: Path, settings: Any
+) -> None:
     if servers.running is None:
         pytest.skip("these servers are not ours to kill")
     only(settings, "slow")

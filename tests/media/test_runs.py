@@ -184,7 +184,9 @@ def test_a_result_for_an_older_request_is_discarded(row: Derivative) -> None:
     assert the_row().facts == {"mood": "good"}
 
 
-def test_the_old_output_is_served_until_the_new_one_is_named(library: Library, only: Any, settings: Any) -> None:
+def test_the_old_output_is_served_until_the_new_one_is_named(
+    library: Library, only: Any, settings: Any
+) -> None:
     settings.SWEEP_GRACE_SECONDS = 0
     only("echo")
     take_in(library, PNG, "a.png")
