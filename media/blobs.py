@@ -17,12 +17,13 @@ from django.db.models.functions import Now
 from alcoves import metrics
 from media.errors import InfrastructureError
 from media.models import UnnamedBlob
-from media.models.blob import FILES as FILES
+from media.models import blob as register_of_blobs
 from storage.base import CHUNK_SIZE
 from storage.errors import StoreError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
+FILES = register_of_blobs.FILES
 WRITING = timedelta(hours=24)
 """Longer than any single blob takes to be written and named."""
 STORE_PAUSE = timedelta(minutes=10)

@@ -44,6 +44,7 @@ class File(Row):
 
     class Meta:
         constraints = (models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),)
+        # Two indexes for one list: Postgres does not keep an order through "folder IS NULL".
         indexes = (
             models.Index(
                 "library",
@@ -54,15 +55,19 @@ class File(Row):
                 name="file_live_by_name",
             ),
             models.Index(
+                "library",
+                Lower("name"),
+                "id",
+                condition=Q(trashed_at__isnull=True, folder__isnull=True),
+                name="file_live_at_top_by_name",
+            ),
+            models.Index(
                 fields=["library", "-created_at", "-id"],
                 condition=Q(trashed_at__isnull=True),
                 name="file_live_newest",
             ),
             models.Index(
                 fields=["library", "trashed_at"], condition=Q(trashed_at__isnull=False), name="file_trashed"
-            ),
-            models.Index(
-                fields=["original"], condition=Q(trashed_at__isnull=True), name="file_live_of_original"
             ),
         )
 
