@@ -21,6 +21,7 @@ if not raw("ALCOVES_PUBLIC_URL"):
         "ALCOVES_PUBLIC_URL is not set. Say the address people use, such as https://media.example.org"
     )
 
+STATIC_ROOT = base.BASE_DIR / "static_collected"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
