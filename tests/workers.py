@@ -48,6 +48,7 @@ class Process:
 
     def __init__(self, arguments: list[str], folder: Path, **extra: str) -> None:
         self.folder = folder
+        self.port = int(extra.get("WORKER_METRICS_PORT", "0"))
         self.log = folder / f"process-{time.monotonic_ns()}.log"
         environment = {
             **os.environ,

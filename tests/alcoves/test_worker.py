@@ -1,0 +1,158 @@
+"""The worker's own threads: the watchdog that ends it, the port that tells of it, the command that starts it."""
+
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.workers import Process, database_url, run_python, running_worker, wait_until
+
+STUCK = """
+import os, time
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.worker_settings"
+import django; django.setup()
+from alcoves import worker, scheduling
+now = time.monotonic()
+scheduling.pulse.update({hub!r})
+scheduling.pulse.update({{name: now - age for name, age in scheduling.pulse.items()}})
+worker.watch()
+print("lives on")
+"""
+
+
+@pytest.mark.parametrize(
+    ("ages", "code"),
+    [
+        ({"hub": 1, "last_poll": 1}, 0),
+        ({"hub": 100, "last_poll": 100}, 70),
+        ({"hub": 1, "last_poll": 100}, 70),
+    ],
+)
+def test_a_worker_that_stopped_looking_for_work_ends_itself(
+    db: None, ages: dict[str, int], code: int
+) -> None:
+    done = run_python(
+        "-c",
+        STUCK.format(hub=ages),
+        DATABASE_URL=database_url(),
+        REDIS_URL=settings.REDIS_URL,
+        PYTHONPATH=".",
+    )
+    assert done.returncode == code, done.stderr
+    assert ("lives on" in done.stdout) == (code == 0)
+
+
+def test_a_broker_that_is_away_is_no_reason_to_end(db: None) -> None:
+    done = run_python(
+        "-c",
+        STUCK.format(hub={"hub": 100, "last_poll": 100}),
+        DATABASE_URL=database_url(),
+        REDIS_URL="unix:///nowhere/redis.sock",
+        PYTHONPATH=".",
+    )
+    assert "lives on" in done.stdout, done.stderr
+
+
+def get(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_port_of_a_worker(tmp_path: Path) -> None:
+    with running_worker(tmp_path) as worker:
+        base = f"http://127.0.0.1:{worker.port}"
+        assert get(f"{base}/healthz")[0] == 200
+        status, body = get(f"{base}/readyz")
+        parts = json.loads(body)["parts"]
+        assert status == 200, body
+        assert {"postgres", "redis", "ffmpeg"} <= set(parts)
+        assert any("files" in name for name in parts)
+        status, body = get(f"{base}/metrics")
+        assert status == 200
+        assert b"alcoves_reconciled_total" in body
+        assert get(f"{base}/etc/passwd")[0] == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lanes_are_processes_that_are_started_again_and_leave_nothing(tmp_path: Path) -> None:
+    with running_worker(tmp_path, "--lanes", "interactive,heavy") as supervisor:
+        wait_until(lambda: "All lanes consume" in supervisor.text())
+        first = lane_pids(supervisor)
+        assert len(first) == 2
+        niceness = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in first)
+        assert niceness[1] - niceness[0] == 10
+        os.kill(first[0], signal.SIGKILL)
+        wait_until(lambda: len(set(lane_pids(supervisor)) - set(first)) == 1, 30)
+        supervisor.signal(signal.SIGTERM)
+        assert supervisor.popen.wait(30) == 0
+        assert not lane_pids(supervisor)
+
+
+def lane_pids(supervisor: Process) -> list[int]:
+    """The workers' main processes: children of the supervisor that run a lane."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if b"--lane" in words and parent == supervisor.popen.pid:
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lanes", "fast"], "No lane is named fast"),
+        (["--lanes", ","], "No lane is named"),
+        (["--lane", "fast"], "invalid choice"),
+    ],
+)
+def test_a_wrong_lane_is_told(db: None, arguments: list[str], said: str) -> None:
+    done = run_python(
+        *("manage.py", "worker", *arguments),
+        DJANGO_SETTINGS_MODULE="tests.worker_settings",
+        DATABASE_URL=database_url(),
+        REDIS_URL=settings.REDIS_URL,
+        PYTHONPATH=".",
+    )
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_only_serves_refuses_to_work(db: None, tmp_path: Path) -> None:
+    done = run_python(
+        *("manage.py", "worker"),
+        DJANGO_SETTINGS_MODULE="tests.worker_settings",
+        DATABASE_URL=database_url(),
+        REDIS_URL=settings.REDIS_URL,
+        ALCOVES_MODE="server",
+        ALCOVES_DATA_PATH=str(tmp_path),
+        PYTHONPATH=".",
+    )
+    assert done.returncode != 0
+    assert "ALCOVES_MODE" in done.stderr
+
+
+def test_settings_of_celery_are_those_that_were_measured(settings: Any) -> None:
+    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    assert options["queue_order_strategy"] == "alcoves.scheduling:CappedCycle"
+    assert options["priority_steps"] == [0]
+    assert settings.CELERY_WORKER_PREFETCH_MULTIPLIER == 1
+    assert settings.CELERY_WORKER_DISABLE_PREFETCH is True
+    assert settings.CELERY_TASK_ACKS_LATE is True
+    assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST is False
+    assert (settings.LEASE_SECONDS, settings.RECONCILE_SECONDS) == (20, 15)
