@@ -173,7 +173,7 @@ def beat_part(plan: Plan) -> Part:
             *("-m", "celery", "-A", "alcoves", "beat", "--schedule", str(schedule)),
             *("--pidfile", "", "-l", "WARNING"),
         ),
-        ready=appears(schedule),
+        ready=says(plan.data / "log" / "beat.log", "is starting."),
         stop_signals=((signal.SIGTERM, 5.0),),
     )
 
@@ -210,19 +210,15 @@ def lives_on(seconds: float) -> Probe:
     return wait
 
 
-def appears(path: Path) -> Probe:
-    """Ready when the part has made its file; an older file of that name does not count."""
-    before = _changed(path)
+def says(log: Path, words: str) -> Probe:
+    """Ready when the part has printed these words; what an earlier start printed does not count."""
+    before = log.stat().st_size if log.exists() else 0
 
-    async def look() -> bool:
-        return _changed(path) != before
+    def look() -> bool:
+        text = log.read_bytes()
+        return words.encode() in (text[before:] if len(text) >= before else text)
 
-    return look
-
-
-def _changed(path: Path) -> int:
-    found = sorted(path.parent.glob(f"{path.name}*"))
-    return max((each.stat().st_mtime_ns for each in found), default=0)
+    return in_thread(look)
 
 
 class WebProbe:

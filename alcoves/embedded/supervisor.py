@@ -8,9 +8,10 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alcoves.embedded.console import Console
 from alcoves.embedded.errors import EmbeddedError
@@ -25,7 +26,7 @@ LONGEST_BACKOFF = 30.0
 QUICK_LIMIT = 2.0
 """Seconds between the quick signal of a second Ctrl-C and the kill."""
 
-Probe = Callable[[], Awaitable[bool]]
+Probe = Callable[[], Coroutine[Any, Any, bool]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import pytest
 from alcoves.embedded.console import Console, LiveConsole
 from alcoves.embedded.errors import EmbeddedError
 from alcoves.embedded.logs import PartLog
-from alcoves.embedded.supervisor import Part, Supervisor, Surroundings
+from alcoves.embedded.supervisor import Part, Probe, Supervisor, Surroundings
 from tests.embedded.launching import wait_until
 
 WAITS = "import signal; signal.pause()"
@@ -44,7 +44,7 @@ async def never() -> bool:
     return False
 
 
-def part(name: str, program: str, *, ready: Callable[[], Awaitable[bool]] = at_once, **more: object) -> Part:
+def part(name: str, program: str, *, ready: Probe = at_once, **more: object) -> Part:
     return Part(name=name, tier=1, argv=[sys.executable, "-c", program], ready=ready, **more)  # type: ignore[arg-type]
 
 
