@@ -55,7 +55,7 @@ def decode(path: Path, mime: str, box: Box, limits: PixelLimits) -> Decoded:
     if mime in vips.TYPES:
         header = vips.open_header(path)
         vips.check_limits(header.width, header.height, header.pages, limits)
-        return as_far_as_possible(path, box)
+        return as_far_as_possible(path, box, profiled=not header.absolute)
     if mime in pillow.DECODED:
         image = fallback.decode(path, mime, limits)
         return Decoded(to_srgb(vips.shrink(image, box.width, box.height)))
@@ -65,12 +65,14 @@ def decode(path: Path, mime: str, box: Box, limits: PixelLimits) -> Decoded:
     )
 
 
-def as_far_as_possible(path: Path, box: Box) -> Decoded:
+def as_far_as_possible(path: Path, box: Box, *, profiled: bool) -> Decoded:
     """Whole pictures strictly; of a damaged one the part that is there, marked, unless nothing is."""
     try:
-        return Decoded(to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=True)))
+        return Decoded(
+            to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=True, profiled=profiled))
+        )
     except DamagedFileError:
-        image = to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=False))
+        image = to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=False, profiled=profiled))
         if flatten(image).deviate() < FLAT:
             raise
         return Decoded(image, partial=True)
@@ -118,7 +120,7 @@ def encode_avif(image: Image, out: Path, quality: int) -> None:
     image.heifsave(str(out), Q=quality, compression="av1", effort=3, keep="none")
 
 
-def encode_png(image: Image, out: Path, quality: int) -> None:  # noqa: ARG001 - PNG is lossless; all encoders look alike.
+def encode_png(image: Image, out: Path, quality: int) -> None:
     image.pngsave(str(out), compression=6, keep="none")
 
 

@@ -81,6 +81,11 @@ class ImageHeader:
     has_profile: bool
 
     @property
+    def absolute(self) -> bool:
+        """Lab and XYZ need no profile; one that is embedded nevertheless belongs to another colour space."""
+        return self.interpretation in {"lab", "labs", "labq", "xyz", "scrgb"}
+
+    @property
     def displayed(self) -> tuple[int, int]:
         """Width and height as a person sees them: orientations 5 to 8 lie on their side."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
@@ -136,10 +141,11 @@ def check_limits(width: int, height: int, frames: int, limits: PixelLimits) -> N
         )
 
 
-def load_thumbnail(path: Path, width: int, height: int, *, strict: bool) -> Image:
+def load_thumbnail(path: Path, width: int, height: int, *, strict: bool, profiled: bool = True) -> Image:
     """Decode with shrink-on-load into the box, upright, in sRGB through the embedded profile. Never larger.
 
     `strict` refuses what is cut off or damaged; without it the part that can be read is returned.
+    `profiled` False is for pixels whose numbers mean colours by themselves (`absolute`).
     """
     guard_pixels()
     with translated():
@@ -148,7 +154,7 @@ def load_thumbnail(path: Path, width: int, height: int, *, strict: bool) -> Imag
             width,
             height=height,
             size="down",
-            output_profile="srgb",
+            **({"output_profile": "srgb"} if profiled else {}),
             # This call passes the loader its options as a string only; its own `fail_on` goes unheard.
             option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
         )
