@@ -1,0 +1,150 @@
+"""deploy/nginx.conf: its syntax where nginx is installed, and that bytes leave with the headers we gave them."""
+
+import os
+import re
+import shutil
+import subprocess  # noqa: TID251  A test starts a real nginx.
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.docs.reading import PROJECT
+from tests.workers import answers, free_port, wait_until
+
+TEXT = (PROJECT / "deploy/nginx.conf").read_text(encoding="utf-8")
+BODY = bytes(range(256)) * 40
+
+
+def nginx() -> str:
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if found is None:
+        pytest.skip("nginx is not installed on this machine")
+    return found
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Answers as the web part does when it hands a blob over."""
+
+    seen: dict[str, str] = {}
+
+    def do_GET(self) -> None:
+        Upstream.seen = dict(self.headers.items())
+        self.send_response(200)
+        if self.path == "/blob":
+            self.send_header("X-Accel-Redirect", "/internal-blobs/files/lib/original/blob")
+            self.send_header("Content-Type", "image/webp")
+            self.send_header("Content-Disposition", 'inline; filename="a.webp"')
+            self.send_header("ETag", '"abc"')
+            self.send_header("Cache-Control", "private, no-cache")
+            self.send_header("Content-Security-Policy", "sandbox; default-src 'none'")
+            self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+            self.send_header("Vary", "Cookie, Authorization")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Our configuration with the addresses and folders of this test in it."""
+    program = nginx()
+    upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    port = free_port()
+    store = folder / "store"
+    blob = store / "files/lib/original/blob"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(BODY)
+    text = TEXT.replace("/tmp/", f"{folder}/").replace("/dev/stderr", str(folder / "error.log"))
+    text = text.replace("server web:8000;", f"server 127.0.0.1:{upstream.server_port};")
+    text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/store/", f"{store}/")
+    # As root, nginx would start its workers as nobody, who may not enter a test's folder.
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    path = folder / "nginx.conf"
+    path.write_text(user + text, encoding="utf-8")
+    process = subprocess.Popen([program, "-c", str(path), "-p", str(folder), "-g", "daemon off; master_process off;"])
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), 20, "nginx")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        upstream.shutdown()
+        upstream.server_close()
+
+
+def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), {name.lower(): value for name, value in error.headers.items()}
+
+
+def test_the_internal_location_is_the_prefix_of_the_app() -> None:
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))
+    prefix = compose["services"]["web"]["environment"]["ALCOVES_X_ACCEL_PREFIX"]
+    block = re.search(r"location (\S+) \{\s*internal;\s*alias (\S+);", TEXT)
+    assert block is not None
+    assert block[1] == f"{prefix}/"
+    mounted = {volume["target"] for volume in compose["services"]["nginx"]["volumes"] if isinstance(volume, dict)}
+    assert block[2].rstrip("/") in mounted
+    dockerfile = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"ALCOVES_STORAGE_PATH={block[2].rstrip('/')} " in dockerfile
+    # The cache has a path of its own in the settings; here it must lie where the same location finds it.
+    assert f"ALCOVES_CACHE_STORAGE_PATH={block[2]}cache " in dockerfile
+
+
+def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(TEXT.replace("server web:8000;", "server 127.0.0.1:9;").replace("/tmp/", f"{tmp_path}/"))
+    done = subprocess.run([nginx(), "-t", "-c", str(path), "-p", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "warn" not in done.stderr.replace("could not open error log", "")
+
+
+def test_bytes_leave_with_the_headers_we_gave_them(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        status, body, headers = get(f"{base}/blob")
+        assert (status, body) == (200, BODY)
+        assert headers["content-type"] == "image/webp"
+        assert headers["content-disposition"] == 'inline; filename="a.webp"'
+        assert headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["etag"] == '"abc"'
+        assert headers["cache-control"] == "private, no-cache"
+        assert headers["vary"] == "Cookie, Authorization"
+
+        status, body, headers = get(f"{base}/blob", Range="bytes=100-199")
+        assert (status, body) == (206, BODY[100:200])
+        assert headers["content-range"] == f"bytes 100-199/{len(BODY)}"
+        assert get(f"{base}/blob", Range="bytes=0-9", If_Range='"abc"')[0] == 206
+        assert get(f"{base}/blob", Range="bytes=0-9", If_Range='"other"')[0] == 200
+        assert get(f"{base}/blob", Range="bytes=999999-")[0] == 416
+
+
+def test_nobody_reaches_the_store_by_address(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        assert get(f"{base}/internal-blobs/files/lib/original/blob")[0] == 404
+        assert get(f"{base}/internal-blobs/../internal-blobs/files/lib/original/blob")[0] == 404
+
+
+def test_the_app_is_told_who_asks_and_how(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        get(f"{base}/", Host="media.example.org", X_Forwarded_Proto="https", X_Forwarded_For="198.51.100.7")
+        assert Upstream.seen["X-Forwarded-Proto"] == "https"
+        assert Upstream.seen["Host"] == "media.example.org"
+        assert Upstream.seen["X-Forwarded-For"] == "198.51.100.7"
