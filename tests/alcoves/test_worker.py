@@ -77,9 +77,7 @@ def test_the_port_of_a_worker(tmp_path: Path) -> None:
         assert status == 200, body
         assert {"postgres", "redis", "ffmpeg"} <= set(parts)
         assert any("files" in name for name in parts)
-        status, body = get(f"{base}/metrics")
-        assert status == 200
-        assert b"alcoves_reconciled_total" in body
+        wait_until(lambda: b'alcoves_reconciled_total{reason="resent"}' in get(f"{base}/metrics")[1], 10)
         assert get(f"{base}/etc/passwd")[0] == 404
 
 

@@ -1,5 +1,6 @@
 """What the database itself refuses, whoever writes to it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +17,13 @@ DIGEST = "ab" * 32
 
 
 def make_original(library: Library, **fields: Any) -> Original:
-    values = {"sha256": None, "size": 1, "mime": "image/png", "kind": "image", "key": f"k{Original.objects.count()}"}
+    values = {
+        "sha256": None,
+        "size": 1,
+        "mime": "image/png",
+        "kind": "image",
+        "key": f"k{Original.objects.count()}",
+    }
     original: Original = Original.objects.create(library=library, **{**values, **fields})
     return original
 
@@ -27,8 +34,10 @@ def make_row(original: Original, **fields: Any) -> Derivative:
     return row
 
 
-def check_now() -> None:
-    with connection.cursor() as cursor:
+def checked(write: Callable[[], object]) -> None:
+    """Write, and let the database check at once what it would check at the commit."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        write()
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
@@ -41,7 +50,9 @@ def test_an_original_is_refused(library: Library, fields: dict[str, Any]) -> Non
         make_original(library, **fields)
 
 
-def test_a_digest_is_there_once_a_library_and_unknown_ones_as_often_as_need_be(library: Library, alice: User) -> None:
+def test_a_digest_is_there_once_a_library_and_unknown_ones_as_often_as_need_be(
+    library: Library, alice: User
+) -> None:
     make_original(library, sha256=DIGEST)
     make_original(library)
     make_original(library)
@@ -85,9 +96,8 @@ def test_nothing_crosses_from_one_library_into_another(library: Library, alice: 
         lambda: File.objects.create(library=other, original=original, name="x"),
     )
     for cross in crossings:
-        with pytest.raises(IntegrityError, match="same_library"), transaction.atomic():
-            cross()
-            check_now()
+        with pytest.raises(IntegrityError, match="same_library"):
+            checked(cross)
 
 
 def test_folder_names_are_there_once_whatever_their_case_and_again_once_trashed(library: Library) -> None:
@@ -105,9 +115,13 @@ def test_a_library_has_one_owner(library: Library, charlie: User) -> None:
 def test_an_original_with_a_file_cannot_be_deleted(library: Library) -> None:
     original = make_original(library)
     File.objects.create(library=library, original=original, name="x")
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM media_original WHERE id = %s", [original.pk])
-        check_now()
+
+    def delete() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM media_original WHERE id = %s", [original.pk])
+
+    with pytest.raises(IntegrityError):
+        checked(delete)
 
 
 def test_an_upload_is_never_longer_than_declared(library: Library, alice: User) -> None:
@@ -139,18 +153,24 @@ def test_migrations_can_be_undone(db: None) -> None:
     ("query", "index"),
     [
         (
-            "SELECT id FROM media_file WHERE library_id = %s AND folder_id IS NULL AND trashed_at IS NULL "
-            "ORDER BY lower(name), id LIMIT 50",
+            (
+                "SELECT id FROM media_file WHERE library_id = %s AND folder_id IS NULL AND trashed_at IS NULL "
+                "ORDER BY lower(name), id LIMIT 50"
+            ),
             "file_live_at_top_by_name",
         ),
         (
-            "SELECT id FROM media_file WHERE library_id = %s AND folder_id = '00000000-0000-7000-8000-000000000000' "
-            "AND trashed_at IS NULL ORDER BY lower(name), id LIMIT 50",
+            (
+                "SELECT id FROM media_file WHERE library_id = %s AND folder_id = '00000000-0000-7000-8000-000000000000' "
+                "AND trashed_at IS NULL ORDER BY lower(name), id LIMIT 50"
+            ),
             "file_live_by_name",
         ),
         (
-            "SELECT id FROM media_file WHERE library_id = %s AND trashed_at IS NULL "
-            "ORDER BY created_at DESC, id DESC LIMIT 50",
+            (
+                "SELECT id FROM media_file WHERE library_id = %s AND trashed_at IS NULL "
+                "ORDER BY created_at DESC, id DESC LIMIT 50"
+            ),
             "file_live_newest",
         ),
     ],
