@@ -77,7 +77,7 @@ def probes() -> dict[str, Callable[[], None]]:
     return {"postgres": check_postgres, "redis": check_redis, "ffmpeg": check_ffmpeg, **stores}
 
 
-class Examiner:
+class Readiness:
     """Asks all parts, in threads of its own, and keeps the answer for a moment."""
 
     def __init__(self) -> None:
@@ -129,12 +129,12 @@ def timed(took: dict[str, float], name: str, question: Callable[[], None]) -> No
     took[name] = time.perf_counter() - began
 
 
-examiner = Examiner()
+readiness = Readiness()
 
 
-def readiness() -> tuple[bool, dict[str, Any]]:
+def told() -> tuple[bool, dict[str, Any]]:
     """True when all parts answer, and what /readyz says of them."""
-    parts = examiner.report()
+    parts = readiness.report()
     failing = sorted(name for name, part in parts.items() if not part["ok"])
     body: dict[str, Any] = {"status": "failing" if failing else "ok", "parts": parts}
     if failing:
@@ -147,7 +147,7 @@ def readiness() -> tuple[bool, dict[str, Any]]:
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when all parts answer, else 503; the body names each part."""
-    healthy, body = readiness()
+    healthy, body = told()
     return JsonResponse(body, status=200 if healthy else 503)
 
 

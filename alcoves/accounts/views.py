@@ -1,0 +1,61 @@
+"""The pages through which people come in and go out."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import views
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render, resolve_url
+
+from alcoves.accounts.models import fold_email
+
+
+class EmailForm(AuthenticationForm):
+    """E-mail and password. The address is folded first, so that its case is no way around the lock."""
+
+    error_messages = {
+        "invalid_login": "This e-mail address and password do not belong together. Try again.",
+        "inactive": "This account is switched off. Ask the people who run this server.",
+    }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget.input_type = "email"
+        self.fields["username"].widget.attrs["autocomplete"] = "username"
+
+    def clean_username(self) -> str:
+        return fold_email(self.cleaned_data["username"])
+
+
+class LogIn(views.LoginView):
+    """The login page; who is in already goes on."""
+
+    template_name = "alcoves/login.html"
+    authentication_form = EmailForm
+    redirect_authenticated_user = True
+
+
+class LogOut(views.LogoutView):
+    """By POST only."""
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    """The admin's own login page would be a second door with other locks."""
+    goal = request.GET.get("next") or resolve_url("admin:index")
+    return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': goal})}")
+
+
+def locked_out(
+    request: HttpRequest, original: HttpResponse | None = None, credentials: Any = None
+) -> HttpResponse:
+    """What django-axes answers after too many wrong passwords, in our words."""
+    minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
+    sentence = f"Too many wrong passwords. Wait {minutes} minutes and try again."
+    if request.path.startswith("/api/"):
+        return JsonResponse({"code": "locked_out", "message": sentence}, status=429)
+    return render(
+        request, "alcoves/message.html", {"title": "Locked for a while", "sentence": sentence}, status=429
+    )

@@ -1,0 +1,94 @@
+"""The plain gallery: three pages that carry only their frame; scripts fetch the rest from the API.
+
+The server puts in what the frame needs (which library, what the caller may do), so the rules stay in the API.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularSwaggerSplitView
+
+from media.models import File, Membership
+
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""Swagger UI sets styles of its own."""
+
+
+class ApiDocs(SpectacularSwaggerSplitView):
+    """Swagger UI from our own static files, with its script in a file."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any, *args: Any, **options: Any) -> Any:
+        response = super().get(request, *args, **options)  # type: ignore[no-untyped-call]  # Not typed there.
+        response["Content-Security-Policy"] = DOCS_POLICY
+        return response
+
+
+@require_safe
+@login_required
+@ensure_csrf_cookie
+def show_library(request: HttpRequest) -> HttpResponse:
+    """The library of `?library=`, else the first one."""
+    memberships = list(memberships_of(request))
+    chosen = choose(memberships, request.GET.get("library"))
+    context = {"memberships": memberships, "chosen": chosen, "page": page(chosen)}
+    return render(request, "alcoves/library.html", context)
+
+
+@require_safe
+@login_required
+@ensure_csrf_cookie
+def show_libraries(request: HttpRequest) -> HttpResponse:
+    """Every library of this person."""
+    return render(request, "alcoves/libraries.html", {"memberships": memberships_of(request)})
+
+
+@require_safe
+@login_required
+@ensure_csrf_cookie
+def show_file(request: HttpRequest, library_id: UUID, file_id: UUID) -> HttpResponse:
+    """One file: its picture or player, its details, what was made of it."""
+    chosen = memberships_of(request).filter(library_id=library_id).first()
+    if chosen is None or not File.objects.filter(pk=file_id, library_id=library_id).exists():
+        raise Http404
+    return render(
+        request, "alcoves/file.html", {"chosen": chosen, "page": {**page(chosen), "file": str(file_id)}}
+    )
+
+
+def memberships_of(request: HttpRequest) -> Any:
+    key: Any = request.user.pk
+    return (
+        Membership.objects.filter(user_id=key)
+        .select_related("library")
+        .order_by("library__created_at", "library_id")
+    )
+
+
+def choose(memberships: list[Membership], wanted: str | None) -> Membership | None:
+    """404 for a library that is not the caller's; None for somebody who has none."""
+    if wanted is None:
+        return memberships[0] if memberships else None
+    for member in memberships:
+        if str(member.library_id) == wanted:
+            return member
+    raise Http404
+
+
+def page(chosen: Membership | None) -> dict[str, Any]:
+    """What the scripts need to know; goes into the page as JSON that no name can break out of."""
+    return {
+        "library": str(chosen.library_id) if chosen else None,
+        "mayWrite": chosen.may_write if chosen else False,
+        "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
+    }

@@ -1,0 +1,56 @@
+"""The outermost middleware: a name for every request, its time in the metrics, and the headers every page needs.
+
+Routes are counted by their template (`api/libraries/<uuid:library_id>`), never by the path somebody typed: paths
+carry ids, and strangers could fill the memory with invented ones.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+
+from alcoves import metrics
+from media.models import uuid7
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""No inline script, no inline style, nothing from another host. Answers that need another policy bring their own."""
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def observe(get_response: GetResponse) -> GetResponse:
+    """Django middleware: X-Request-ID, alcoves_http_seconds, Content-Security-Policy."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        name = request_id(request)
+        response = get_response(request)
+        metrics.HTTP_SECONDS.labels(
+            method=request.method if request.method in METHODS else "OTHER",
+            route=route_of(request),
+            status=str(response.status_code),
+        ).observe(time.perf_counter() - began)
+        response.headers["X-Request-ID"] = name
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+        return response
+
+    return middleware
+
+
+def request_id(request: HttpRequest) -> str:
+    """The one a proxy gave, if it looks like one, else ours."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid7().hex
+
+
+def route_of(request: HttpRequest) -> str:
+    """The URL pattern that matched. All that matched nothing are one route."""
+    match = request.resolver_match
+    return match.route if match is not None else "unmatched"

@@ -1,0 +1,117 @@
+"""Derivatives: the job ledger. What failed and why, making it anew, stopping it."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from media import ledger, reprocess
+from media.admin import pictures
+from media.admin.paging import LookOnly, link
+from media.models import Derivative
+
+
+@admin.register(Derivative)
+class DerivativeAdmin(LookOnly):
+    list_display = (
+        *(
+            "deriver",
+            "status",
+            "progress",
+            "file_names",
+            "error_code",
+            "short_error",
+            "attempts",
+            "lost_claims",
+        ),
+        *("queue", "requested_version", "ready_version", "queued_at", "finished_at"),
+    )
+    list_display_links = ("deriver", "status")
+    list_filter = ("status", "deriver", "queue", "error_code")
+    search_fields = ("=id", "=original__id", "=original__sha256")
+    ordering = ("-id",)
+    actions = ("reprocess", "cancel")
+    fields = (
+        *(
+            "picture",
+            "original_link",
+            "files",
+            "deriver",
+            "variant",
+            "queue",
+            "status",
+            "progress",
+            "eta_seconds",
+        ),
+        *("requested_version", "claimed_version", "ready_version", "attempts", "lost_claims", "deferrals"),
+        *("error_code", "error_message", "detail", "made_by", "outputs_text", "facts_text"),
+        *("queued_at", "not_before", "published_at", "started_at", "finished_at"),
+        *("lease_owner", "lease_expires_at", "fence"),
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("original").prefetch_related("original__files")
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*pictures.routes(self), *super().get_urls()]
+
+    def has_reprocess_permission(self, request: HttpRequest) -> bool:
+        """The rows cannot be edited, but who may change them may ask for them anew."""
+        return request.user.has_perm("media.change_derivative")
+
+    @admin.display(description="picture")
+    def picture(self, row: Derivative) -> SafeString | str:
+        return pictures.thumbnail(row)
+
+    @admin.display(description="files")
+    def file_names(self, row: Derivative) -> str:
+        names = [file.name for file in row.original.files.all()]
+        return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+
+    @admin.display(description="error")
+    def short_error(self, row: Derivative) -> str:
+        return row.error_message[:80]
+
+    @admin.display(description="original")
+    def original_link(self, row: Derivative) -> SafeString | str:
+        return link(row.original)
+
+    @admin.display(description="files")
+    def files(self, row: Derivative) -> SafeString:
+        return format_html_join(" · ", "{}", ((link(one),) for one in row.original.files.all()))
+
+    @admin.display(description="error detail")
+    def detail(self, row: Derivative) -> SafeString:
+        return format_html("<pre>{}</pre>", row.error_detail or "-")
+
+    @admin.display(description="outputs")
+    def outputs_text(self, row: Derivative) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(row.outputs, indent=2))
+
+    @admin.display(description="facts")
+    def facts_text(self, row: Derivative) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(row.facts, indent=2, ensure_ascii=False))
+
+    @admin.action(description="Reprocess: make these anew", permissions=["reprocess"])
+    def reprocess(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        keys = list(rows.order_by().values_list("pk", flat=True))
+        count = sum(
+            reprocess.request(keys[start : start + reprocess.BATCH])
+            for start in range(0, len(keys), reprocess.BATCH)
+        )
+        messages.success(
+            request, f"{count} are queued again. The old results are shown until the new ones are ready."
+        )
+
+    @admin.action(description="Cancel what is queued or running", permissions=["reprocess"])
+    def cancel(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        count = ledger.cancel(
+            Derivative.objects.filter(pk__in=list(rows.order_by().values_list("pk", flat=True)))
+        )
+        messages.success(request, f"{count} are cancelled. The others were not waiting or running.")

@@ -1,0 +1,101 @@
+"""Files: where they are, what they point at, and the trash."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from media import trash
+from media.admin.paging import BigTable, link
+from media.admin.pictures import thumbnail
+from media.models import Derivative, File, Library
+
+
+class TrashedFilter(admin.SimpleListFilter):
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "live"), ("trash", "in the trash")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(trashed_at__isnull=self.value() == "live")
+
+
+@admin.register(File)
+class FileAdmin(BigTable):
+    list_display = ("name", "picture", "library", "kind", "size", "created_at", "trashed_at")
+    list_filter = (TrashedFilter, "original__kind", ("library", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("name",)
+    ordering = ("-id",)
+    fields = (
+        *("name", "picture", "library", "folder", "original_link", "derivatives", "created_by"),
+        *("client_modified_at", "created_at", "updated_at", "trashed_at"),
+    )
+    readonly_fields = tuple(name for name in fields if name != "name")
+    actions = ("to_trash", "restore", "purge")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        pictures = Derivative.objects.filter(variant="", deriver__in=("preview", "poster"))
+        rows = super().get_queryset(request).select_related("library", "folder", "original", "created_by")
+        return rows.prefetch_related(Prefetch("original__derivatives", queryset=pictures, to_attr="pictured"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deleting the row alone would keep the bytes for ever: the purge action does it right."""
+        return False
+
+    @admin.display(description="picture")
+    def picture(self, row: File) -> SafeString | str:
+        found: Any = row.original
+        return thumbnail(next((one for one in found.pictured if one.outputs), None))
+
+    @admin.display(description="kind", ordering="original__kind")
+    def kind(self, row: File) -> str:
+        return row.original.kind
+
+    @admin.display(description="bytes", ordering="original__size")
+    def size(self, row: File) -> int:
+        return row.original.size
+
+    @admin.display(description="original")
+    def original_link(self, row: File) -> SafeString | str:
+        return link(row.original)
+
+    @admin.display(description="made of it")
+    def derivatives(self, row: File) -> SafeString:
+        rows = Derivative.objects.filter(original=row.original_id).order_by("deriver", "variant")
+        return format_html_join(" · ", "{}", ((link(one),) for one in rows))
+
+    @admin.action(description="Move to the trash", permissions=["change"])
+    def to_trash(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        count = sum(trash.trash(library, keys) for library, keys in by_library(rows))
+        messages.success(request, f"{count} files are in the trash now.")
+
+    @admin.action(description="Restore from the trash", permissions=["change"])
+    def restore(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        count = sum(trash.restore(library, keys) for library, keys in by_library(rows))
+        messages.success(request, f"{count} files are back.")
+
+    @admin.action(description="Purge: delete those in the trash for good", permissions=["change"])
+    def purge(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        trashed = rows.filter(trashed_at__isnull=False)
+        count = sum(trash.purge(library, keys) for library, keys in by_library(trashed))
+        messages.success(
+            request, f"{count} files are gone for good. Files that are not in the trash were left alone."
+        )
+
+
+def by_library(rows: QuerySet[Any]) -> list[tuple[Library, list[Any]]]:
+    """The flows take one library at a time."""
+    found: dict[Any, tuple[Library, list[Any]]] = {}
+    for row in rows.select_related("library"):
+        found.setdefault(row.library_id, (row.library, []))[1].append(row.pk)
+    return list(found.values())

@@ -1,0 +1,56 @@
+"""Who may reach what: permission is checked where the object is loaded, and nowhere else.
+
+Non-members and people who guess ids get the same 404, so nobody learns what exists.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from rest_framework.request import Request
+
+from media.api.describing import with_all
+from media.libraries import require_owner, require_write
+from media.models import Derivative, File, Library, Membership
+
+
+def find_library(
+    request: Request, library_id: UUID, *, write: bool = False, owner: bool = False
+) -> tuple[Library, Membership]:
+    """The library and the caller's membership, in one query. 404, or 403 for a member whose role is too low."""
+    mine = Membership.objects.filter(library_id=library_id, user=user_of(request))
+    member = mine.select_related("library").first()
+    if member is None:
+        raise Http404("There is no such library, or you are not a member of it.")
+    if owner:
+        require_owner(member)
+    elif write:
+        require_write(member)
+    return member.library, member
+
+
+def user_of(request: Request) -> Any:
+    """The caller, who is logged in: every view that asks has IsAuthenticated."""
+    return request.user
+
+
+def find_file(
+    request: Request, library_id: UUID, file_id: UUID, *, write: bool = False, live: bool = False
+) -> tuple[File, Membership]:
+    """The file with its original and its derivatives. `live` leaves out the trash. Three queries."""
+    library, member = find_library(request, library_id, write=write)
+    files = with_all(File.objects.filter(pk=file_id, library=library))
+    file: File | None = (files.live() if live else files).first()
+    if file is None:
+        raise Http404("There is no such file in this library" + (", or it is in the trash." if live else "."))
+    file.library = library
+    return file, member
+
+
+def find_derivative(file: File, deriver: str) -> Derivative:
+    """The derivative of a file that `find_file` has loaded; costs no query."""
+    rows: list[Derivative] = list(file.original.derivatives.all())
+    for row in rows:
+        if row.deriver == deriver and row.variant == "":
+            return row
+    raise Http404(f"Nothing named {deriver} was planned for this file.")

@@ -1,0 +1,33 @@
+"""Keyset cursors: where the last page ended, as base64 of JSON, opaque to clients."""
+
+import base64
+import binascii
+import json
+from uuid import UUID
+
+from media.errors import RequestError
+
+LONGEST = 2048
+
+
+def encode(sort_name: str, key: UUID) -> str:
+    raw = json.dumps([sort_name, str(key)], ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decode(cursor: str) -> tuple[str, UUID]:
+    """RequestError for anything that `encode` has not made."""
+    try:
+        if len(cursor) > LONGEST:
+            raise ValueError("too long")
+        raw = base64.b64decode(
+            cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+        )
+        sort_name, key = json.loads(raw)
+        if not isinstance(sort_name, str) or "\0" in sort_name:
+            raise ValueError("no name")
+        return sort_name.encode().decode(), UUID(key)
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError) as error:
+        raise RequestError(
+            "This cursor is not one we gave. Start again without it.", code="bad_cursor"
+        ) from error

@@ -1,0 +1,189 @@
+"""Rows as the API tells them: camelCase, and the job columns that the web app polls, flattened per file.
+
+The job columns keep the names of the reference (`waveform_status`, `waveform_eta_seconds` ...). `shapes` declares the
+same keys for the OpenAPI document; a test holds every answer against it.
+"""
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
+
+from media.derivers.registry import all_derivers
+from media.models import Derivative, File, Folder, Library, Membership
+
+DONE_COLUMN = {"metadata": "metadata_extracted_version"}
+"""Where the reference's name for "version that is ready" is not `<job>ed_version`."""
+
+
+def with_all(files: QuerySet[File]) -> Any:
+    """Everything `file` needs, in two queries more, whatever the number of files."""
+    derivatives = (
+        Derivative.objects.filter(variant="").defer("error_detail", "lease_owner").order_by("deriver")
+    )
+    return files.select_related("original").prefetch_related(
+        Prefetch("original__derivatives", queryset=derivatives)
+    )
+
+
+def job_names() -> list[str]:
+    """Derivers that people see, in the order of the settings."""
+    return [deriver.name for deriver in all_derivers() if not deriver.hidden]
+
+
+def done_column(job: str) -> str:
+    return DONE_COLUMN.get(job, f"{job}ed_version")
+
+
+def library(row: Library, role: str) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "name": row.name,
+        "emoji": row.emoji,
+        "role": role,
+        "faces": row.faces,
+        "objects": row.objects_on,
+        "audioEvents": row.audio_events,
+        "transcripts": row.transcripts,
+        "sharing": row.sharing,
+        "quotaBytes": row.quota_bytes,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def member(row: Membership) -> dict[str, Any]:
+    user: Any = row.user
+    return {
+        "userId": str(row.user_id),
+        "email": user.email,
+        "name": user.name,
+        "role": row.role,
+        "joinedAt": row.created_at,
+    }
+
+
+def folder(row: Folder) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "libraryId": str(row.library_id),
+        "parentId": str(row.parent_id) if row.parent_id else None,
+        "name": row.name,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def file(row: File) -> dict[str, Any]:
+    """One file, its original's facts, and the state of every job. Needs `with_all`."""
+    original = row.original
+    derivatives = {derivative.deriver: derivative for derivative in original.derivatives.all()}
+    return {
+        "id": str(row.pk),
+        "libraryId": str(row.library_id),
+        "folderId": str(row.folder_id) if row.folder_id else None,
+        "name": row.name,
+        "mimeType": original.mime,
+        "kind": original.kind,
+        "size": original.size,
+        "hash": original.sha256,
+        "width": original.width,
+        "height": original.height,
+        "duration": original.duration,
+        "capturedAt": original.captured_at,
+        "clientModifiedAt": row.client_modified_at,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+        "trashedAt": row.trashed_at,
+        "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
+        **pictures(row, derivatives),
+        **jobs(row, derivatives),
+    }
+
+
+def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
+    """Addresses of what can be shown, and what to show until it has loaded."""
+    facts: dict[str, Any] = {}
+    for name in ("preview", "poster"):
+        facts = facts or (derivatives[name].facts if name in derivatives else {})
+    return {
+        "posterUrl": output_url(row, derivatives, "poster", "poster.webp"),
+        "previewUrl": output_url(row, derivatives, "preview", "preview.webp")
+        or output_url(row, derivatives, "poster", "poster-large.webp"),
+        "thumbUrl": output_url(row, derivatives, "preview", "thumb.webp")
+        or output_url(row, derivatives, "poster", "poster.webp"),
+        "waveformUrl": output_url(row, derivatives, "waveform", "waveform.json"),
+        "thumbhash": facts.get("thumbhash"),
+        "color": facts.get("color"),
+    }
+
+
+def output_url(row: File, derivatives: dict[str, Derivative], deriver: str, name: str) -> str | None:
+    """None where there is nothing to show. The address changes with the bytes, so browsers may keep them."""
+    derivative = derivatives.get(deriver)
+    output = derivative.output(name) if derivative is not None else None
+    return derivative_url(row, deriver, output) if output else None
+
+
+def derivative_url(row: File, deriver: str, output: dict[str, Any]) -> str:
+    address = reverse("api:output", args=(row.library_id, row.pk, deriver, output["name"]))
+    return f"{address}?v={version_of(output)}"
+
+
+def version_of(output: dict[str, Any]) -> str:
+    """Short name of the bytes of an output. Its key is never written twice; the digest may be unknown."""
+    return str(output.get("sha256") or "")[:16] or output["key"].split("/")[-2][-16:]
+
+
+def jobs(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for job in job_names():
+        found.update(job_columns(job, derivatives.get(job)))
+    waveform = derivatives.get("waveform")
+    poster = derivatives.get("poster")
+    found["waveform_peaks_per_second"] = waveform.facts.get("peaks_per_second") if waveform else None
+    found["thumbnail_file_id"] = str(row.pk) if poster and poster.output("poster.webp") else None
+    found["source_file_id"] = None
+    return found
+
+
+def job_columns(job: str, row: Derivative | None) -> dict[str, Any]:
+    """All null where the job was not planned for this file."""
+    return {
+        f"{job}_status": row.status if row else None,
+        f"{job}_progress": row.progress if row else None,
+        f"{job}_eta_seconds": row.eta_seconds if row else None,
+        f"{job}_error": (row.error_message or None) if row else None,
+        f"{job}_version": row.requested_version if row else None,
+        done_column(job): row.ready_version if row else None,
+    }
+
+
+def derivative(file_row: File, row: Derivative) -> dict[str, Any]:
+    """One derivative in full. What only staff may see (stderr, keys, lease) stays inside."""
+    return {
+        "deriver": row.deriver,
+        "variant": row.variant,
+        "status": row.status,
+        "progress": row.progress,
+        "etaSeconds": row.eta_seconds,
+        "requestedVersion": row.requested_version,
+        "readyVersion": row.ready_version,
+        "madeBy": row.made_by,
+        "facts": row.facts,
+        "attempts": row.attempts,
+        "errorCode": row.error_code or None,
+        "errorMessage": row.error_message or None,
+        "queuedAt": row.queued_at,
+        "startedAt": row.started_at,
+        "finishedAt": row.finished_at,
+        "outputs": [
+            {
+                "name": output["name"],
+                "size": output["size"],
+                "contentType": output["content_type"],
+                "url": derivative_url(file_row, row.deriver, output),
+            }
+            for output in row.outputs
+        ],
+    }

@@ -1,0 +1,145 @@
+"""Files: lists by cursor, details, names and places, the trash."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Lower
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from media import trash
+from media.api import cursors, describing
+from media.api.access import find_file, find_library
+from media.api.libraries import checked
+from media.api.shapes import (
+    CountShape,
+    FileDetailShape,
+    FileInput,
+    FilePageShape,
+    KeysInput,
+    ListQuery,
+)
+from media.api.uploads import ReceiveFilesMixin
+from media.errors import ConflictError, RequestError
+from media.folders import find_folder
+from media.intake import clean_name
+from media.models import File, Library
+
+PAGE_LIMIT = 200
+
+
+class LibraryFiles(ReceiveFilesMixin):
+    """The files of a library; POST, from the mixin, takes one in."""
+
+    @extend_schema(operation_id="libraries_files_list", parameters=[ListQuery], responses=FilePageShape)
+    def get(self, request: Request, library_id: UUID) -> Response:
+        """A page of files by name. Give nextCursor back as `cursor` for the next one."""
+        library, _ = find_library(request, library_id)
+        given = checked(ListQuery(data=request.query_params))
+        limit = min(given["limit"], PAGE_LIMIT)
+        rows = list(listed(library, given)[: limit + 1])
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Response(
+            {
+                "entries": [describing.file(row) for row in rows[:limit]],
+                "nextCursor": cursors.encode(last.sort_name, last.pk) if last is not None else None,
+            }
+        )
+
+
+def listed(library: Library, given: dict[str, Any]) -> Any:
+    """The files that were asked for, in the order of the cursor."""
+    files = File.objects.filter(library=library, trashed_at__isnull=not given["trashed"])
+    files = files.annotate(sort_name=Lower("name")).order_by("sort_name", "id")
+    if "kind" in given:
+        files = files.filter(original__kind=given["kind"])
+    if "q" in given:
+        files = files.filter(name__icontains=given["q"])
+    files = in_folder(files, library, given)
+    if "cursor" in given:
+        name, key = cursors.decode(given["cursor"])
+        files = files.filter(Q(sort_name__gt=name) | Q(id__gt=key), sort_name__gte=name)
+    return describing.with_all(files)
+
+
+def in_folder(files: Any, library: Library, given: dict[str, Any]) -> Any:
+    """The trash and searches look everywhere unless a folder is named."""
+    everywhere = given["trashed"] or "q" in given
+    folder = given.get("folder", "any" if everywhere else "root")
+    if folder == "any":
+        return files
+    if folder == "root":
+        return files.filter(folder__isnull=True)
+    try:
+        key = UUID(folder)
+    except ValueError:
+        raise RequestError("folder must be the id of a folder, `root` or `any`.", code="bad_folder") from None
+    found = find_folder(library, key)
+    return files.filter(folder=found)
+
+
+class OneFile(APIView):
+    """One file."""
+
+    @extend_schema(operation_id="libraries_files_retrieve", responses=FileDetailShape)
+    def get(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
+        """Its details, in the trash too."""
+        file, _ = find_file(request, library_id, file_id)
+        return Response(detail(file))
+
+    @extend_schema(request=FileInput, responses=FileDetailShape)
+    def patch(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
+        """Rename it, or move it into a live folder of the same library. `folderId: null` is the top."""
+        file, _ = find_file(request, library_id, file_id, write=True)
+        given = checked(FileInput(data=request.data))
+        if file.trashed_at is not None:
+            raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
+        change(file, given)
+        return Response(detail(file))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
+        """Into the trash."""
+        file, _ = find_file(request, library_id, file_id, write=True)
+        trash.trash(file.library, [file.pk])
+        return Response(status=204)
+
+
+def change(file: File, given: dict[str, Any]) -> None:
+    with transaction.atomic():
+        if "folderId" in given:
+            file.folder = find_folder(file.library, given["folderId"], lock=True)
+        if "name" in given:
+            file.name = clean_name(given["name"])
+        file.save(update_fields=["folder", "name", "updated_at"])
+
+
+def detail(file: File) -> dict[str, Any]:
+    return {**describing.file(file), "probe": file.original.probe}
+
+
+class RestoreFiles(APIView):
+    """Out of the trash."""
+
+    @extend_schema(request=KeysInput, responses=CountShape)
+    def post(self, request: Request, library_id: UUID) -> Response:
+        """Back to where they were, or to the top where their folder is gone. Others' ids are passed over."""
+        library, _ = find_library(request, library_id, write=True)
+        keys = checked(KeysInput(data=request.data))["fileIds"]
+        return Response({"count": trash.restore(library, keys)})
+
+
+class PurgeFiles(APIView):
+    """For good."""
+
+    @extend_schema(request=KeysInput, responses=CountShape)
+    def post(self, request: Request, library_id: UUID) -> Response:
+        """Delete files that are in the trash. The bytes go with the last file that has them."""
+        library, _ = find_library(request, library_id, write=True)
+        keys = checked(KeysInput(data=request.data))["fileIds"]
+        trashed = File.objects.filter(library=library, pk__in=keys, trashed_at__isnull=False)
+        return Response({"count": trash.purge(library, list(trashed.values_list("pk", flat=True)))})

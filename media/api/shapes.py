@@ -1,0 +1,235 @@
+"""Shapes of requests and answers: serializers check what comes in and describe what `describing` sends out."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from media.api.describing import done_column, job_names
+from media.models.derivative import Status
+from media.models.library import Role
+from media.models.original import KINDS
+
+NAME_LIMIT = 255
+GIVEN_ROLES = [(Role.ADMIN.value, "Admin"), (Role.VIEWER.value, "Viewer")]
+"""What one member may make of another; there is one owner, and that stays so."""
+
+
+def instant(**options: Any) -> serializers.DateTimeField:
+    return serializers.DateTimeField(allow_null=True, **options)
+
+
+class ProblemShape(serializers.Serializer[Any]):
+    """Every error: a stable code for programs, a sentence for people."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    fields = serializers.DictField(  # type: ignore[assignment]  # The key of the JSON is that of the class.
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="by field, where input was not accepted",
+    )
+
+
+class LibraryShape(serializers.Serializer[Any]):
+    """A library, and what the caller is in it."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    emoji = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    faces = serializers.BooleanField()
+    objects = serializers.BooleanField()
+    audioEvents = serializers.BooleanField()  # noqa: N815  The names of the JSON.
+    transcripts = serializers.BooleanField()
+    sharing = serializers.BooleanField()
+    quotaBytes = serializers.IntegerField(allow_null=True)  # noqa: N815
+    createdAt = serializers.DateTimeField()  # noqa: N815
+    updatedAt = serializers.DateTimeField()  # noqa: N815
+
+
+class LibraryInput(serializers.Serializer[Any]):
+    """What people may set. Left out is left as it is."""
+
+    name = serializers.CharField(max_length=200)
+    emoji = serializers.CharField(max_length=16, required=False, allow_blank=True)
+    faces = serializers.BooleanField(required=False)
+    objects = serializers.BooleanField(required=False, source="objects_on")
+    audioEvents = serializers.BooleanField(required=False, source="audio_events")  # noqa: N815
+    transcripts = serializers.BooleanField(required=False)
+    sharing = serializers.BooleanField(required=False)
+
+
+class MemberShape(serializers.Serializer[Any]):
+    userId = serializers.UUIDField()  # noqa: N815
+    email = serializers.EmailField()
+    name = serializers.CharField(allow_blank=True)
+    role = serializers.ChoiceField(choices=Role.choices)
+    joinedAt = serializers.DateTimeField()  # noqa: N815
+
+
+class RoleInput(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=GIVEN_ROLES)
+
+
+class FolderShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    libraryId = serializers.UUIDField()  # noqa: N815
+    parentId = serializers.UUIDField(allow_null=True)  # noqa: N815
+    name = serializers.CharField()
+    createdAt = serializers.DateTimeField()  # noqa: N815
+    updatedAt = serializers.DateTimeField()  # noqa: N815
+
+
+class FolderInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=NAME_LIMIT)
+    parentId = serializers.UUIDField(required=False, allow_null=True, default=None)  # noqa: N815
+
+
+class FolderNameInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=NAME_LIMIT)
+
+
+class FolderMoveInput(serializers.Serializer[Any]):
+    parentId = serializers.UUIDField(allow_null=True)  # noqa: N815
+
+
+class TrashedShape(serializers.Serializer[Any]):
+    trashed = serializers.IntegerField(help_text="files that went into the trash")
+
+
+class FileShape(serializers.Serializer[Any]):
+    """A file with its original's facts and a group of columns per job."""
+
+    id = serializers.UUIDField()
+    libraryId = serializers.UUIDField()  # noqa: N815
+    folderId = serializers.UUIDField(allow_null=True)  # noqa: N815
+    name = serializers.CharField()
+    mimeType = serializers.CharField(help_text="sniffed from the bytes")  # noqa: N815
+    kind = serializers.ChoiceField(choices=KINDS)
+    size = serializers.IntegerField(help_text="bytes")
+    hash = serializers.CharField(allow_null=True, help_text="SHA-256 in hex; null until it is known")
+    width = serializers.IntegerField(allow_null=True)
+    height = serializers.IntegerField(allow_null=True)
+    duration = serializers.FloatField(allow_null=True, help_text="seconds")
+    capturedAt = instant()  # noqa: N815
+    clientModifiedAt = instant()  # noqa: N815
+    createdAt = serializers.DateTimeField()  # noqa: N815
+    updatedAt = serializers.DateTimeField()  # noqa: N815
+    trashedAt = instant()  # noqa: N815
+    originalUrl = serializers.CharField()  # noqa: N815
+    posterUrl = serializers.CharField(allow_null=True)  # noqa: N815
+    previewUrl = serializers.CharField(allow_null=True)  # noqa: N815
+    thumbUrl = serializers.CharField(allow_null=True)  # noqa: N815
+    waveformUrl = serializers.CharField(allow_null=True)  # noqa: N815
+    thumbhash = serializers.CharField(allow_null=True, help_text="base64")
+    color = serializers.CharField(allow_null=True, help_text="#rrggbb")
+    waveform_peaks_per_second = serializers.IntegerField(allow_null=True)
+    thumbnail_file_id = serializers.UUIDField(allow_null=True)
+    source_file_id = serializers.UUIDField(allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        for job in job_names():
+            fields[f"{job}_status"] = serializers.ChoiceField(choices=Status.choices, allow_null=True)
+            fields[f"{job}_progress"] = serializers.IntegerField(allow_null=True, min_value=0, max_value=100)
+            fields[f"{job}_eta_seconds"] = serializers.IntegerField(allow_null=True)
+            fields[f"{job}_error"] = serializers.CharField(allow_null=True)
+            fields[f"{job}_version"] = serializers.IntegerField(allow_null=True)
+            fields[done_column(job)] = serializers.IntegerField(allow_null=True)
+        return fields
+
+
+class FilePageShape(serializers.Serializer[Any]):
+    entries = FileShape(many=True)
+    nextCursor = serializers.CharField(allow_null=True)  # noqa: N815
+
+
+class FileDetailShape(FileShape):
+    """A file with what its headers said."""
+
+    probe = serializers.JSONField(allow_null=True)
+    duplicate = serializers.BooleanField(required=False)
+
+
+class ListQuery(serializers.Serializer[Any]):
+    """What to list."""
+
+    folder = serializers.CharField(
+        required=False, help_text="id of a folder, `root` for the top (the default), `any` for every folder"
+    )
+    trashed = serializers.BooleanField(
+        required=False, default=False, help_text="the trash instead of what is live"
+    )
+    kind = serializers.ChoiceField(choices=KINDS, required=False)
+    q = serializers.CharField(
+        required=False, max_length=200, help_text="part of the name; looks in every folder"
+    )
+    cursor = serializers.CharField(required=False, max_length=4000, help_text="nextCursor of the page before")
+    limit = serializers.IntegerField(required=False, default=50, min_value=1, help_text="at most 200")
+
+
+class FileInput(serializers.Serializer[Any]):
+    """Rename, move, or both. Left out is left as it is."""
+
+    name = serializers.CharField(max_length=NAME_LIMIT, required=False)
+    folderId = serializers.UUIDField(required=False, allow_null=True)  # noqa: N815
+
+
+class KeysInput(serializers.Serializer[Any]):
+    fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)  # noqa: N815
+
+
+class CountShape(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+
+
+class OutputShape(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    size = serializers.IntegerField()
+    contentType = serializers.CharField()  # noqa: N815
+    url = serializers.CharField()
+
+
+class DerivativeShape(serializers.Serializer[Any]):
+    deriver = serializers.CharField()
+    variant = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(choices=Status.choices)
+    progress = serializers.IntegerField(min_value=0, max_value=100)
+    etaSeconds = serializers.IntegerField(allow_null=True)  # noqa: N815
+    requestedVersion = serializers.IntegerField()  # noqa: N815
+    readyVersion = serializers.IntegerField()  # noqa: N815
+    madeBy = serializers.DictField()  # noqa: N815
+    facts = serializers.DictField()
+    attempts = serializers.IntegerField()
+    errorCode = serializers.CharField(allow_null=True)  # noqa: N815
+    errorMessage = serializers.CharField(allow_null=True)  # noqa: N815
+    queuedAt = serializers.DateTimeField()  # noqa: N815
+    startedAt = instant()  # noqa: N815
+    finishedAt = instant()  # noqa: N815
+    outputs = OutputShape(many=True)
+
+
+class ReprocessFileInput(serializers.Serializer[Any]):
+    deriver = serializers.CharField(max_length=32)
+
+
+class ReprocessInput(serializers.Serializer[Any]):
+    """Which results of the library to make anew. Everything given must hold."""
+
+    deriver = serializers.CharField(max_length=32, required=False, default="")
+    status = serializers.ChoiceField(choices=Status.choices, required=False)
+    olderThan = serializers.IntegerField(  # noqa: N815
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        help_text="made by a lower version of the deriver than this",
+    )
+
+
+class CapabilitiesShape(serializers.Serializer[Any]):
+    """What this server can do."""
+
+    ffmpeg = serializers.DictField()
+    derivers = serializers.ListField(child=serializers.CharField())
+    maxUploadBytes = serializers.IntegerField()  # noqa: N815
+    mode = serializers.CharField()

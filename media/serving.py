@@ -1,0 +1,163 @@
+"""Answers the bytes of a blob: ranges, conditions, safe headers; by nginx, by a presigned link, or streamed.
+
+Uploaded bytes are somebody else's: the type is the sniffed one, only types that cannot run a script are shown inline,
+and every answer is sandboxed. Nothing here decides who may have the bytes: the caller has done that.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.utils.http import http_date, parse_http_date_safe
+
+from media.errors import MediaError
+from media.models.blob import FILES
+from storage.base import BlobStore
+from storage.errors import BlobNotFoundError, RangeError
+from storage.registry import get_store
+from storage.serving import content_disposition, iter_range, parse_range
+
+Response = TypeVar("Response", bound=HttpResponseBase)
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'"
+REVALIDATE = "private, no-cache"
+KEEP = "private, max-age=86400, immutable"
+LINK_LIFE = timedelta(minutes=10)
+SHOWN = ("image/", "video/", "audio/")
+NEVER_SHOWN = frozenset({"image/svg+xml"})
+
+
+class BytesMissingError(MediaError):
+    """A row names bytes that the store has not."""
+
+    code = "blob_not_found"
+    http_status = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What to answer. `immutable` promises that this address never gives other bytes."""
+
+    key: str
+    size: int
+    content_type: str
+    name: str
+    modified_at: datetime
+    sha256: str | None = None
+    store: str = FILES
+    download: bool = False
+    immutable: bool = False
+    may_redirect: bool = False
+
+    @property
+    def etag(self) -> str:
+        """Keys are never written twice, so a key's own digest is as good as that of bytes not hashed yet."""
+        return f'"{self.sha256 or hashlib.sha256(self.key.encode()).hexdigest()}"'
+
+    @property
+    def inline(self) -> bool:
+        return (
+            not self.download and self.content_type.startswith(SHOWN) and self.content_type not in NEVER_SHOWN
+        )
+
+
+def serve(request: HttpRequest, blob: Served) -> HttpResponseBase:
+    """The answer to a GET or HEAD of this blob."""
+    if not_modified(request, blob):
+        return finish(HttpResponse(status=304), blob)
+    store = get_store(blob.store)
+    local = store.local_path(blob.key) is not None
+    if local and settings.X_ACCEL_PREFIX:
+        return hand_over(blob)
+    if not local and blob.may_redirect and settings.S3_OPTIONS.get("public_endpoint_url"):
+        return redirect(store, blob)
+    return answer(request, store, blob)
+
+
+def answer(request: HttpRequest, store: BlobStore, blob: Served) -> HttpResponseBase:
+    """From this process: the whole blob (200) or one range of it (206, 416)."""
+    try:
+        wanted = parse_range(range_header(request, blob), blob.size)
+    except RangeError as error:
+        refusal = JsonResponse({"code": error.code, "message": str(error)}, status=416)
+        refusal["Content-Range"] = f"bytes */{blob.size}"
+        return refusal
+    start, end = wanted or (0, blob.size)
+    response = body_of(request, store, blob, start, end)
+    response.status_code = 206 if wanted else 200
+    if wanted:
+        response["Content-Range"] = f"bytes {start}-{end - 1}/{blob.size}"
+    response["Content-Length"] = str(end - start)
+    return finish(response, blob)
+
+
+def body_of(
+    request: HttpRequest, store: BlobStore, blob: Served, start: int, end: int
+) -> HttpResponse | StreamingHttpResponse:
+    if request.method == "HEAD":
+        return HttpResponse()
+    try:
+        return StreamingHttpResponse(iter_range(store, blob.key, start, end))
+    except BlobNotFoundError as error:
+        raise BytesMissingError("The bytes of this file are missing. Restore them from a backup.") from error
+
+
+def hand_over(blob: Served) -> HttpResponse:
+    """nginx sends the file from an internal location; it does ranges itself."""
+    response = HttpResponse()
+    response["X-Accel-Redirect"] = f"{settings.X_ACCEL_PREFIX.rstrip('/')}/{blob.store}/{quote(blob.key)}"
+    return finish(response, blob)
+
+
+def redirect(store: BlobStore, blob: Served) -> HttpResponse:
+    """The client fetches from the bucket with a link that soon expires. No cache may keep the link."""
+    name = None if blob.inline else blob.name
+    url = store.signed_get_url(blob.key, expires=LINK_LIFE, filename=name, content_type=blob.content_type)
+    response = HttpResponseRedirect(url)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def finish(response: Response, blob: Served) -> Response:
+    """The headers that every answer with or about these bytes carries."""
+    response["Content-Type"] = blob.content_type
+    response["Content-Disposition"] = content_disposition(blob.name, inline=blob.inline)
+    response["ETag"] = blob.etag
+    response["Last-Modified"] = http_date(blob.modified_at.timestamp())
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = KEEP if blob.immutable else REVALIDATE
+    response["Content-Security-Policy"] = SANDBOX
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Vary"] = "Cookie, Authorization"
+    return response
+
+
+def not_modified(request: HttpRequest, blob: Served) -> bool:
+    """If-None-Match decides; If-Modified-Since only where there is none (RFC 9110, 13.2.2)."""
+    given = request.headers.get("If-None-Match")
+    if given is not None:
+        tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
+        return "*" in tags or blob.etag in tags
+    since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
+    return since is not None and int(blob.modified_at.timestamp()) <= since
+
+
+def range_header(request: HttpRequest, blob: Served) -> str | None:
+    """The Range header, unless If-Range says that the client's part is of other bytes."""
+    condition = request.headers.get("If-Range")
+    if condition is not None and condition.strip() != blob.etag:
+        since = parse_http_date_safe(condition)
+        if since is None or since != int(blob.modified_at.timestamp()):
+            return None
+    return request.headers.get("Range")

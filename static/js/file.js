@@ -1,0 +1,112 @@
+// The page of one file: picture or player, details, what was made of it.
+
+import { Problem, bytes, call, clearProblem, clock, day, make, page, running, show, stateElement } from "./api.js";
+import { drawWaveform, loadWaveform } from "./drawing.js";
+
+const POLL = 2000;
+const base = `/api/libraries/${page.library}/files/${page.file}`;
+const place = (id) => document.getElementById(id);
+const shown = { stage: "", peaks: [] };
+
+async function load() {
+  const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`)]);
+  place("name").textContent = file.name;
+  document.title = `${file.name} · Alcoves`;
+  place("download").href = `${file.originalUrl}?download=1`;
+  showStage(file);
+  showWave(file);
+  showDetails(file);
+  place("derivatives").replaceChildren(...derivatives.map(row));
+  if (running(file)) setTimeout(() => load().catch(show), POLL);
+}
+
+function showStage(file) {
+  const what = JSON.stringify([file.kind, file.previewUrl]);
+  if (what === shown.stage) return;
+  shown.stage = what;
+  place("stage").replaceChildren(stage(file));
+}
+
+function stage(file) {
+  if (file.kind === "image" && file.previewUrl) return make("img", { src: file.previewUrl, alt: file.name });
+  if (file.kind === "video") return player(make("video", { controls: true, preload: "metadata", poster: file.previewUrl, src: file.originalUrl }));
+  if (file.kind === "audio") return player(make("audio", { controls: true, preload: "metadata", src: file.originalUrl }));
+  return make("p", { class: "quiet" }, file.kind === "image" ? "The preview is not ready yet." : "There is no preview for this kind of file.");
+}
+
+function player(element) {
+  element.setAttribute("aria-label", "Player");
+  element.addEventListener("timeupdate", () => wave(element.currentTime / (element.duration || 1)));
+  element.addEventListener("error", () => show(new Problem("This browser cannot play this type. Download it instead.")));
+  return element;
+}
+
+async function showWave(file) {
+  if (!file.waveformUrl) return;
+  shown.peaks = (await loadWaveform(file.waveformUrl)).peaks;
+  place("wave").hidden = shown.peaks.length === 0;
+  wave(null);
+}
+
+function wave(played) {
+  if (shown.peaks.length) drawWaveform(place("wave"), shown.peaks, { played });
+}
+
+function showDetails(file) {
+  const probe = file.probe ?? {};
+  const camera = [probe.camera_make, probe.camera_model].filter(Boolean).join(" ");
+  const pairs = [
+    ["Type", file.mimeType],
+    ["Size", `${bytes(file.size)} (${file.size.toLocaleString()} bytes)`],
+    ["Pixels", file.width && `${file.width} × ${file.height}`],
+    ["Duration", file.duration && clock(file.duration)],
+    ["Taken", day(file.capturedAt)],
+    ["Camera", camera],
+    ["Added", day(file.createdAt)],
+    ["SHA-256", file.hash],
+    ...Object.entries(probe).filter(([, value]) => ["string", "number"].includes(typeof value)).map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
+  ];
+  place("details").replaceChildren(...pairs.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function row(derivative) {
+  const job = { name: derivative.deriver, status: derivative.status, progress: derivative.progress, eta: derivative.etaSeconds, error: derivative.errorMessage };
+  const outputs = derivative.outputs.flatMap((output) => [make("a", { href: output.url }, output.name), ` ${bytes(output.size)} `]);
+  return make(
+    "tr",
+    {},
+    make("td", {}, derivative.deriver),
+    make("td", {}, stateElement(job, ""), derivative.errorMessage ? make("div", { class: "quiet" }, derivative.errorMessage) : null),
+    make("td", {}, `${derivative.readyVersion} of ${derivative.requestedVersion}`),
+    make("td", {}, derivative.madeBy.version ? `${derivative.madeBy.deriver} ${derivative.madeBy.version}` : ""),
+    make("td", {}, ...outputs),
+    make("td", {}, page.mayWrite ? action(derivative) : null),
+  );
+}
+
+function action(derivative) {
+  const open = ["queued", "processing"].includes(derivative.status);
+  const ask = open
+    ? () => call(`${base}/derivatives/${derivative.deriver}/cancel`, { method: "POST" })
+    : () => call(`${base}/reprocess`, { method: "POST", body: { deriver: derivative.deriver } });
+  const press = (event) => {
+    event.target.disabled = true;
+    clearProblem();
+    ask().then(load).catch(show).finally(() => (event.target.disabled = false));
+  };
+  return make("button", { class: "secondary", type: "button", onclick: press }, open ? "Cancel" : "Make anew");
+}
+
+place("rename")?.addEventListener("click", () => {
+  const name = prompt("New name", place("name").textContent);
+  if (name) call(base, { method: "PATCH", body: { name } }).then(load).catch(show);
+});
+place("trash")?.addEventListener("click", () => {
+  if (confirm("Move this file to the trash?")) call(base, { method: "DELETE" }).then(() => location.assign(place("back").href), show);
+});
+place("wave").addEventListener("click", (event) => {
+  const media = document.querySelector("#stage video, #stage audio");
+  if (media?.duration) media.currentTime = (event.offsetX / place("wave").clientWidth) * media.duration;
+});
+window.addEventListener("resize", () => wave(null));
+load().catch(show);

@@ -1,0 +1,240 @@
+// The library page: folders, cards, uploads, and polling while something runs.
+
+import { Problem, bytes, call, clearProblem, clock, jobs, make, page, running, send, show, stateElement } from "./api.js";
+import { drawThumbhash, drawWaveform, loadWaveform } from "./drawing.js";
+
+const POLL = 2000;
+const AT_ONCE = 8;
+const ICONS = { image: "🖼️", video: "🎬", audio: "🎧", other: "📄" };
+const files = new Map();
+const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", cursor: null, round: 0 };
+const place = (id) => document.getElementById(id);
+
+function query(cursor) {
+  const wanted = new URLSearchParams({ limit: "60" });
+  if (state.q) wanted.set("q", state.q);
+  else wanted.set("folder", state.kind ? "any" : (state.folder ?? "root"));
+  if (state.kind) wanted.set("kind", state.kind);
+  if (cursor) wanted.set("cursor", cursor);
+  return `/api/libraries/${page.library}/files?${wanted}`;
+}
+
+async function load() {
+  const round = (state.round += 1);
+  try {
+    const [folders, list] = await Promise.all([call(`/api/libraries/${page.library}/folders`), call(query(null))]);
+    if (round !== state.round) return;
+    clearProblem();
+    showFolders(folders);
+    files.clear();
+    place("files").replaceChildren();
+    add(list);
+  } catch (problem) {
+    show(problem);
+  }
+  place("files").setAttribute("aria-busy", "false");
+}
+
+function add(list) {
+  for (const file of list.entries) put(file);
+  state.cursor = list.nextCursor;
+  place("more").hidden = !list.nextCursor;
+  const empty = place("empty");
+  empty.hidden = files.size > 0 || place("folders").children.length > 0;
+  empty.textContent = state.q || state.kind ? "Nothing here has this name or kind." : page.mayWrite ? "Nothing here yet. Drop files anywhere on this page." : "Nothing here yet.";
+}
+
+// Puts a file where its card is, or at the end; an unchanged card is left alone, so that nothing flickers.
+function put(file) {
+  const before = files.get(file.id);
+  if (before && JSON.stringify(before.file) === JSON.stringify(file)) return;
+  const item = make("li", { "data-file": file.id }, card(file));
+  if (before) before.item.replaceWith(item);
+  else place("files").append(item);
+  files.set(file.id, { file, item });
+  paint(item, file);
+}
+
+function card(file) {
+  const size = file.width && file.height ? ` · ${file.width} × ${file.height}` : "";
+  return make(
+    "a",
+    { class: "card", href: `/files/${file.libraryId}/${file.id}` },
+    thumb(file),
+    make(
+      "div",
+      { class: "facts" },
+      make("span", { class: "name", title: file.name }, file.name),
+      make("span", { class: "meta" }, `${bytes(file.size)}${size} · ${file.mimeType.replace(/^[^/]*\/(x-)?/, "")}`),
+      states(file),
+    ),
+  );
+}
+
+function thumb(file) {
+  const box = make("div", { class: `thumb${file.kind === "audio" ? " sound" : ""}` });
+  if (file.color) box.style.background = file.color;
+  if (file.thumbhash) box.append(make("canvas", { class: "hash", "aria-hidden": "true" }));
+  if (file.thumbUrl) {
+    const image = make("img", { src: file.thumbUrl, alt: `Preview of ${file.name}`, loading: "lazy", decoding: "async" });
+    image.addEventListener("load", () => image.classList.add("loaded"));
+    if (image.complete && image.naturalWidth) image.classList.add("loaded");
+    box.append(image);
+  } else if (!file.waveformUrl) {
+    box.append(make("span", { class: "icon", "aria-hidden": "true" }, ICONS[file.kind]));
+  }
+  if (file.waveformUrl) box.append(make("canvas", { class: file.kind === "audio" ? "wave" : "wave strip", role: "img", "aria-label": `Waveform of ${file.name}` }));
+  if (file.duration) box.append(make("span", { class: "badge" }, clock(file.duration)));
+  return box;
+}
+
+// One line when all is well; else every job that waits, runs or has failed.
+function states(file) {
+  const open = jobs(file).filter((job) => !["ready", "not_needed"].includes(job.status));
+  const list = make("div", { class: "states" });
+  if (open.length) list.append(...open.map((job) => stateElement(job)));
+  else if (jobs(file).length) list.append(make("span", { class: "state ready" }, "ready"));
+  return list;
+}
+
+function paint(item, file) {
+  const hash = item.querySelector("canvas.hash");
+  if (hash) drawThumbhash(hash, file.thumbhash);
+  const wave = item.querySelector("canvas.wave");
+  if (!wave) return;
+  const color = wave.classList.contains("strip") ? "#fff" : undefined;
+  loadWaveform(file.waveformUrl).then((found) => {
+    if (found.peaks.length) drawWaveform(wave, found.peaks, { color });
+    else wave.remove();
+  });
+}
+
+function showFolders(all) {
+  const byId = new Map(all.map((folder) => [folder.id, folder]));
+  const trail = [];
+  for (let at = byId.get(state.folder); at; at = byId.get(at.parentId)) trail.unshift(at);
+  const link = (folder, text) => make("a", { href: address(folder), onclick: (event) => go(event, folder) }, text);
+  place("crumbs").replaceChildren(...(trail.length ? [link(null, "Top"), ...trail.map((folder) => link(folder.id, folder.name))] : []));
+  const here = state.q || state.kind ? [] : all.filter((folder) => folder.parentId === (state.folder ?? null));
+  place("folders").replaceChildren(
+    ...here.map((folder) =>
+      make(
+        "li",
+        {},
+        make(
+          "a",
+          { class: "folder", href: address(folder.id), onclick: (event) => go(event, folder.id) },
+          make("span", { "aria-hidden": "true" }, "📁"),
+          make("span", { class: "name" }, folder.name),
+        ),
+      ),
+    ),
+  );
+}
+
+function address(folder) {
+  return `/?library=${page.library}${folder ? `&folder=${folder}` : ""}`;
+}
+
+function go(event, folder) {
+  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", address(folder));
+  state.folder = folder;
+  load();
+}
+
+async function poll() {
+  const open = [...files.values()].filter((entry) => running(entry.file)).slice(0, AT_ONCE);
+  if (open.length && !document.hidden) {
+    const asked = open.map((entry) => call(`/api/libraries/${page.library}/files/${entry.file.id}`));
+    for (const answer of await Promise.allSettled(asked)) {
+      if (answer.status === "fulfilled" && files.has(answer.value.id)) {
+        const { probe, ...file } = answer.value;
+        put(file);
+      }
+    }
+  }
+  setTimeout(poll, POLL);
+}
+
+async function upload(list) {
+  for (const file of list) {
+    const bar = make("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
+    const words = make("span", {}, "0 %");
+    const row = make("div", { class: "upload" }, make("span", { class: "name" }, file.name), words, bar);
+    place("uploads").append(row);
+    try {
+      if (file.size > page.maxUploadBytes) throw new Problem(`This file is larger than the limit of ${bytes(page.maxUploadBytes)}.`);
+      const made = await send(file, state.folder, (share) => {
+        bar.value = share;
+        words.textContent = share < 1 ? `${Math.floor(share * 100)} %` : "storing …";
+      });
+      row.remove();
+      const { probe, ...whole } = await call(`/api/libraries/${page.library}/files/${made.id}`);
+      put(whole);
+      place("empty").hidden = true;
+    } catch (problem) {
+      row.classList.add("failed");
+      bar.remove();
+      words.textContent = problem.message;
+      row.append(make("button", { class: "plain", type: "button", onclick: () => row.remove() }, "Dismiss"));
+    }
+  }
+}
+
+function listen() {
+  let timer = 0;
+  place("q").addEventListener("input", (event) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      state.q = event.target.value.trim();
+      load();
+    }, 250);
+  });
+  place("kind").addEventListener("change", (event) => {
+    state.kind = event.target.value;
+    load();
+  });
+  place("search").addEventListener("submit", (event) => event.preventDefault());
+  place("switch")?.addEventListener("change", (event) => location.assign(`/?library=${encodeURIComponent(event.target.value)}`));
+  place("more").addEventListener("click", () => call(query(state.cursor)).then(add, show));
+  window.addEventListener("popstate", () => {
+    state.folder = new URLSearchParams(location.search).get("folder");
+    load();
+  });
+  window.addEventListener("resize", () => files.forEach(({ item, file }) => paint(item, file)));
+  if (page.mayWrite) listenForFiles();
+}
+
+function listenForFiles() {
+  place("picker").addEventListener("change", (event) => {
+    upload([...event.target.files]);
+    event.target.value = "";
+  });
+  place("new-folder").addEventListener("click", async () => {
+    const name = prompt("Name of the new folder");
+    if (!name) return;
+    await call(`/api/libraries/${page.library}/folders`, { method: "POST", body: { name, parentId: state.folder } }).then(load, show);
+  });
+  let depth = 0;
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  window.addEventListener("dragenter", (event) => {
+    if (carries(event)) place("drop").hidden = (depth += 1) === 0;
+  });
+  window.addEventListener("dragleave", (event) => {
+    if (carries(event)) place("drop").hidden = (depth -= 1) <= 0;
+  });
+  window.addEventListener("dragover", (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    place("drop").hidden = true;
+    if (event.dataTransfer.files.length) upload([...event.dataTransfer.files]);
+  });
+}
+
+if (page.library) {
+  listen();
+  load().then(() => setTimeout(poll, POLL));
+}
