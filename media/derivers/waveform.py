@@ -6,6 +6,7 @@ ten hours need no more memory than ten seconds. No sound: an empty waveform, and
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final
@@ -88,10 +89,12 @@ def decode(context: Context, path: Path, track: int, duration: float | None, pea
 def read_all(context: Context, stream: Stream, duration: float | None, peaks: "Peaks") -> None:
     buffer = np.zeros(WINDOW * WINDOWS_A_BLOCK, dtype="<f4")
     view = buffer.data.cast("B")
+    started = time.monotonic()
     while (filled := stream.readinto(view)) > 0:
         peaks.feed(buffer[: filled // 4])
-        if duration:
-            context.progress(min(99.0, 100 * peaks.duration / duration))
+        if duration and peaks.duration:
+            left = max(0.0, duration - peaks.duration) / peaks.duration * (time.monotonic() - started)
+            context.progress(min(99.0, 100 * peaks.duration / duration), left)
 
 
 class Peaks:

@@ -55,7 +55,7 @@ def decode(path: Path, mime: str, box: Box, limits: PixelLimits) -> Decoded:
     if mime in vips.TYPES:
         header = vips.open_header(path)
         vips.check_limits(header.width, header.height, header.pages, limits)
-        return as_far_as_possible(path, box, profiled=not header.absolute)
+        return as_far_as_possible(path, box, profiled=header.profiled)
     if mime in pillow.DECODED:
         image = fallback.decode(path, mime, limits)
         return Decoded(to_srgb(vips.shrink(image, box.width, box.height)))
@@ -80,6 +80,8 @@ def as_far_as_possible(path: Path, box: Box, *, profiled: bool) -> Decoded:
 
 def to_srgb(image: Image) -> Image:
     """16-bit, grey and Lab end as 8-bit sRGB; a profile has been applied by the decoder."""
+    if image.interpretation == "srgb" and image.format == "uchar" and image.bands in {3, 4}:
+        return image
     with vips.translated():
         if image.interpretation != "srgb":
             image = image.colourspace("srgb")

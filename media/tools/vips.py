@@ -81,9 +81,12 @@ class ImageHeader:
     has_profile: bool
 
     @property
-    def absolute(self) -> bool:
-        """Lab and XYZ need no profile; one that is embedded nevertheless belongs to another colour space."""
-        return self.interpretation in {"lab", "labs", "labq", "xyz", "scrgb"}
+    def profiled(self) -> bool:
+        """Whether the way to sRGB goes through the embedded profile.
+
+        Lab and XYZ mean colours by themselves; a profile that lies in such a file is not theirs.
+        """
+        return self.has_profile and self.interpretation not in {"lab", "labs", "labq", "xyz", "scrgb"}
 
     @property
     def displayed(self) -> tuple[int, int]:
@@ -141,11 +144,11 @@ def check_limits(width: int, height: int, frames: int, limits: PixelLimits) -> N
         )
 
 
-def load_thumbnail(path: Path, width: int, height: int, *, strict: bool, profiled: bool = True) -> Image:
+def load_thumbnail(path: Path, width: int, height: int, *, strict: bool, profiled: bool) -> Image:
     """Decode with shrink-on-load into the box, upright, in sRGB through the embedded profile. Never larger.
 
     `strict` refuses what is cut off or damaged; without it the part that can be read is returned.
-    `profiled` False is for pixels whose numbers mean colours by themselves (`absolute`).
+    `profiled` (see the header) False saves 200 ms for 12 megapixels that have no profile.
     """
     guard_pixels()
     with translated():

@@ -34,11 +34,11 @@ def test_orientation_out_of_range_is_upright(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     bomb = make_png(tmp_path / "bomb.png", 30_000, 30_000, rows=30_000)
-    started = time.monotonic()
+    started = time.process_time()
     header = vips.open_header(bomb)
     with pytest.raises(TooLargeError, match="30000 x 30000") as caught:
         vips.check_limits(header.width, header.height, header.pages, PixelLimits())
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.3
     assert caught.value.code == "too_many_pixels"
     assert caught.value.http_status == 422
 
@@ -72,7 +72,7 @@ def test_svg_is_never_rendered(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedTypeError):
         vips.open_header(svg)
     with pytest.raises(UnsupportedTypeError):
-        vips.load_thumbnail(svg, 100, 100, strict=False)
+        vips.load_thumbnail(svg, 100, 100, strict=False, profiled=False)
 
 
 def test_brackets_in_a_name_are_no_options(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_forked_child_may_not_touch_pixels(tmp_path: Path, monkeypatch: pytest
     source = make_image(tmp_path / "a.jpg")
     monkeypatch.setattr(vips, "_first_pixels_in", os.getpid() + 1)
     with pytest.raises(InfrastructureError, match="forked") as caught:
-        vips.load_thumbnail(source, 10, 10, strict=True)
+        vips.load_thumbnail(source, 10, 10, strict=True, profiled=False)
     assert caught.value.retry
     assert vips.open_header(source).width == 120
 
@@ -103,7 +103,7 @@ def test_errors_of_one_file_are_not_told_of_the_next(tmp_path: Path) -> None:
     cut = tmp_path / "cut-short.jpg"
     cut.write_bytes(make_image(tmp_path / "a.jpg").read_bytes()[:900])
     with pytest.raises(DamagedFileError):
-        vips.load_thumbnail(cut, 50, 50, strict=True)
+        vips.load_thumbnail(cut, 50, 50, strict=True, profiled=False)
     (tmp_path / "rubbish").write_bytes(b"rubbish" * 10)
     with pytest.raises(UnsupportedTypeError) as caught:
         vips.open_header(tmp_path / "rubbish")
