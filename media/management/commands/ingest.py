@@ -1,0 +1,149 @@
+"""`manage.py ingest PATH... --library NAME`: files of this machine into a library, once or watched."""
+
+import sys
+import threading
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.db import close_old_connections
+from django.db.models import Q
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from media.errors import RequestError
+from media.models import Library, Membership
+from media.models.library import Role
+from media.uploads import watching
+from media.uploads.importing import Found, Outcome, State, Target, get_path, split_path, take_in, walk
+
+
+class Command(BaseCommand):
+    """Files already there with the same name and bytes are passed over; the source is never changed."""
+
+    stealth_options = ("stop",)  # An event that ends --watch, for callers in Python.
+    help = "Bring files and folders of this machine into a library. The source is never changed or deleted."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "paths", nargs="+", type=Path, help="files, or folders whose content is taken with its folders"
+        )
+        parser.add_argument("--library", required=True, help="name or id of the library")
+        parser.add_argument(
+            "--user", help="e-mail address of the member who brings them; the owner by default"
+        )
+        parser.add_argument(
+            "--folder", default="", help="path of a folder in the library, made where it is missing"
+        )
+        parser.add_argument("--watch", action="store_true", help="go on: take what comes, until Ctrl-C")
+        parser.add_argument(
+            "--calm", type=float, default=2.0, help="seconds without a change before --watch takes a file"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.console = Console(file=getattr(self.stdout, "_out", sys.stdout), highlight=False)
+        roots = [existing(path) for path in options["paths"]]
+        library, user_id = find_library(options["library"], options["user"])
+        try:
+            folder = get_path(library, None, split_path(options["folder"]))
+        except RequestError as error:
+            raise CommandError(str(error)) from error
+        target = Target(library, folder, user_id)
+        if options["watch"]:
+            counts = self.go_on(roots, target, options["calm"], options.get("stop") or threading.Event())
+        else:
+            counts = self.take_all([found for root in roots for found in walk(root)], target)
+        self.console.print(", ".join(f"{counts[state]} {state}" for state in State))
+        if counts[State.REFUSED]:
+            raise CommandError(
+                f"{counts[State.REFUSED]} of {counts.total()} files were refused; the reasons are above."
+            )
+
+    def take_all(self, files: list[Found], target: Target) -> Counter[State]:
+        """With a bar over all bytes, and a table at the end."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        outcomes: list[Outcome] = []
+        with Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True) as progress:
+            bar = progress.add_task("", total=sum(size_of(found.path) for found in files))
+            for number, found in enumerate(files, 1):
+                progress.update(bar, description=f"{number}/{len(files)} {escape(found.path.name[:40])}")
+                outcomes.append(take_in(found, target, lambda count: progress.advance(bar, count)))
+        self.console.print(table_of(outcomes))
+        return Counter(outcome.state for outcome in outcomes)
+
+    def go_on(self, roots: list[Path], target: Target, calm: float, stop: threading.Event) -> Counter[State]:
+        """One line for each file as it comes; only the counts are kept."""
+        counts: Counter[State] = Counter()
+        settling = watching.Settling(roots, calm)
+        self.console.print(f"Watching {', '.join(map(str, roots))}. Ctrl-C ends it.", soft_wrap=True)
+        for found in watching.watch(settling, roots, calm=calm, stop=stop):
+            close_old_connections()
+            outcome = take_in(found, target)
+            if outcome.again:
+                settling.put_off(found.path)
+            counts[outcome.state] += 1
+            line = f"{outcome.state}: {outcome.name} ({decimal(outcome.size)}) {outcome.mime}{outcome.reason}"
+            self.console.print(line, markup=False, soft_wrap=True)
+        return counts
+
+
+def existing(path: Path) -> Path:
+    if not path.exists():
+        raise CommandError(f"There is no {path}. Check the path.")
+    return path.absolute()
+
+
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def find_library(name: str, email: str | None) -> tuple[Library, UUID | None]:
+    """The library of that name or id, and in whose name to bring files: CommandError says what is unclear."""
+    libraries = Library.objects.filter(id_or_name(name))
+    members = Membership.objects.filter(library__in=libraries).select_related("library")
+    if email is not None:
+        user = get_user_model().objects.filter(email__iexact=email.strip()).first()
+        if user is None:
+            raise CommandError(f"Nobody here has the e-mail address {email}.")
+        found = [member for member in members.filter(user_id=user.pk) if member.may_write]
+    else:
+        found = list(members.filter(role=Role.OWNER))
+    if not found:
+        raise CommandError(f"There is no library {name!r} that this user may add files to.")
+    if len(found) > 1:
+        ids = ", ".join(str(member.library_id) for member in found)
+        raise CommandError(f"{len(found)} libraries are called {name!r}. Give the id of one: {ids}.")
+    return found[0].library, found[0].user_id
+
+
+def id_or_name(text: str) -> Q:
+    try:
+        return Q(pk=UUID(text))
+    except ValueError:
+        return Q(name=text)
+
+
+def table_of(outcomes: Iterable[Outcome]) -> Table:
+    table = Table("File", "Type", "Size", "Result")
+    for outcome in outcomes:
+        result = f"{outcome.state}: {outcome.reason}" if outcome.reason else str(outcome.state)
+        table.add_row(escape(outcome.name), outcome.mime or "-", decimal(outcome.size), escape(result))
+    return table
