@@ -1,0 +1,35 @@
+"""docs/states.md against media/ledger.py: every arrow is a function, every move is drawn."""
+
+import inspect
+import re
+
+from media import ledger
+from media.models.derivative import LOST_CLAIMS_LIMIT, Status
+from tests.docs.reading import DOCS, bare, rows
+
+TEXT = (DOCS / "states.md").read_text(encoding="utf-8")
+ARROWS = re.findall(r"^    (\S+) --> (\w+): (\w+)$", TEXT, re.MULTILINE)
+ONLY_LOOKS = {"held", "waiting", "after", "mark_published"}
+
+
+def moves() -> set[str]:
+    found = inspect.getmembers(ledger, inspect.isfunction)
+    return {name for name, function in found if function.__module__ == ledger.__name__} - ONLY_LOOKS
+
+
+def test_every_move_of_the_ledger_is_drawn_and_no_other() -> None:
+    assert {name for _, _, name in ARROWS} == moves() | {"planned"}
+
+
+def test_every_state_is_drawn() -> None:
+    drawn = {state for source, target, _ in ARROWS for state in (source, target)} - {"[*]"}
+    assert drawn == set(Status.values)
+
+
+def test_every_move_has_its_caller() -> None:
+    assert {bare(row[0]) for row in rows("states.md", "The moves")} == moves() | {"planned"}
+
+
+def test_the_limit_told_is_that_of_the_code() -> None:
+    told = {bare(row[0]): row[2] for row in rows("states.md", "Three counters")}
+    assert told["lost_claims"].startswith(f"{LOST_CLAIMS_LIMIT},")
