@@ -85,7 +85,8 @@ def reprocess_file(file: File, deriver: str) -> Derivative:
             )
         pipeline.create_rows(original, [pipeline.Planned(about.name, about.queue)])
         row: Derivative = Derivative.objects.get(original=original, deriver=deriver, variant="")
-        if row.requested_version > 1 or row.published_at is not None:
+        fresh = row.status == "queued" and row.requested_version == 1 and row.published_at is None
+        if not fresh:
             ledger.request_again(Derivative.objects.filter(pk=row.pk))
         row.refresh_from_db()
         dispatch.publish_after_commit([row])
