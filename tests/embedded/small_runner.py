@@ -78,7 +78,7 @@ async def run(data: Path, sockets: Path, names: Sequence[str]) -> int:
 
     async def work() -> None:
         await supervisor.start(choose(names, data, sockets))
-        print("all ready", flush=True)
+        around.console.say("all ready")
         await supervisor.failed()
 
     return await supervise(supervisor, work())
