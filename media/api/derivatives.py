@@ -136,7 +136,7 @@ class AsItIs(BaseContentNegotiation):
         return parsers[0]
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0](), renderers[0].media_type
+        return renderers[0], renderers[0].media_type
 
 
 class Output(APIView):

@@ -69,7 +69,10 @@ def finish(
 @pytest.fixture
 def finished(file: File) -> File:
     facts = {"thumbhash": "1QcSHQRnh493V4dIh4eXh1h4kJUI", "color": "#336699"}
-    finish(file, "preview", {"preview.webp": (PICTURE, "image/webp"), "thumb.webp": (PICTURE, "image/webp")}, facts)
+    finish(
+        file,
+        "preview",
+        {"preview.webp": (PICTURE, "image/webp"), "thumb.webp": (PICTURE, "image/webp")},
+        facts,
+    )
     return file
-
-

@@ -69,7 +69,10 @@ def test_answers_are_what_the_document_says(
 def strict(told: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     """The schema with references resolved to our own place, and no key allowed that it does not name."""
     schemas = {name: closed(one) for name, one in components["schemas"].items()}
-    return {**translated(told), "components": {"schemas": {name: translated(one) for name, one in schemas.items()}}}
+    return {
+        **translated(told),
+        "components": {"schemas": {name: translated(one) for name, one in schemas.items()}},
+    }
 
 
 def closed(one: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,195 @@
+"""The operators' console: every page opens with data, actions do what they say, nothing lets truth be edited away."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection, models
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from alcoves.accounts.models import AccessToken, User
+from media.admin import paging
+from media.folders import create_folder
+from media.models import Derivative, File, Library, Membership, Original, UnnamedBlob, Upload
+from tests.ingesting import take_in
+from tests.media.api.conftest import PICTURE, PNG, finish
+
+LOOK_ONLY = {Original, Derivative, Upload, UnnamedBlob}
+OURS = [model for model in admin.site._registry if model._meta.app_label in {"media", "accounts"}]
+
+
+@pytest.fixture
+def root(db: None, client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    return client
+
+
+@pytest.fixture
+def file(library: Library, alice: User) -> File:
+    file = take_in(library, PNG, "<b>picture</b>.png").file
+    finish(file, "preview", {"thumb.webp": (PICTURE, "image/webp")})
+    finish(file, "poster", {})
+    AccessToken.issue(alice, "phone")
+    create_folder(library, "Holiday")
+    UnnamedBlob.objects.register(["some/blob"], due=timedelta(hours=1))
+    later = timezone.now() + timedelta(days=1)
+    Upload.objects.create(
+        library=library, user=alice, kind="tus", name="big.mov", length=10, expires_at=later
+    )
+    return file
+
+
+def page(model: type[models.Model], kind: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{kind}", args=args)
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_pages_open_with_data(model: type[models.Model], root: Client, file: File) -> None:
+    row = model._default_manager.first()
+    assert row is not None
+    for url in (page(model, "changelist"), page(model, "changelist") + "?q=a", page(model, "change", row.pk)):
+        answer = root.get(url)
+        assert answer.status_code == 200, url
+        assert b"<b>picture" not in answer.content
+    add = root.get(page(model, "add")).status_code
+    assert add == (200 if model in {Library, User} else 403)
+
+
+@pytest.mark.parametrize("model", sorted(LOOK_ONLY, key=str), ids=lambda model: model.__name__)
+def test_what_only_the_engine_writes_is_not_edited(
+    model: type[models.Model], root: Client, file: File
+) -> None:
+    row = model._default_manager.first()
+    assert row is not None
+    assert root.post(page(model, "change", row.pk), {"name": "x"}).status_code == 403
+    assert root.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert model._default_manager.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("model", [File, Derivative, Original], ids=lambda model: model.__name__)
+def test_lists_cost_the_same_whatever_their_length(
+    model: type[models.Model], root: Client, library: Library, file: File
+) -> None:
+    root.get(page(model, "changelist"))
+    with CaptureQueriesContext(connection) as few:
+        root.get(page(model, "changelist"))
+    for number in range(12):
+        one = take_in(library, PNG + bytes([number]), f"{number}.png").file
+        finish(one, "preview", {"thumb.webp": (PICTURE, "image/webp")})
+    with CaptureQueriesContext(connection) as many:
+        root.get(page(model, "changelist"))
+    assert len(many) == len(few)
+
+
+def test_big_tables_are_estimated(root: Client, file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 1)
+    monkeypatch.setattr(paging, "estimate", lambda model: 1_234_567)
+    everything = paging.EstimatingPaginator(Derivative.objects.order_by("id"), 50)
+    assert everything.count == 1_234_567
+    for status, count in (("ready", 1), ("failed", 0)):
+        some = Derivative.objects.filter(status=status).order_by("id")
+        assert paging.EstimatingPaginator(some, 50).count == count
+
+
+def test_reprocess_and_cancel_with_counts(root: Client, file: File) -> None:
+    keys = [str(key) for key in Derivative.objects.values_list("pk", flat=True)]
+    data = {"action": "reprocess", "_selected_action": keys}
+    answer = root.post(page(Derivative, "changelist"), data, follow=True)
+    assert f"{len(keys)} are queued again" in answer.content.decode()
+    assert set(Derivative.objects.values_list("status", "requested_version")) == {("queued", 2)}
+    answer = root.post(page(Derivative, "changelist"), {**data, "action": "cancel"}, follow=True)
+    assert f"{len(keys)} are cancelled" in answer.content.decode()
+    assert set(Derivative.objects.values_list("error_code", flat=True)) == {"cancelled"}
+
+
+def test_staff_who_may_only_look_cannot_reprocess(file: File, client: Client) -> None:
+    from django.contrib.auth.models import Permission
+
+    looker = User.objects.create_user("looker@example.org", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_derivative"))
+    client.force_login(looker)
+    row = Derivative.objects.get(deriver="preview")
+    client.post(page(Derivative, "changelist"), {"action": "reprocess", "_selected_action": [str(row.pk)]})
+    row.refresh_from_db()
+    assert row.requested_version == 1
+    assert client.get(page(Derivative, "change", row.pk)).status_code == 200
+    assert client.get(page(File, "changelist")).status_code == 403
+
+
+def test_trash_restore_purge(root: Client, file: File) -> None:
+    def act(action: str) -> str:
+        data = {"action": action, "_selected_action": [str(file.pk)]}
+        return root.post(page(File, "changelist"), data, follow=True).content.decode()
+
+    assert "0 files are gone for good" in act("purge")
+    assert "1 files are in the trash now" in act("to_trash")
+    assert "1 files are back" in act("restore")
+    act("to_trash")
+    assert "1 files are gone for good" in act("purge")
+    assert not Original.objects.exists()
+
+
+def test_a_library_with_files_is_not_deleted(root: Client, file: File, library: Library) -> None:
+    assert root.post(page(Library, "delete", library.pk), {"post": "yes"}).status_code == 403
+    empty = Library.objects.create(name="Empty")
+    assert root.post(page(Library, "delete", empty.pk), {"post": "yes"}).status_code == 302
+    assert list(Library.objects.all()) == [library]
+
+
+def test_pictures_are_for_staff_who_may_look(root: Client, file: File, alice: User) -> None:
+    row = Derivative.objects.get(deriver="preview")
+    url = reverse("admin:media_derivative_picture", args=(row.pk, "thumb.webp"))
+    assert url in root.get(page(File, "changelist")).content.decode()
+    answer = root.get(url)
+    assert (answer.status_code, answer.getvalue()) == (200, PICTURE)
+    assert root.get(url.replace("thumb", "other")).status_code == 404
+    root.force_login(alice)
+    assert root.get(url).status_code == 302
+    root.force_login(User.objects.create_user("clerk@example.org", is_staff=True))
+    assert root.get(url).status_code == 403
+
+
+def test_a_user_is_made_by_address(root: Client) -> None:
+    form = {
+        "email": "New.Person@Example.org",
+        "name": "New",
+        "usable_password": "true",
+        "password1": "a-long-password-9",
+        "password2": "a-long-password-9",
+    }
+    assert root.post(page(User, "add"), form).status_code == 302
+    made = User.objects.get(email="new.person@example.org")
+    assert made.check_password("a-long-password-9")
+    twice = root.post(page(User, "add"), {**form, "email": "NEW.person@example.org"})
+    assert twice.status_code == 200
+    assert b"already exists" in twice.content
+
+
+def test_members_are_changed_in_the_library(root: Client, library: Library, charlie: User) -> None:
+    members = list(Membership.objects.filter(library=library).order_by("created_at"))
+    form: dict[str, object] = {
+        "name": "Family",
+        "memberships-TOTAL_FORMS": 3,
+        "memberships-INITIAL_FORMS": 2,
+        "memberships-2-library": str(library.pk),
+        "memberships-2-user": str(charlie.pk),
+        "memberships-2-role": "viewer",
+    }
+    for number, member in enumerate(members):
+        form |= {
+            f"memberships-{number}-id": str(member.pk),
+            f"memberships-{number}-library": str(library.pk),
+            f"memberships-{number}-user": str(member.user_id),
+            f"memberships-{number}-role": member.role,
+        }
+    assert root.post(page(Library, "change", library.pk), form).status_code == 302
+    assert Membership.objects.get(user=charlie).role == "viewer"
+
+
+def test_the_admin_has_no_second_login_page(client: Client, db: None) -> None:
+    answer = client.get("/admin/login/?next=/admin/media/")
+    assert answer["Location"] == "/login?next=%2Fadmin%2Fmedia%2F"
