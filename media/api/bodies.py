@@ -8,7 +8,8 @@ from rest_framework.request import Request
 
 from media.uploads.errors import ClientGoneError
 
-BLOCK = 1024 * 1024
+BLOCK = 256 * 1024
+"""Big enough for any store, small enough that a line that breaks costs a slow client little."""
 
 
 class LeaveBodyParser(BaseParser):

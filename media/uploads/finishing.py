@@ -5,6 +5,7 @@ enters the key in the register, the second names it. A crash anywhere leaves an 
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -40,7 +41,9 @@ def finish(upload_id: UUID, publish: Callable[[Upload], BlobStat], sha256: str |
         if upload.finished_at is not None:
             return upload
         # Entered under the row's lock: a key that is named already must never come back into the register.
-        blobs.register([upload.key])
+        blobs.register(
+            [upload.key], due=max(upload.expires_at - timezone.now(), timedelta(0)) + blobs.WRITING
+        )
     try:
         stat = publish(upload)
         sniffed = receiving.sniff_stored(get_store(FILES), upload.key, stat.size)

@@ -73,7 +73,7 @@ def create(creation: Creation) -> Upload:
         kind=UploadKind.TUS_PARTIAL if creation.partial else UploadKind.TUS,
         name="" if creation.partial else clean_name(creation.name),
         metadata=creation.metadata,
-        declared_type=creation.declared_type[:127],
+        declared_type="".join(filter(str.isprintable, creation.declared_type))[:127],
         client_modified_at=creation.client_modified_at,
         length=creation.length,
         key=key,

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.http import parse_http_date
 
+from alcoves import metrics
 from alcoves.accounts.models import User
 from media import blobs, tasks, trash
 from media.libraries import create_library, set_member
@@ -196,6 +197,21 @@ def test_a_beginning_that_is_refused(
     assert answer["Tus-Resumable"] == "1.0.0"
     assert ("Tus-Version" in answer) == (status == 412)
     assert not Upload.objects.exists()
+
+
+def test_what_a_client_says_of_the_type_is_only_kept(tus: Tus, library: Library) -> None:
+    tus.begin(library, 5, said={"mimeType": "text/\0html" + "x" * 200})
+    assert Upload.objects.get().declared_type == ("text/html" + "x" * 200)[:127]
+
+
+def test_what_came_in_is_counted(tus: Tus, library: Library) -> None:
+    def counted() -> tuple[float, float]:
+        new = metrics.UPLOADS.labels("tus", "new")._value.get()
+        return new, metrics.UPLOAD_BYTES.labels("tus")._value.get()
+
+    before = counted()
+    tus.patch(tus.begin(library, len(PNG)), 0, PNG)
+    assert counted() == (before[0] + 1, before[1] + len(PNG))
 
 
 def test_a_name_is_needed(tus: Tus, library: Library) -> None:
