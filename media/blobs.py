@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -42,11 +41,6 @@ def chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as source:
         while block := source.read(CHUNK_SIZE):
             yield block
-
-
-def grace() -> timedelta:
-    """How long a blob that lost its name is kept for readers in mid-stream."""
-    return timedelta(seconds=settings.SWEEP_GRACE_SECONDS)
 
 
 def register(keys: Iterable[str], *, due: timedelta = WRITING) -> None:

@@ -78,7 +78,7 @@ def get_original(stored: Stored, library: Library) -> tuple[Original, bool]:
     while True:
         known = find_twin(stored.sha256, library)
         if known is not None:
-            UnnamedBlob.objects.register([stored.key], due=blobs.grace())
+            UnnamedBlob.objects.retire([stored.key])
             return known, False
         try:
             with transaction.atomic():

@@ -6,8 +6,9 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -16,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from alcoves import metrics
 from media import blobs, dispatch, heartbeat, ledger, pipeline
-from media.derivers.base import Deriver, NotNeeded, Ready, Result
+from media.derivers.base import Deriver, NotNeeded, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
     InfrastructureError,
@@ -28,7 +29,7 @@ from media.errors import (
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
-from media.models import Derivative, Original
+from media.models import Derivative, Original, UnnamedBlob
 from media.models.blob import FILES
 from media.subject import Subject
 from storage.base import CHUNK_SIZE
@@ -68,6 +69,9 @@ class RunContext:
                     self.check()
                     target.write(block)
         return copy
+
+    def open_source(self) -> AbstractContextManager[BinaryIO]:
+        return get_store(FILES).open(self._key)
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
         self._pulse.tell(percent, eta_seconds)
@@ -195,7 +199,7 @@ def finish(deriver: Deriver, claim: Claim, row: Derivative, made: tuple[Result, 
 def retire(outputs: list[dict[str, Any]]) -> None:
     """Outputs that lost their name stay a little while for readers in mid-stream."""
     if outputs:
-        blobs.register((output["key"] for output in outputs), due=blobs.grace())
+        UnnamedBlob.objects.retire(output["key"] for output in outputs)
 
 
 def understood(error: Exception) -> MediaError:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from media import blobs, dispatch
+from media import dispatch
 from media.models import Derivative, File, Library, Original
 
 
@@ -42,5 +42,5 @@ def purge_one(library: Library, key: UUID) -> bool:
         if not gone or locked is None:
             return False  # Purged or merged meanwhile.
         if not File.objects.filter(original_id=original).exists():
-            locked.dissolve(grace=blobs.grace())
+            locked.dissolve()
         return True

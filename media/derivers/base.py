@@ -6,9 +6,10 @@ naming the result are the engine's (`media.tasks`); a deriver only turns bytes i
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias
 
 from media.subject import Kind, Subject
 
@@ -56,6 +57,10 @@ class Context(Protocol):
 
     def source_path(self) -> Path:
         """The original as a file on this machine (the store's own file, or one copy in scratch)."""
+        ...
+
+    def open_source(self) -> AbstractContextManager[BinaryIO]:
+        """The original as a stream, straight from its store: nothing is copied."""
         ...
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:

@@ -16,13 +16,12 @@ class HashDeriver(BaseDeriver):
         return not subject.hashed
 
     def derive(self, context: Context) -> Result:
-        path = context.source_path()
-        size = path.stat().st_size
+        size = context.subject.size
 
         def progress(done: int) -> None:
             context.progress(100.0 * done / size if size else 100.0)
 
-        with path.open("rb") as reader:
+        with context.open_source() as reader:
             digest = hash_stream(reader, abandoned=context.abandoned, progress=progress)
         return Ready(facts={"sha256": digest, "size": size})
 

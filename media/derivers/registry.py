@@ -1,6 +1,6 @@
 """Derivers by name, imported at first use. The table is the setting DERIVERS; nothing else lists them."""
 
-from functools import lru_cache
+from functools import cache
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -10,7 +10,7 @@ from media.derivers.base import Deriver
 from media.errors import InfrastructureError
 
 
-@lru_cache(maxsize=None)
+@cache
 def get_deriver(name: str) -> Deriver:
     """The deriver of this name. InfrastructureError where this build has none: another build made the row."""
     path = settings.DERIVERS.get(name)

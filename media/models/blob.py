@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
@@ -28,6 +29,10 @@ class UnnamedBlobQuerySet(models.QuerySet["UnnamedBlob"]):
             unique_fields=["key"],
             update_fields=["due_at"],
         )
+
+    def retire(self, keys: Iterable[str]) -> None:
+        """Keys that have just lost their name: kept a little while for readers in mid-stream, then swept."""
+        self.register(keys, due=timedelta(seconds=settings.SWEEP_GRACE_SECONDS))
 
     def due(self) -> "UnnamedBlobQuerySet":
         return self.filter(due_at__lt=Now())

@@ -1,7 +1,7 @@
 """The uploaded bytes: what they are, where they lie and what the metadata said about them. Immutable."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import IntegrityError, models, transaction
@@ -109,15 +109,15 @@ class Original(Row):
         outputs = self.derivatives.values_list("outputs", flat=True)
         return [self.key, *(output["key"] for row in outputs for output in row)]
 
-    def dissolve(self, *, grace: timedelta) -> None:
-        """Delete the row and all made from it; the blobs are swept once `grace` is over.
+    def dissolve(self) -> None:
+        """Delete the row and all made from it; the blobs are swept a little later.
 
         The caller holds this row locked FOR UPDATE and has seen that no File points at it.
         """
-        UnnamedBlob.objects.register(self.blob_keys(), due=grace)
+        UnnamedBlob.objects.retire(self.blob_keys())
         self.delete()
 
-    def adopt_digest(self, sha256: str, *, grace: timedelta) -> "Original":
+    def adopt_digest(self, sha256: str) -> "Original":
         """Keep the digest of bytes hashed late. Where they turn out to be known already, the two are merged.
 
         Returns the original that stays. Inside a transaction, with this row locked.
@@ -131,5 +131,5 @@ class Original(Row):
             self.sha256 = None
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
-        self.dissolve(grace=grace)
+        self.dissolve()
         return twin

@@ -121,7 +121,7 @@ def test_bytes_hashed_late_merge_into_the_known_original(library: Library, setti
     late = take_in(library, PNG, "b.png", hashed=False).file
     assert late.original_id != known.original_id
     digest = Original.objects.get(pk=known.original_id).sha256
-    Original.objects.get(pk=late.original_id).adopt_digest(str(digest), grace=blobs.grace())
+    Original.objects.get(pk=late.original_id).adopt_digest(str(digest))
     late.refresh_from_db()
     assert late.original_id == known.original_id
     blobs.sweep()

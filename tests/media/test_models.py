@@ -161,7 +161,7 @@ def test_migrations_can_be_undone(db: None) -> None:
         ),
         (
             (
-                "SELECT id FROM media_file WHERE library_id = %s AND folder_id = '00000000-0000-7000-8000-000000000000' "
+                "SELECT id FROM media_file WHERE library_id = %s AND folder_id = '0199a9c0000070008000000000000000' "
                 "AND trashed_at IS NULL ORDER BY lower(name), id LIMIT 50"
             ),
             "file_live_by_name",

@@ -1,5 +1,6 @@
 """The engine in one process: what each way of ending does to the row, and who may finish it."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -271,3 +272,27 @@ def test_reprocess_by_version_takes_only_older_ones(library: Library, only: Any)
     assert reprocess.reprocess(reprocess.Selection(deriver="echo", older_than=1)) == 0
     assert reprocess.reprocess(reprocess.Selection(deriver="echo", older_than=2)) == 1
     assert the_row().requested_version == 2
+
+
+def test_bytes_nobody_hashed_are_read_once_by_the_hash_queue(library: Library, settings: Any) -> None:
+    settings.DERIVERS = {"hash": "media.derivers.hash.HashDeriver", "echo": TABLE["echo"]}
+    file = take_in(library, PNG, "a.png", hashed=False).file
+    assert set(file.original.derivatives.values_list("deriver", "queue")) == {
+        ("hash", "hash"),
+        ("echo", "metadata"),
+    }
+    run_queued()
+    file.original.refresh_from_db()
+    assert file.original.sha256 == hashlib.sha256(PNG).hexdigest()
+
+
+def test_bytes_hashed_late_that_are_known_already_are_merged_by_the_run(
+    library: Library, settings: Any
+) -> None:
+    settings.DERIVERS = {"hash": "media.derivers.hash.HashDeriver"}
+    known = take_in(library, PNG, "a.png").file
+    late = take_in(library, PNG, "b.png", hashed=False).file
+    assert run_queued() == 1
+    late.refresh_from_db()
+    assert late.original_id == known.original_id
+    assert not Derivative.objects.exists()  # The ledger of the merged one went with it.

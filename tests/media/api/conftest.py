@@ -1,6 +1,7 @@
 """Clients that act as somebody, and a file with results that no worker had to make."""
 
 import hashlib
+from collections.abc import Mapping
 
 import pytest
 from django.test import Client
@@ -37,7 +38,7 @@ def file(library: Library) -> File:
 
 
 def finish(
-    file: File, deriver: str, outputs: dict[str, tuple[bytes, str]], facts: dict[str, object] | None = None
+    file: File, deriver: str, outputs: dict[str, tuple[bytes, str]], facts: Mapping[str, object] | None = None
 ) -> Derivative:
     """What a worker leaves behind when it has made something."""
     named = []

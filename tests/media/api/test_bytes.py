@@ -12,7 +12,7 @@ from tests.media.api.conftest import PICTURE, PNG
 
 
 def body(answer: Any) -> bytes:
-    return answer.getvalue() if answer.streaming else answer.content
+    return bytes(answer.getvalue()) if answer.streaming else bytes(answer.content)
 
 
 def original(file: File) -> str:

@@ -93,13 +93,13 @@ def test_folders_kinds_and_the_trash(library: Library, alice: User, as_bob: Clie
     File.objects.filter(pk=gone.pk).update(trashed_at="2025-01-01T00:00Z")
     path = f"/api/libraries/{library.pk}/files"
     assert names(as_bob.get(path)) == ["paper.pdf", "top.png"]
-    assert names(as_bob.get(path, {"folder": folder.pk})) == ["inside.png"]
+    assert names(as_bob.get(path, {"folder": str(folder.pk)})) == ["inside.png"]
     assert names(as_bob.get(path, {"folder": "any"})) == ["inside.png", "paper.pdf", "top.png"]
     assert names(as_bob.get(path, {"folder": "any", "kind": "image"})) == ["inside.png", "top.png"]
     assert names(as_bob.get(path, {"trashed": "true"})) == ["gone.png"]
     assert names(as_bob.get(path, {"q": "P.PN"})) == ["top.png"]
     other = create_folder(create_library(alice, "Other"), "Secret")
-    assert as_bob.get(path, {"folder": other.pk}).status_code == 404
+    assert as_bob.get(path, {"folder": str(other.pk)}).status_code == 404
     for bad in ({"folder": "x"}, {"kind": "x"}, {"q": "a\0"}, {"trashed": "perhaps"}):
         assert as_bob.get(path, bad).status_code == 400, bad
 
@@ -182,7 +182,8 @@ def test_trash_restore_purge(library: Library, file: File, as_alice: Client) -> 
     assert as_alice.post(f"{base}/purge", keys, JSON).json() == {"count": 1}
     assert as_alice.get(f"{base}/{file.pk}").status_code == 404
     assert not Original.objects.exists()
-    for bad in ({}, {"fileIds": []}, {"fileIds": ["x"]}):
+    bad: dict[str, list[str]]
+    for bad in (dict[str, list[str]](), {"fileIds": []}, {"fileIds": ["x"]}):
         assert as_alice.post(f"{base}/purge", bad, JSON).status_code == 400
         assert as_alice.post(f"{base}/restore", bad, JSON).status_code == 400
 

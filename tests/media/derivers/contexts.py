@@ -24,6 +24,9 @@ class Run:
     told: list[tuple[float, float | None]] = field(default_factory=list)
     stop: Callable[[], bool] = lambda: False
 
+    def open_source(self) -> BinaryIO:
+        return self.source_path().open("rb")
+
     def source_path(self) -> Path:
         return self.path
 
