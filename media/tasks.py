@@ -1,6 +1,7 @@
 """What Celery calls. Thin: an id comes in, the work is in `media.runs`, `media.blobs` and the flows' steps."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,11 @@ from media import blobs, dispatch, runs
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
-from storage.registry import get_store
+from storage.registry import get_store, store_names
 
 logger = logging.getLogger(__name__)
+STAGING_KEPT = timedelta(days=8)
+"""A day more than the longest life of an upload (media.uploads.expiry.LONGEST); a test holds them together."""
 
 
 @shared_task(name=dispatch.TASK, bind=True, acks_late=True, ignore_result=True)
@@ -33,8 +36,8 @@ def sweep_blobs() -> int:
 
 @shared_task(name="media.sweep_uploads", ignore_result=True)
 def sweep_uploads() -> int:
-    """Forget uploads that nobody has gone on with in time."""
-    swept = 0
+    """Forget uploads that nobody has gone on with in time, and what a store still holds of writes that died."""
+    swept = sweep_staging()
     for upload in Upload.objects.filter(expires_at__lt=timezone.now()).order_by("expires_at")[:500]:
         try:
             if upload.assembly:
@@ -44,4 +47,15 @@ def sweep_uploads() -> int:
             continue
         upload.delete()
         swept += 1
+    return swept
+
+
+def sweep_staging() -> int:
+    """Older than any upload may live, so it belongs to nobody."""
+    swept = 0
+    for name in store_names():
+        try:
+            swept += get_store(name).sweep_staging(STAGING_KEPT)
+        except StoreError as error:
+            logger.warning("staging of store %s not swept: %s", name, error)
     return swept

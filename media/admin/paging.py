@@ -73,5 +73,5 @@ def listing(model: type[models.Model], text: str, **filters: Any) -> SafeString:
 
 
 def page_name(model: models.Model | type[models.Model], page: str) -> str:
-    about = model._meta  # noqa: SLF001  Django's documented API.
+    about = model._meta
     return f"admin:{about.app_label}_{about.model_name}_{page}"

@@ -58,5 +58,5 @@ def thumbnail(row: Derivative | None) -> SafeString | str:
         return "-"
     address = reverse("admin:media_derivative_picture", args=(row.pk, name))
     return format_html(
-        '<img src="{}" alt="{}" height="96" loading="lazy">', address, f"{row.deriver} of this file"
+        '<img src="{}" alt="{}" height="64" loading="lazy">', address, f"{row.deriver} of this file"
     )

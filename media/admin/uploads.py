@@ -23,4 +23,4 @@ class UploadAdmin(LookOnly):
     list_filter = ("kind",)
     search_fields = ("name", "=id")
     ordering = ("-id",)
-    readonly_fields = tuple(field.name for field in Upload._meta.fields)  # noqa: SLF001  Django's documented API.
+    readonly_fields = tuple(field.name for field in Upload._meta.fields)

@@ -1,0 +1,53 @@
+"""What is left over is found and removed, and nothing that is still wanted."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from media import blobs, tasks
+from media.models import UnnamedBlob
+from media.uploads.expiry import LONGEST
+from storage.errors import StoreUnavailableError
+from storage.local import LocalStore
+from storage.registry import get_store
+
+
+def test_staging_outlives_every_upload() -> None:
+    assert tasks.STAGING_KEPT > LONGEST
+
+
+def test_writes_that_died_long_ago_are_freed(db: None, tmp_path: Path) -> None:
+    store = get_store("files")
+    store.append(store.begin("old/blob"), 0, [b"x"])
+    store.append(store.begin("new/blob"), 0, [b"x"])
+    old, new = sorted((tmp_path / "stores" / "files" / ".staging").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    long_ago = time.time() - (tasks.STAGING_KEPT + timedelta(hours=1)).total_seconds()
+    os.utime(old, (long_ago, long_ago))
+    assert tasks.sweep_uploads() == 1
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_only_what_is_due_is_swept(db: None) -> None:
+    store = get_store("files")
+    for key, due in (("due/a", -1), ("later/b", 3600)):
+        store.put(key, [b"x"])
+        UnnamedBlob.objects.register([key], due=timedelta(seconds=due))
+    assert blobs.sweep() == 1
+    assert [stat.key for stat in store.iterate()] == ["later/b"]
+    assert list(UnnamedBlob.objects.values_list("key", flat=True)) == ["later/b"]
+
+
+def test_a_store_that_is_away_is_asked_again_later(db: None, monkeypatch: Any) -> None:
+    get_store("files").put("due/a", [b"x"])
+    UnnamedBlob.objects.register(["due/a"], due=timedelta(seconds=-1))
+
+    def refuse(self: LocalStore, key: str) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(LocalStore, "delete", refuse)
+    assert blobs.sweep() == 0
+    assert UnnamedBlob.objects.filter(key="due/a").exists()
+    assert not UnnamedBlob.objects.due().exists()
