@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import Q
 from rich.console import Console
 from rich.filesize import decimal
@@ -91,15 +91,30 @@ class Command(BaseCommand):
         counts: Counter[State] = Counter()
         settling = watching.Settling(roots, calm)
         self.console.print(f"Watching {', '.join(map(str, roots))}. Ctrl-C ends it.", soft_wrap=True)
-        for found in watching.watch(settling, roots, calm=calm, stop=stop):
-            close_old_connections()
-            outcome = take_in(found, target)
-            if outcome.again:
-                settling.put_off(found.path)
-            counts[outcome.state] += 1
-            line = f"{outcome.state}: {outcome.name} ({decimal(outcome.size)}) {outcome.mime}{outcome.reason}"
-            self.console.print(line, markup=False, soft_wrap=True)
+        try:
+            for found in watching.watch(settling, roots, calm=calm, stop=stop):
+                outcome = self.take_one(found, target, settling)
+                if not outcome.again:
+                    counts[outcome.state] += 1
+        except OSError as error:
+            raise CommandError(
+                f"The folders cannot be watched: {error}. Raise fs.inotify.max_user_watches."
+            ) from error
         return counts
+
+    def take_one(self, found: Found, target: Target, settling: watching.Settling) -> Outcome:
+        """What may work later comes up again later: a watch outlives a restart of the database or the store."""
+        close_old_connections()
+        try:
+            outcome = take_in(found, target)
+        except (OperationalError, InterfaceError):
+            reason = "The database is away; it is tried again."
+            outcome = Outcome(found.path, found.path.name, 0, "", State.REFUSED, reason, again=True)
+        if outcome.again:
+            settling.put_off(found.path)
+        told = f"{outcome.state}: {outcome.name} ({decimal(outcome.size)}) {outcome.mime}{outcome.reason}"
+        self.console.print(told, markup=False, soft_wrap=True)
+        return outcome
 
 
 def existing(path: Path) -> Path:

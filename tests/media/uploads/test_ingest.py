@@ -17,7 +17,7 @@ from media import blobs
 from media.intake import Place
 from media.libraries import create_library, set_member
 from media.models import File, Folder, Library, Original
-from media.uploads import importing
+from media.uploads import importing, watching
 from media.uploads.importing import Found, State, Target, take_in, walk
 from media.uploads.watching import Settling
 from storage.registry import get_store
@@ -249,3 +249,41 @@ def test_watching_takes_what_is_there_and_what_comes(tmp_path: Path) -> None:
     assert not thread.is_alive()
     assert "3 new" in out.getvalue()
     assert importing.find_same(inbox / "early.png", len(PNG), Place(library, "early.png")) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_watch_outlives_a_store_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "RETRY_SECONDS", 0.05)
+    owner = User.objects.create_user("owner@example.org", "owner-password")
+    library = create_library(owner, "Family")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "a.png").write_bytes(PNG)
+    stop, out = threading.Event(), io.StringIO()
+    store: Any = get_store("files")
+    store.min_free_bytes = 2**62
+
+    def work() -> None:
+        try:
+            options: dict[str, Any] = {
+                "library": "Family",
+                "watch": True,
+                "calm": 0.05,
+                "stop": stop,
+                "stdout": out,
+            }
+            call_command("ingest", str(tmp_path / "inbox"), **options)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        wait_for(lambda: "refused" in out.getvalue())
+        assert not paths_of(library)
+        store.min_free_bytes = 0
+        wait_for(lambda: set(paths_of(library)) == {"a.png"})
+    finally:
+        stop.set()
+        thread.join(20)
+    assert "keeps" in out.getvalue()
+    assert "1 new, 0 duplicate, 0 already there, 0 refused" in out.getvalue()

@@ -371,7 +371,9 @@ def test_concatenation(tus: Tus, library: Library, any_store: str) -> None:
     head = tus.head(answer["Location"])
     assert (head["Upload-Length"], head["Upload-Concat"]) == (str(len(data)), "final;" + " ".join(urls))
     assert tus.patch(answer["Location"], len(data), b"").status_code == 403
-    assert final(tus, library, *urls).status_code == 404
+    assert final(tus, library, *urls)["Location"] == answer["Location"]
+    assert final(tus, library, *reversed(urls)).status_code == 404
+    assert File.objects.count() == 1
     assert [tus.head(url).status_code for url in urls] == [404, 404]
     blobs.sweep()
     assert [stat.key for stat in get_store("files").iterate()] == [file.original.key]
