@@ -31,7 +31,11 @@ def environment_of(service: dict[str, Any]) -> dict[str, str]:
 
 def test_it_follows_the_official_schema(compose: dict[str, Any]) -> None:
     """The schema is the one of the Compose specification (Apache-2.0), as check-jsonschema carries it."""
-    text = files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text(encoding="utf-8")
+    text = (
+        files("check_jsonschema")
+        .joinpath("builtin_schemas/vendor/compose-spec.json")
+        .read_text(encoding="utf-8")
+    )
     schema = json.loads(text)
     jsonschema.validators.validator_for(schema).check_schema(schema)
     jsonschema.validate(compose, schema)
@@ -39,7 +43,9 @@ def test_it_follows_the_official_schema(compose: dict[str, Any]) -> None:
 
 def test_the_schema_finds_mistakes(compose: dict[str, Any]) -> None:
     schema = json.loads(
-        files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text(encoding="utf-8")
+        files("check_jsonschema")
+        .joinpath("builtin_schemas/vendor/compose-spec.json")
+        .read_text(encoding="utf-8")
     )
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**compose, "services": {"web": {"imagge": "alcoves"}}}, schema)
@@ -71,7 +77,9 @@ def test_images_are_named_with_their_version(compose: dict[str, Any]) -> None:
 
 
 def test_only_nginx_is_reached_from_outside_and_only_from_this_machine(compose: dict[str, Any]) -> None:
-    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    published = {
+        name: service["ports"] for name, service in compose["services"].items() if "ports" in service
+    }
     assert set(published) == {"nginx"}
     assert all(port.startswith("127.0.0.1:") for port in published["nginx"])
     assert compose["networks"]["inside"]["internal"] is True
@@ -91,7 +99,7 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
 
 
 def test_it_refuses_to_start_without_what_only_the_operator_knows() -> None:
-    asked = {variable: default for variable, default in REFERENCE.findall(COMPOSE)}
+    asked = dict(REFERENCE.findall(COMPOSE))
     for variable in ("ALCOVES_SECRETS", "ALCOVES_PUBLIC_URL", "ALCOVES_ALLOWED_HOSTS"):
         assert re.fullmatch(r":\?\S.{20,}", asked[variable]), f"{variable} needs a sentence"
 
@@ -134,17 +142,34 @@ def test_every_variable_is_one_that_somebody_reads(compose: dict[str, Any]) -> N
 def test_the_image_takes_code_and_nothing_else() -> None:
     copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ")]
     names = {name for words in copied for name in words if not name.startswith("--")} - {"/opt/venv"}
-    allowed = {line[1:] for line in (PROJECT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[0] == "!"}
+    allowed = {
+        line[1:]
+        for line in (PROJECT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line[0] == "!"
+    }
     assert names == allowed
     for name in names:
         root = PROJECT / name
         for path in root.rglob("*") if root.is_dir() else ():
-            assert path.suffix not in {".onnx", ".bin", ".gguf", ".pt", ".mp4", ".mov", ".jpg", ".heic", ".wav", ".mp3"}
+            assert path.suffix not in {
+                ".onnx",
+                ".bin",
+                ".gguf",
+                ".pt",
+                ".mp4",
+                ".mov",
+                ".jpg",
+                ".heic",
+                ".wav",
+                ".mp3",
+            }
 
 
 def test_the_lock_is_installed_with_its_hashes() -> None:
     assert "--require-hashes" in DOCKERFILE
-    assert not re.search(r"amd64|x86_64|arm64|aarch64|--platform", re.sub(r"^#.*$", "", DOCKERFILE, flags=re.MULTILINE))
+    assert not re.search(
+        r"amd64|x86_64|arm64|aarch64|--platform", re.sub(r"^#.*$", "", DOCKERFILE, flags=re.MULTILINE)
+    )
 
 
 def test_the_entrypoint_knows_every_role(compose: dict[str, Any]) -> None:

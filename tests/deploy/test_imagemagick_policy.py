@@ -1,10 +1,10 @@
 """deploy/imagemagick-policy.xml: nothing but reading a few formats."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from tests.docs.reading import PROJECT
 
-RULES = [dict(rule.attrib) for rule in ElementTree.parse(PROJECT / "deploy/imagemagick-policy.xml").getroot()]
+RULES = [dict(rule.attrib) for rule in ET.parse(PROJECT / "deploy/imagemagick-policy.xml").getroot()]
 
 
 def rules(domain: str) -> list[dict[str, str]]:
@@ -25,7 +25,21 @@ def test_formats_are_refused_unless_named() -> None:
     first, *others = rules("coder")
     assert (first["rights"], first["pattern"]) == ("none", "*")
     named = {name for rule in others for name in rule["pattern"].strip("{}").split(",")}
-    dangerous = {"MVG", "MSL", "SVG", "PS", "EPS", "PDF", "XPS", "URL", "HTTP", "HTTPS", "EPHEMERAL", "TEXT", "LABEL"}
+    dangerous = {
+        "MVG",
+        "MSL",
+        "SVG",
+        "PS",
+        "EPS",
+        "PDF",
+        "XPS",
+        "URL",
+        "HTTP",
+        "HTTPS",
+        "EPHEMERAL",
+        "TEXT",
+        "LABEL",
+    }
     assert "EXR" in named
     assert not named & dangerous
 

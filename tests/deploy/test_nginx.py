@@ -50,7 +50,7 @@ class Upstream(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
         """Quiet."""
 
 
@@ -72,7 +72,9 @@ def running(folder: Path) -> Iterator[str]:
     user = "user root;\n" if os.geteuid() == 0 else ""
     path = folder / "nginx.conf"
     path.write_text(user + text, encoding="utf-8")
-    process = subprocess.Popen([program, "-c", str(path), "-p", str(folder), "-g", "daemon off; master_process off;"])
+    process = subprocess.Popen(
+        [program, "-c", str(path), "-p", str(folder), "-g", "daemon off; master_process off;"]
+    )
     try:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), 20, "nginx")
         yield f"http://127.0.0.1:{port}"
@@ -84,10 +86,16 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    request = urllib.request.Request(
+        url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
-            return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
+            return (
+                answer.status,
+                answer.read(),
+                {name.lower(): value for name, value in answer.headers.items()},
+            )
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read(), {name.lower(): value for name, value in error.headers.items()}
@@ -99,7 +107,9 @@ def test_the_internal_location_is_the_prefix_of_the_app() -> None:
     block = re.search(r"location (\S+) \{\s*internal;\s*alias (\S+);", TEXT)
     assert block is not None
     assert block[1] == f"{prefix}/"
-    mounted = {volume["target"] for volume in compose["services"]["nginx"]["volumes"] if isinstance(volume, dict)}
+    mounted = {
+        volume["target"] for volume in compose["services"]["nginx"]["volumes"] if isinstance(volume, dict)
+    }
     assert block[2].rstrip("/") in mounted
     dockerfile = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
     assert f"ALCOVES_STORAGE_PATH={block[2].rstrip('/')} " in dockerfile
@@ -110,7 +120,9 @@ def test_the_internal_location_is_the_prefix_of_the_app() -> None:
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "nginx.conf"
     path.write_text(TEXT.replace("server web:8000;", "server 127.0.0.1:9;").replace("/tmp/", f"{tmp_path}/"))
-    done = subprocess.run([nginx(), "-t", "-c", str(path), "-p", str(tmp_path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [nginx(), "-t", "-c", str(path), "-p", str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr.replace("could not open error log", "")
 

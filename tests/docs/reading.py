@@ -8,7 +8,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
 PACKAGES = ("alcoves", "media", "ml", "storage")
-READERS = frozenset({"boolean", "choice", "integer", "mapping", "number", "path", "raw", "read", "secret", "text", "words"})
+READERS = frozenset(
+    {"boolean", "choice", "integer", "mapping", "number", "path", "raw", "read", "secret", "text", "words"}
+)
 
 
 def sources() -> Iterator[Path]:
@@ -48,7 +50,9 @@ def cells(section: str) -> Iterator[list[str]]:
     table: list[list[str]] = []
     for line in [*section.splitlines(), ""]:
         if line.startswith("|"):
-            table.append([cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))])
+            table.append(
+                [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+            )
         elif table:
             yield from table[2:]
             table = []

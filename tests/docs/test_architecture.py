@@ -12,7 +12,11 @@ NOT_TOLD = {"__init__.py", "apps.py", "migrations", "__pycache__", "wsgi.py", "m
 
 def rooms(package: str) -> set[str]:
     """Modules and packages directly in a package."""
-    found = {path.name for path in (PROJECT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    found = {
+        path.name
+        for path in (PROJECT / package).iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     return found - NOT_TOLD
 
 
@@ -26,11 +30,15 @@ def test_no_room_is_told_that_is_not_there() -> None:
     for line in LAYOUT.splitlines():
         if "(later)" not in line:
             for name in re.findall(r"\b([a-z_0-9]+\.py)\b", line):
-                assert any((PROJECT / folder / name).exists() for folder in ("", "alcoves", "media", "storage")), name
+                assert any(
+                    (PROJECT / folder / name).exists() for folder in ("", "alcoves", "media", "storage")
+                ), name
 
 
 def test_media_is_layered_as_told() -> None:
-    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["media"])
     told = TEXT.partition("inside media:\n")[2].partition("\n\n")[0]
     assert [part.strip() for part in re.split(r">", told)] == layers[1:]  # apps stands above all.
@@ -39,5 +47,9 @@ def test_media_is_layered_as_told() -> None:
 def test_links_between_the_documents_lead_somewhere() -> None:
     for page in [*DOCS.rglob("*.md"), PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if "://" not in target and not target.startswith("images/") and not target.startswith("docs/images/"):
+            if (
+                "://" not in target
+                and not target.startswith("images/")
+                and not target.startswith("docs/images/")
+            ):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"

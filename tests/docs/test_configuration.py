@@ -47,7 +47,9 @@ def test_the_defaults_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(env, "read", recording)
     runpy.run_path(base.__file__)
     assert len(found) > 35
-    assert {name: bare(DOCUMENTED[name][2]) for name in found} == {name: written(value) for name, value in found.items()}
+    assert {name: bare(DOCUMENTED[name][2]) for name in found} == {
+        name: written(value) for name, value in found.items()
+    }
 
 
 def written(value: Any) -> str:

@@ -18,7 +18,8 @@ def test_the_table_is_that_of_the_code() -> None:
 def test_the_lanes_are_those_of_the_code() -> None:
     told = [[cell.replace("`", "") for cell in row] for row in rows("queues.md", "Lanes")]
     assert told == [
-        [lane, ", ".join(queue.name for queue in QUEUES if queue.lane == lane), str(NICE[lane])] for lane in LANES
+        [lane, ", ".join(queue.name for queue in QUEUES if queue.lane == lane), str(NICE[lane])]
+        for lane in LANES
     ]
 
 
@@ -30,7 +31,12 @@ def test_the_settings_told_are_those_in_force() -> None:
     assert told["polling_interval"] == str(transport["polling_interval"])
     assert told["task_default_queue"] == settings.CELERY_TASK_DEFAULT_QUEUE
     assert told["worker_soft_shutdown_timeout"] == str(settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT)
-    for name in ("task_acks_late", "task_reject_on_worker_lost", "task_ignore_result", "task_create_missing_queues"):
+    for name in (
+        "task_acks_late",
+        "task_reject_on_worker_lost",
+        "task_ignore_result",
+        "task_create_missing_queues",
+    ):
         assert told[name] == str(getattr(settings, f"CELERY_{name.upper()}")).lower()
 
 
