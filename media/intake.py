@@ -59,7 +59,6 @@ class Admitted:
 def admit(stored: Stored, place: Place) -> Admitted:
     """Name the blob, or drop it for the one we have; plan what is to be made; publish after commit."""
     with transaction.atomic():
-        check_quota(place.library, stored.size)
         original, created = get_original(stored, place.library)
         file = File.objects.create(
             library=place.library,
@@ -80,6 +79,7 @@ def get_original(stored: Stored, library: Library) -> tuple[Original, bool]:
         if known is not None:
             UnnamedBlob.objects.retire([stored.key])
             return known, False
+        check_quota(library, stored.size)
         try:
             with transaction.atomic():
                 created = create_original(stored, library)

@@ -6,7 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from django.utils import timezone
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from media import blobs, dispatch, runs
 from media.models import Upload
@@ -37,17 +39,31 @@ def sweep_blobs() -> int:
 @shared_task(name="media.sweep_uploads", ignore_result=True)
 def sweep_uploads() -> int:
     """Forget uploads that nobody has gone on with in time, and what a store still holds of writes that died."""
-    swept = sweep_staging()
-    for upload in Upload.objects.filter(expires_at__lt=timezone.now()).order_by("expires_at")[:500]:
+    keys = abandoned_uploads().order_by("expires_at").values_list("pk", flat=True)[:500]
+    return sweep_staging() + sum(sweep_upload(key) for key in list(keys))
+
+
+def abandoned_uploads() -> QuerySet[Upload]:
+    """Past their time, and nobody is writing to them at this moment."""
+    return Upload.objects.filter(
+        Q(locked_until__isnull=True) | Q(locked_until__lt=Now()), expires_at__lt=Now()
+    )
+
+
+def sweep_upload(key: UUID) -> bool:
+    """One upload, looked at again under its lock: the client may have come back a moment ago."""
+    with transaction.atomic():
+        upload = abandoned_uploads().select_for_update(skip_locked=True).filter(pk=key).first()
+        if upload is None:
+            return False
         try:
             if upload.assembly:
                 get_store(FILES).abort(upload.assembly)
         except StoreError as error:
             logger.warning("upload %s not swept: %s", upload.pk, error)
-            continue
+            return False
         upload.delete()
-        swept += 1
-    return swept
+        return True
 
 
 def sweep_staging() -> int:

@@ -51,6 +51,13 @@ def test_quota_refuses_and_keeps_nothing(library: Library) -> None:
     assert UnnamedBlob.objects.count() == 1  # Left for the sweeper.
 
 
+def test_a_duplicate_takes_no_room(library: Library) -> None:
+    library.quota_bytes = len(PNG)
+    library.save()
+    take_in(library, PNG, "a.png")
+    assert take_in(library, PNG, "b.png").duplicate
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

@@ -6,8 +6,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
+
+from alcoves.accounts.models import User
 from media import blobs, tasks
-from media.models import UnnamedBlob
+from media.models import Library, UnnamedBlob, Upload
 from media.uploads.expiry import LONGEST
 from storage.errors import StoreUnavailableError
 from storage.local import LocalStore
@@ -22,12 +25,31 @@ def test_writes_that_died_long_ago_are_freed(db: None, tmp_path: Path) -> None:
     store = get_store("files")
     store.append(store.begin("old/blob"), 0, [b"x"])
     store.append(store.begin("new/blob"), 0, [b"x"])
-    old, new = sorted((tmp_path / "stores" / "files" / ".staging").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    old, new = sorted(
+        (tmp_path / "stores" / "files" / ".staging").iterdir(), key=lambda path: path.stat().st_mtime_ns
+    )
     long_ago = time.time() - (tasks.STAGING_KEPT + timedelta(hours=1)).total_seconds()
     os.utime(old, (long_ago, long_ago))
     assert tasks.sweep_uploads() == 1
     assert not old.exists()
     assert new.exists()
+
+
+def test_an_upload_that_is_being_written_to_is_not_swept(library: Library, alice: User) -> None:
+    past = timezone.now() - timedelta(hours=1)
+    idle, busy, alive = (
+        Upload.objects.create(
+            library=library, user=alice, kind="tus", length=5, expires_at=expires, locked_until=locked
+        )
+        for expires, locked in (
+            (past, past),
+            (past, timezone.now() + timedelta(minutes=1)),
+            (timezone.now() + timedelta(hours=1), None),
+        )
+    )
+    assert tasks.sweep_uploads() == 1
+    assert set(Upload.objects.all()) == {busy, alive}
+    assert idle not in Upload.objects.all()
 
 
 def test_only_what_is_due_is_swept(db: None) -> None:
