@@ -23,6 +23,8 @@ Receive: TypeAlias = Any
 Send: TypeAlias = Any
 
 THREADS = env.integer("ALCOVES_WEB_THREADS", 10, low=1, high=500)
+QUEUED_BLOCKS = 2
+"""Blocks of an answer (1 MiB each) that wait for a slow client, for each thread."""
 STALL_SECONDS = 60.0
 """How long a client may send or take nothing before its thread is given to somebody else."""
 
@@ -49,6 +51,10 @@ class WatchedBody(Body):
         self._has_more = message.get("more_body", False)
         return bytes(message.get("body", b""))
 
+    def expect_nothing(self) -> None:
+        self._has_more = False
+        self.ended.set()
+
     async def next_message(self) -> Any:
         message: Any
         try:
@@ -70,7 +76,7 @@ class Responder(WSGIResponder):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = WatchedBody(self.loop, receive)
         if not has_body(scope):
-            body.ended.set()
+            body.expect_nothing()
         watcher = self.loop.create_task(self.watch(body, receive))
         try:
             with contextlib.suppress(ClientGoneError):
@@ -155,4 +161,4 @@ async def answer_alive(scope: Scope, send: Send) -> None:
 
 log_once()
 django: Any = django_application
-application = Front(Threads(django, workers=THREADS))
+application = Front(Threads(django, workers=THREADS, send_queue_size=QUEUED_BLOCKS))

@@ -5,6 +5,7 @@ asks for its rows so, and changes nothing. Every other POST is refused here, bec
 our CSRF token: whoever could make an operator's browser post would otherwise stop workers.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -30,6 +31,7 @@ HOP_BY_HOP = frozenset(
         *("transfer-encoding", "upgrade"),
     }
 )
+logging.getLogger("httpx").setLevel(logging.WARNING)
 NOT_PASSED_ON = HOP_BY_HOP | {"host", "cookie", "authorization", "content-length", "accept-encoding"}
 NOT_PASSED_BACK = HOP_BY_HOP | {"set-cookie", "server", "date", "content-security-policy"}
 LIMITS = httpx.Timeout(30.0, connect=2.0)

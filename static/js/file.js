@@ -6,6 +6,8 @@ import { drawWaveform, loadWaveform } from "./drawing.js";
 const POLL = 2000;
 const base = `/api/libraries/${page.library}/files/${page.file}`;
 const place = (id) => document.getElementById(id);
+// Told in better words already, or of no interest to people.
+const TOLD = new Set(["kind", "mime", "size", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
 const shown = { stage: "", peaks: [] };
 
 async function load() {
@@ -54,7 +56,7 @@ function wave(played) {
 
 function showDetails(file) {
   const probe = file.probe ?? {};
-  const camera = [probe.camera_make, probe.camera_model].filter(Boolean).join(" ");
+  const camera = [probe.camera?.make, probe.camera?.model].filter(Boolean).join(" ");
   const pairs = [
     ["Type", file.mimeType],
     ["Size", `${bytes(file.size)} (${file.size.toLocaleString()} bytes)`],
@@ -64,7 +66,7 @@ function showDetails(file) {
     ["Camera", camera],
     ["Added", day(file.createdAt)],
     ["SHA-256", file.hash],
-    ...Object.entries(probe).filter(([, value]) => ["string", "number"].includes(typeof value)).map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
+    ...Object.entries(probe).filter(([name, value]) => value && !TOLD.has(name) && ["string", "number"].includes(typeof value)).map(([name, value]) => [name.replaceAll("_", " "), String(value)]),
   ];
   place("details").replaceChildren(...pairs.filter(([, value]) => value).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
 }

@@ -5,7 +5,6 @@ import { drawThumbhash, drawWaveform, loadWaveform } from "./drawing.js";
 
 const POLL = 2000;
 const AT_ONCE = 8;
-const ICONS = { image: "🖼️", video: "🎬", audio: "🎧", other: "📄" };
 const files = new Map();
 const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", cursor: null, round: 0 };
 const place = (id) => document.getElementById(id);
@@ -81,7 +80,7 @@ function thumb(file) {
     if (image.complete && image.naturalWidth) image.classList.add("loaded");
     box.append(image);
   } else if (!file.waveformUrl) {
-    box.append(make("span", { class: "icon", "aria-hidden": "true" }, ICONS[file.kind]));
+    box.append(make("span", { class: `icon ${file.kind}`, "aria-hidden": "true" }));
   }
   if (file.waveformUrl) box.append(make("canvas", { class: file.kind === "audio" ? "wave" : "wave strip", role: "img", "aria-label": `Waveform of ${file.name}` }));
   if (file.duration) box.append(make("span", { class: "badge" }, clock(file.duration)));
@@ -124,7 +123,7 @@ function showFolders(all) {
         make(
           "a",
           { class: "folder", href: address(folder.id), onclick: (event) => go(event, folder.id) },
-          make("span", { "aria-hidden": "true" }, "📁"),
+          make("span", { class: "icon folder", "aria-hidden": "true" }),
           make("span", { class: "name" }, folder.name),
         ),
       ),

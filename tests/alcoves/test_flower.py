@@ -14,6 +14,8 @@ from alcoves.accounts.models import User
 
 
 class Echo(BaseHTTPRequestHandler):
+    """Tells what it was asked."""
+
     def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         told = {
@@ -31,9 +33,9 @@ class Echo(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_POST = do_HEAD = do_GET
+    do_POST = do_HEAD = do_GET  # noqa: N815  The names of the parent.
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  As above.
         """Quiet."""
 
 

@@ -81,7 +81,7 @@ def test_metrics_are_for_this_machine_staff_and_the_token(
     client: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert b"alcoves_http_seconds" in client.get("/metrics").content
-    far = {"REMOTE_ADDR": "203.0.113.9"}
+    far: dict[str, Any] = {"REMOTE_ADDR": "203.0.113.9"}
     assert client.get("/metrics", **far).status_code == 404
     assert client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1"}).status_code == 404
     monkeypatch.setattr(health, "METRICS_TOKEN", "a-long-token")

@@ -9,7 +9,7 @@ from tests.conftest import client_of
 
 def count(route: str, status: str) -> float:
     labels = {"method": "GET", "route": route, "status": status}
-    return metrics.HTTP_SECONDS.labels(**labels)._sum.get()
+    return float(metrics.HTTP_SECONDS.labels(**labels)._sum.get())
 
 
 def test_requests_are_counted_by_route_and_never_by_path(alice: User, library: Library) -> None:

@@ -182,7 +182,7 @@ def test_trash_restore_purge(library: Library, file: File, as_alice: Client) -> 
     assert as_alice.post(f"{base}/purge", keys, JSON).json() == {"count": 1}
     assert as_alice.get(f"{base}/{file.pk}").status_code == 404
     assert not Original.objects.exists()
-    bad: dict[str, list[str]]
+    bad: Any
     for bad in (dict[str, list[str]](), {"fileIds": []}, {"fileIds": ["x"]}):
         assert as_alice.post(f"{base}/purge", bad, JSON).status_code == 400
         assert as_alice.post(f"{base}/restore", bad, JSON).status_code == 400

@@ -1,0 +1,125 @@
+"""The gallery as a person sees it, in Chromium. Skipped with one line where there is none."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from alcoves.accounts.models import User
+from media.libraries import create_library
+from media.models import Derivative, File, Library
+from tests.ingesting import run_queued
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.django_db(transaction=True),
+]
+EVIL = "<img src=x onerror=document.title='owned'>.png"
+
+
+@pytest.fixture(autouse=True)
+def one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright's synchronous interface runs a loop in this thread, where Django would refuse to work."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture
+def owned(one_loop: None) -> Library:
+    return create_library(User.objects.create_user("ann@example.org", "ann-password", name="Ann"), "Holiday")
+
+
+@pytest.fixture
+def page(owned: Library, live_server: Any) -> Iterator[Page]:
+    """A page of somebody who is logged in. Whatever the browser complains of fails the test."""
+    complaints: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(base_url=live_server.url)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/")
+        page.get_by_label("E-mail address").fill("ann@example.org")
+        page.get_by_label("Password").fill("ann-password")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#files")).to_have_attribute("aria-busy", "false")
+        yield page
+        browser.close()
+        # The loop of Playwright gives Django a connection of its own, which nobody else would close.
+        connections.close_all()
+    assert [text for text in complaints if "status of 413" not in text] == []
+
+
+def picture(folder: Path, name: str) -> Path:
+    path = folder / name
+    Image.linear_gradient("L").convert("RGB").save(path)
+    return path
+
+
+def test_upload_watch_and_open(page: Page, owned: Library, tmp_path: Path) -> None:
+    expect(page.get_by_role("heading", name="Holiday")).to_be_visible()
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+    page.locator("#picker").set_input_files(picture(tmp_path, "lake.png"))
+    card = page.locator(".card", has_text="lake.png")
+    expect(card).to_be_visible()
+    expect(card).to_contain_text("metadata waiting")
+    run_queued()
+    expect(card).to_contain_text("ready", timeout=10_000)
+    expect(card.get_by_alt_text("Preview of lake.png")).to_have_class("loaded")
+    expect(page.locator(".upload")).to_have_count(0)
+    card.click()
+    expect(page.get_by_role("heading", name="lake.png")).to_be_visible()
+    expect(page.locator("#stage img")).to_be_visible()
+    expect(page.locator("#details")).to_contain_text("256 × 256")  # noqa: RUF001  As people write sizes.
+    row = page.locator("#derivatives tr", has_text="preview")
+    row.get_by_role("button", name="Make anew").click()
+    expect(row).to_contain_text("1 of 2")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_contain_text("Cancelled")
+    assert Derivative.objects.get(deriver="preview").status == "failed"
+
+
+def test_a_name_is_never_markup(page: Page, owned: Library, tmp_path: Path) -> None:
+    page.locator("#picker").set_input_files(
+        {"name": EVIL, "mimeType": "image/png", "buffer": picture(tmp_path, "a.png").read_bytes()}
+    )
+    card = page.locator(".card")
+    expect(card.locator(".name")).to_have_text(EVIL)
+    card.click()
+    expect(page.locator("#name")).to_have_text(EVIL)
+    expect(page.locator("img[src=x]")).to_have_count(0)
+    assert page.title() != "owned"
+    assert File.objects.get().name == EVIL
+
+
+def test_folders_search_and_refusals(page: Page, owned: Library, tmp_path: Path) -> None:
+    page.once("dialog", lambda dialog: dialog.accept("Summer"))
+    page.get_by_role("button", name="New folder").click()
+    page.get_by_role("link", name="Summer").click()
+    expect(page.locator("#crumbs")).to_contain_text("Summer")
+    page.locator("#picker").set_input_files(picture(tmp_path, "inside.png"))
+    expect(page.locator(".card", has_text="inside.png")).to_be_visible()
+    page.get_by_role("link", name="Top").click()
+    expect(page.locator(".card")).to_have_count(0)
+    page.get_by_label("Search by name").fill("side")
+    expect(page.locator(".card", has_text="inside.png")).to_be_visible()
+    assert File.objects.get().folder is not None
+
+
+def test_a_refused_upload_says_why(page: Page, owned: Library, tmp_path: Path) -> None:
+    Library.objects.filter(pk=owned.pk).update(quota_bytes=10)
+    with page.expect_response("**/files") as answered:
+        page.locator("#picker").set_input_files(picture(tmp_path, "large.png"))
+    assert answered.value.status == 413
+    expect(page.locator(".upload.failed")).to_contain_text("room for 10 more bytes")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".upload")).to_have_count(0)
+    assert not File.objects.exists()
