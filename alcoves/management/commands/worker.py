@@ -25,10 +25,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.MODE == "server":
-            raise CommandError("ALCOVES_MODE is server, so nothing is worked on here. Set it to worker or all.")
+            raise CommandError(
+                "ALCOVES_MODE is server, so nothing is worked on here. Set it to worker or all."
+            )
         if options["lanes"]:
             sys.exit(lanes.run(parse_lanes(options["lanes"])))
-        from alcoves import worker  # Celery's worker side is heavy, and only this branch needs it.
+        # Celery's side of a worker is heavy, and only this branch needs it.
+        from alcoves import worker
 
         sys.exit(worker.run(options["lane"], concurrency=options["concurrency"]))
 
