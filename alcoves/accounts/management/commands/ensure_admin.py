@@ -1,4 +1,4 @@
-"""`manage.py ensure_admin`: the first administrator and a first library, made once. Says nothing when they are there."""
+"""`manage.py ensure_admin`: the first administrator and a first library, made once. Silent when they are there."""
 
 import secrets
 from typing import Any
