@@ -14,6 +14,7 @@ STYLES = {
     "ready": "green",
     "done": "green",
     "restarting": "bold red",
+    "hanging": "bold red",
     "stopping": "yellow",
     "stopped": "dim",
 }

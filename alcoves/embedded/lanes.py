@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from alcoves import env
 from alcoves.embedded import runner
 from alcoves.embedded.console import Console
-from alcoves.embedded.parts import PROJECT, lives_on, manage
-from alcoves.embedded.ports import http_status
-from alcoves.embedded.supervisor import Part, Probe, Supervisor, Surroundings
+from alcoves.embedded.parts import PROJECT, health_answers, lives_on, manage
+from alcoves.embedded.supervisor import Part, Supervisor, Surroundings
 from alcoves.queues import Lane
 
 FIRST_PORT = 3001
@@ -41,18 +40,13 @@ def lane_parts(lanes: Sequence[Lane]) -> list[Part]:
 
 
 def lane_part(lane: Lane, port: int) -> Part:
+    answers = health_answers("127.0.0.1", port)
     return Part(
         name=lane,
         tier=1,
         argv=manage("worker", "--lane", lane),
-        ready=answers(port) if port else lives_on(2.0),
+        ready=answers if port else lives_on(2.0),
+        alive=answers if port else None,
         env={"WORKER_METRICS_PORT": str(port)},
         stop_signals=((signal.SIGTERM, 12.0), (signal.SIGQUIT, 7.0)),
     )
-
-
-def answers(port: int) -> Probe:
-    async def ask() -> bool:
-        return (await http_status("127.0.0.1", port, "/healthz"))[0] == 200
-
-    return ask

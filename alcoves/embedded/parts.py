@@ -133,6 +133,7 @@ def web_part(plan: Plan) -> Part:
         tier=WEB,
         argv=argv,
         ready=probe,
+        alive=health_answers(reachable_host(plan.host), plan.port),
         why_not=probe.why_not,
         stop_signals=((signal.SIGTERM, 6.0),),
         # The reloader's child would outlive a killed reloader; asked to end, it takes the child along.
@@ -151,14 +152,13 @@ def back_parts(plan: Plan) -> list[Part]:
 
 
 def worker_part(plan: Plan) -> Part:
-    async def answers() -> bool:
-        return (await http_status("127.0.0.1", plan.metrics_port, "/healthz"))[0] == 200
-
+    answers = health_answers("127.0.0.1", plan.metrics_port)
     return Part(
         name="workers",
         tier=BACKGROUND,
         argv=manage("worker"),
         ready=answers if plan.metrics_port else lives_on(2.0),
+        alive=answers if plan.metrics_port else None,
         # SIGTERM waits for the running tasks; SIGQUIT puts them back into their queue at once.
         stop_signals=((signal.SIGTERM, 3.0), (signal.SIGQUIT, 7.0)),
     )
@@ -189,6 +189,15 @@ def flower_part(plan: Plan) -> Part:
         ready=answers,
         stop_signals=((signal.SIGTERM, 3.0),),
     )
+
+
+def health_answers(host: str, port: int) -> Probe:
+    """Whether /healthz says so within a few seconds."""
+
+    async def ask() -> bool:
+        return (await http_status(host, port, "/healthz", limit=5.0))[0] == 200
+
+    return ask
 
 
 def in_thread(question: Callable[[], bool]) -> Probe:

@@ -51,6 +51,10 @@ class Part:
     ready_limit: float = 60.0
     attempts: int = 3
     """How often it may end before it was ever ready."""
+    alive: Probe | None = None
+    """Asked again and again once it is ready; a part that stops answering is killed and started again."""
+    alive_every: float = 10.0
+    alive_misses: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +230,18 @@ class Keeper:
             pause = min(LONGEST_PAUSE, pause * 1.2)
         self.ready.set()
         self._tell("ready", f"after {time.monotonic() - self._began:.1f} s")
+        await self._watch()
+
+    async def _watch(self) -> None:
+        """A process that hangs is worse than one that ended: nobody would start it again."""
+        part, missed = self.part, 0
+        while part.alive is not None:
+            await asyncio.sleep(part.alive_every)
+            missed = 0 if await part.alive() else missed + 1
+            if missed >= part.alive_misses and self.pid is not None:
+                self._tell("hanging", f"no answer {missed} times, it is ended")
+                kill_group(self.pid)
+                return
 
     def _tell(self, state: str, detail: str = "") -> None:
         self.around.console.part(self.part.name, state, detail)

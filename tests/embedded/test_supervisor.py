@@ -149,6 +149,31 @@ def test_a_planned_restart_is_no_crash(tmp_path: Path) -> None:
     assert "restarting" not in printed(supervisor)
 
 
+def test_a_part_that_stops_answering_is_started_again(tmp_path: Path) -> None:
+    """A stopped process is alive for the kernel and dead for everybody who waits for it."""
+    answering = tmp_path / "answering"
+    answering.touch()
+
+    async def answers() -> bool:
+        return answering.exists()
+
+    async def work(supervisor: Supervisor) -> None:
+        hanging = part("hanging", WAITS, alive=answers, alive_every=0.02, alive_misses=3)
+        await supervisor.start([hanging])
+        keeper = supervisor.keepers["hanging"]
+        first = keeper.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        answering.unlink()
+        # Asked of another process: there is no event to wait for.
+        while keeper.pid in {None, first}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        answering.touch()
+        assert keeper.restarts == 1
+
+    assert "hanging" in printed(run(tmp_path, work))
+
+
 def test_the_next_signal_follows_when_the_first_is_not_heard(tmp_path: Path) -> None:
     deaf = "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True)"
     deaf += "\nwhile True: signal.pause()"
