@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 from celery import Celery, signals
+from django.db import close_old_connections
 from kombu import Exchange, Queue
 
 from alcoves.queues import QUEUES
@@ -25,6 +26,12 @@ app.conf.beat_schedule = {
 app.conf.task_routes = {"celery.*": {"queue": "maintenance"}, "media.sweep_*": {"queue": "maintenance"}}
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()
+
+
+@signals.task_prerun.connect
+def check_connections(**_: Any) -> None:
+    """As at the beginning of a web request: too old or broken ones go, the others are asked before first use."""
+    close_old_connections()
 
 
 class TerminatedError(SystemExit):

@@ -19,7 +19,7 @@ from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from alcoves import worker_http
+from alcoves import priority, worker_http
 from alcoves.celery import app
 from alcoves.queues import QUEUES, Lane, in_lanes
 from alcoves.scheduling import LAST_POLL, pulse, slots
@@ -113,7 +113,7 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         queues = in_lanes({lane})
         total = concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS))
         slots.set(total, {})
-        os.nice(NICE[lane])
+        priority.lower_process(NICE[lane])
     app.steps["consumer"].add(Beside)
     # Its advice against root is about pickled messages; ours are JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -123,7 +123,7 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
             hostname=f"{name}@{socket.gethostname()}",
             queues=[queue.name for queue in queues],
             concurrency=total,
-            pool="prefork",
+            pool="alcoves.priority:TaskPool",
             loglevel=settings.LOG_LEVEL,
             quiet=True,
             without_gossip=True,

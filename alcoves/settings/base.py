@@ -204,6 +204,8 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
+# Else Celery closes the database connection around every task; alcoves.celery checks it instead.
+CELERY_DB_REUSE_MAX = 1_000_000
 VISIBILITY_TIMEOUT = env.integer("ALCOVES_VISIBILITY_TIMEOUT", 120, low=4)
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
     "queue_order_strategy": "alcoves.scheduling:CappedCycle",

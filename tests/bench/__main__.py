@@ -1,0 +1,100 @@
+"""`python -m tests.bench [NAME...] [--json]`: servers of its own, one bench after another, figures, exit code."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from alcoves.embedded.testing import start_for_tests
+from tests.bench.measuring import Result, table
+
+NAMES = ("weights", "starvation", "overhead", "ingest", "upload")
+
+
+def main() -> int:
+    asked = parse(sys.argv[1:])
+    servers = start_for_tests()
+    folder = Path(tempfile.mkdtemp(prefix="alcoves-bench-"))
+    try:
+        prepare(servers.database_url, servers.redis_url, folder)
+        results = [result for name in asked.names for result in show(name, folder, as_json=asked.json)]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        servers.stop()
+    missed = [result.name for result in results if not result.kept]
+    if missed:
+        print(f"Limits missed: {', '.join(missed)}.", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/bench", description="Measure what Alcoves promises.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    asked = parser.parse_args(arguments)
+    unknown = set(asked.names) - set(NAMES)
+    if unknown:
+        parser.error(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    asked.names = asked.names or list(NAMES)
+    return asked
+
+
+def prepare(database_url: str, redis_url: str, folder: Path) -> None:
+    """Django in this process with the same servers and stores that the workers get."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "ALCOVES_DATA_PATH": str(folder / "data"),
+        "ALCOVES_STORAGE_PATH": str(folder / "stores"),
+        "ALCOVES_SCRATCH_PATH": str(folder / "scratch"),
+        "ALCOVES_TEST_FLAGS": str(folder),
+    }
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def show(name: str, folder: Path, *, as_json: bool) -> list[Result]:
+    """Run one bench and print what it found at once."""
+    own = folder / name
+    own.mkdir()
+    os.environ["ALCOVES_TEST_FLAGS"] = str(own)
+    results = bench(name)(own)
+    print("\n".join(result.as_json() for result in results) if as_json else table(results), flush=True)
+    return results
+
+
+def bench(name: str) -> Callable[[Path], list[Result]]:
+    """Imported only now: models need the settings."""
+    from django.conf import settings
+
+    from storage import registry
+    from tests.bench import ingest, overhead, starvation, upload, weights
+
+    def within(folder: Path) -> list[Result]:
+        for store, entry in settings.BLOB_STORES.items():
+            entry["OPTIONS"]["root"] = folder / "stores" / store
+        registry.reset()
+        match name:
+            case "weights":
+                return weights.run(weights.Size())
+            case "starvation":
+                return starvation.run(starvation.Size(), folder)
+            case "overhead":
+                return overhead.run(overhead.Size(), folder)
+            case "ingest":
+                return ingest.run(ingest.Size(), folder)
+            case _:
+                return upload.run(upload.Size(), folder)
+
+    return within
+
+
+if __name__ == "__main__":
+    sys.exit(main())
