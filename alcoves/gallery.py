@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -38,7 +39,7 @@ class ApiDocs(SpectacularSwaggerSplitView):
 @login_required
 @ensure_csrf_cookie
 def show_library(request: HttpRequest) -> HttpResponse:
-    """The library of `?library=`, else the first one."""
+    """The library of `?library=`, else the one something was last added to."""
     memberships = list(memberships_of(request))
     chosen = choose(memberships, request.GET.get("library"))
     context = {"memberships": memberships, "chosen": chosen, "page": page(chosen)}
@@ -71,14 +72,21 @@ def memberships_of(request: HttpRequest) -> Any:
     return (
         Membership.objects.filter(user_id=key)
         .select_related("library")
+        .annotate(newest=Subquery(newest_file().values("created_at")[:1]))
         .order_by("library__created_at", "library_id")
     )
 
 
-def choose(memberships: list[Membership], wanted: str | None) -> Membership | None:
-    """404 for a library that is not the caller's; None for somebody who has none."""
+def newest_file() -> Any:
+    return File.objects.live().filter(library=OuterRef("library_id")).order_by("-created_at", "-id")
+
+
+def choose(memberships: list[Any], wanted: str | None) -> Membership | None:
+    """The wanted one, or the one something was last added to. 404 for a library that is not the caller's."""
     if wanted is None:
-        return memberships[0] if memberships else None
+        filled = [member for member in memberships if member.newest is not None]
+        first: Membership | None = next(iter(memberships), None)
+        return max(filled, key=lambda member: member.newest) if filled else first
     for member in memberships:
         if str(member.library_id) == wanted:
             return member

@@ -85,7 +85,7 @@ class ReceiveFilesMixin(APIView):
                 "properties": {
                     "file": {"type": "array", "items": {"type": "string", "format": "binary"}},
                     "folder": {"type": "string", "format": "uuid"},
-                    "last_modified": {
+                    "lastModified": {
                         "type": "array",
                         "items": {"type": "integer"},
                         "description": "epoch ms, one per file",
@@ -189,7 +189,7 @@ def parse_form(request: Request, handler: StoreUploadHandler, size: int) -> Any:
 
 def places_of(request: Request, library: Library, fields: Any, names: list[str]) -> list[Place]:
     folder = find_folder(library, fields.get("folder"))
-    moments = fields.getlist("last_modified")
+    moments = fields.getlist("lastModified")
     moments += [None] * (len(names) - len(moments))
     pairs = zip(names, moments, strict=False)
     return [Place(library, name, folder, user_id_of(request), parse_moment(moment)) for name, moment in pairs]
@@ -208,11 +208,11 @@ class AskUpload(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=1024)
     size = serializers.IntegerField(min_value=0)
     sha256 = serializers.RegexField(r"^[0-9a-fA-F]{64}$", required=False)
-    content_type = serializers.RegexField(
+    contentType = serializers.RegexField(
         r"^[\w.+-]+/[\w.+-]+$", max_length=127, default="application/octet-stream", required=False
     )
     folder = serializers.UUIDField(required=False, allow_null=True)
-    last_modified = serializers.IntegerField(required=False, allow_null=True, help_text="epoch milliseconds")
+    lastModified = serializers.IntegerField(required=False, allow_null=True, help_text="epoch milliseconds")
 
 
 class GrantedUpload(serializers.Serializer[Any]):
@@ -222,7 +222,7 @@ class GrantedUpload(serializers.Serializer[Any]):
     url = serializers.CharField()
     method = serializers.CharField()
     headers = serializers.DictField(child=serializers.CharField())
-    expires_at = serializers.DateTimeField()
+    expiresAt = serializers.DateTimeField()
 
 
 class AskUploadView(APIView):
@@ -239,7 +239,7 @@ class AskUploadView(APIView):
         asked = AskUpload(data=request.data)
         asked.is_valid(raise_exception=True)
         said = asked.validated_data
-        moment = said.get("last_modified")
+        moment = said.get("lastModified")
         upload, signed = presigned.permit(
             presigned.Asking(
                 library=library,
@@ -247,7 +247,7 @@ class AskUploadView(APIView):
                 name=said["name"],
                 size=said["size"],
                 sha256=said.get("sha256", "").lower(),
-                content_type=said["content_type"],
+                content_type=said["contentType"],
                 folder=find_folder(library, said.get("folder")),
                 client_modified_at=parse_moment(None if moment is None else str(moment)),
             )
@@ -257,7 +257,7 @@ class AskUploadView(APIView):
             "url": signed.url,
             "method": signed.method,
             "headers": signed.headers,
-            "expires_at": upload.expires_at,
+            "expiresAt": upload.expires_at,
         }
         return Response(data, status=201)
 

@@ -28,6 +28,18 @@ def test_the_first_library_is_shown_and_another_by_its_id(
         assert client.get(f"/?library={unknown}").status_code == 404
 
 
+def test_the_first_screen_is_where_something_was_last_added(
+    library: Library, alice: User, client: Client
+) -> None:
+    other = create_library(alice, "Newer")
+    client.force_login(alice)
+    assert f'"library": "{library.pk}"' in client.get("/").content.decode()
+    take_in(other, PNG, "a.png")
+    assert f'"library": "{other.pk}"' in client.get("/").content.decode()
+    take_in(library, PNG, "b.png")
+    assert f'"library": "{library.pk}"' in client.get("/").content.decode()
+
+
 def test_strangers_see_no_library_and_no_file(library: Library, charlie: User, client: Client) -> None:
     file = take_in(library, PNG, "a.png").file
     client.force_login(charlie)

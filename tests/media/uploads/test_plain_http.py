@@ -74,9 +74,7 @@ def test_a_raw_body(client: Client, library: Library, any_store: str) -> None:
 def test_a_form(client: Client, library: Library, any_store: str) -> None:
     folder = Folder.objects.create(library=library, name="Trip")
     data = PNG + data_of(700_000)
-    answer = form(
-        client, library, ("../../a.png", data), folder=str(folder.pk), last_modified="1700000000000"
-    )
+    answer = form(client, library, ("../../a.png", data), folder=str(folder.pk), lastModified="1700000000000")
     assert answer.status_code == 201, answer.content
     file = File.objects.select_related("original").get()
     assert (file.name, file.folder, file.original.sha256) == ("a.png", folder, sha256_of(data))
@@ -91,7 +89,7 @@ def test_a_form_with_several_files(client: Client, library: Library) -> None:
         ("a.png", PNG),
         ("b.txt", b"words"),
         ("c.png", PNG),
-        last_modified=["1000", "1000000000000"],
+        lastModified=["1000", "1000000000000"],
     )
     told = answer.json()["files"]
     assert [one["name"] for one in told] == ["a.png", "b.txt", "c.png"]

@@ -31,7 +31,7 @@ def client(alice: User) -> Client:
 
 
 def ask(client: Client, library: Library, data: bytes = PNG, **more: Any) -> Any:
-    said = {"name": "../a.png", "size": len(data), "content_type": "image/png", **more}
+    said = {"name": "../a.png", "size": len(data), "contentType": "image/png", **more}
     return client.post(f"/api/libraries/{library.pk}/uploads", said, content_type="application/json")
 
 
@@ -54,7 +54,7 @@ def test_ask_put_confirm(client: Client, library: Library, any_store: str, promi
     folder = Folder.objects.create(library=library, name="Trip")
     extra = {"sha256": sha256_of(data).upper()} if promised else {}
     answer = ask(
-        client, library, data, folder=str(folder.pk), last_modified=1000, content_type="text/html", **extra
+        client, library, data, folder=str(folder.pk), lastModified=1000, contentType="text/html", **extra
     )
     assert answer.status_code == 201, answer.content
     granted = answer.json()
@@ -162,9 +162,9 @@ def test_who_may_ask(library: Library, bob: User, charlie: User) -> None:
         ({"size": 5 * 2**30 + 1}, 413),
         ({"name": ""}, 400),
         ({"sha256": "abc"}, 400),
-        ({"content_type": "image/png\r\nX: y"}, 400),
+        ({"contentType": "image/png\r\nX: y"}, 400),
         ({"folder": str(uuid4())}, 404),
-        ({"last_modified": 10**30}, 400),
+        ({"lastModified": 10**30}, 400),
     ],
 )
 def test_what_cannot_be_asked(client: Client, library: Library, said: dict[str, Any], status: int) -> None:
