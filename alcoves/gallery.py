@@ -85,12 +85,14 @@ def choose(memberships: list[Any], wanted: str | None) -> Membership | None:
     """The wanted one, or the one something was last added to. 404 for a library that is not the caller's."""
     if wanted is None:
         filled = [member for member in memberships if member.newest is not None]
-        first: Membership | None = next(iter(memberships), None)
-        return max(filled, key=lambda member: member.newest) if filled else first
-    for member in memberships:
-        if str(member.library_id) == wanted:
-            return member
-    raise Http404
+        first: Membership | None = max(
+            filled or memberships[:1], key=lambda member: member.newest, default=None
+        )
+        return first
+    found: Membership | None = next((one for one in memberships if str(one.library_id) == wanted), None)
+    if found is None:
+        raise Http404
+    return found
 
 
 def page(chosen: Membership | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from storage.registry import SETTING, build
 
 
 @register("storage")
-def check_stores(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_stores(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Every entry can be built, and no folder of a store lies in that of another."""
     messages: list[CheckMessage] = []
     built: list[BlobStore] = []

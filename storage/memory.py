@@ -36,7 +36,7 @@ class MemoryStore:
         key: str,
         chunks: Chunks,
         *,
-        content_type: str = "application/octet-stream",  # noqa: ARG002 - types live in the database.
+        content_type: str = "application/octet-stream",
         size: int | None = None,
         sha256: str | None = None,
         if_absent: bool = False,

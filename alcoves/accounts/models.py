@@ -91,7 +91,11 @@ class AccessToken(Row):
         now = timezone.now()
         return (
             cls.objects.select_related("user")
-            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), digest=digest_of(secret), user__is_active=True)
+            .filter(
+                Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+                digest=digest_of(secret),
+                user__is_active=True,
+            )
             .first()
         )
 

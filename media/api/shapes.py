@@ -39,12 +39,12 @@ class LibraryShape(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices)
     faces = serializers.BooleanField()
     objects = serializers.BooleanField()
-    audioEvents = serializers.BooleanField()  # noqa: N815  The names of the JSON.
+    audioEvents = serializers.BooleanField()
     transcripts = serializers.BooleanField()
     sharing = serializers.BooleanField()
-    quotaBytes = serializers.IntegerField(allow_null=True)  # noqa: N815
-    createdAt = serializers.DateTimeField()  # noqa: N815
-    updatedAt = serializers.DateTimeField()  # noqa: N815
+    quotaBytes = serializers.IntegerField(allow_null=True)
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
 
 
 class LibraryInput(serializers.Serializer[Any]):
@@ -54,17 +54,17 @@ class LibraryInput(serializers.Serializer[Any]):
     emoji = serializers.CharField(max_length=16, required=False, allow_blank=True)
     faces = serializers.BooleanField(required=False)
     objects = serializers.BooleanField(required=False, source="objects_on")
-    audioEvents = serializers.BooleanField(required=False, source="audio_events")  # noqa: N815
+    audioEvents = serializers.BooleanField(required=False, source="audio_events")
     transcripts = serializers.BooleanField(required=False)
     sharing = serializers.BooleanField(required=False)
 
 
 class MemberShape(serializers.Serializer[Any]):
-    userId = serializers.UUIDField()  # noqa: N815
+    userId = serializers.UUIDField()
     email = serializers.EmailField()
     name = serializers.CharField(allow_blank=True)
     role = serializers.ChoiceField(choices=Role.choices)
-    joinedAt = serializers.DateTimeField()  # noqa: N815
+    joinedAt = serializers.DateTimeField()
 
 
 class RoleInput(serializers.Serializer[Any]):
@@ -73,16 +73,16 @@ class RoleInput(serializers.Serializer[Any]):
 
 class FolderShape(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    libraryId = serializers.UUIDField()  # noqa: N815
-    parentId = serializers.UUIDField(allow_null=True)  # noqa: N815
+    libraryId = serializers.UUIDField()
+    parentId = serializers.UUIDField(allow_null=True)
     name = serializers.CharField()
-    createdAt = serializers.DateTimeField()  # noqa: N815
-    updatedAt = serializers.DateTimeField()  # noqa: N815
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
 
 
 class FolderInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=NAME_LIMIT)
-    parentId = serializers.UUIDField(required=False, allow_null=True, default=None)  # noqa: N815
+    parentId = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
 class FolderNameInput(serializers.Serializer[Any]):
@@ -90,7 +90,7 @@ class FolderNameInput(serializers.Serializer[Any]):
 
 
 class FolderMoveInput(serializers.Serializer[Any]):
-    parentId = serializers.UUIDField(allow_null=True)  # noqa: N815
+    parentId = serializers.UUIDField(allow_null=True)
 
 
 class TrashedShape(serializers.Serializer[Any]):
@@ -101,26 +101,26 @@ class FileShape(serializers.Serializer[Any]):
     """A file with its original's facts and a group of columns per job."""
 
     id = serializers.UUIDField()
-    libraryId = serializers.UUIDField()  # noqa: N815
-    folderId = serializers.UUIDField(allow_null=True)  # noqa: N815
+    libraryId = serializers.UUIDField()
+    folderId = serializers.UUIDField(allow_null=True)
     name = serializers.CharField()
-    mimeType = serializers.CharField(help_text="sniffed from the bytes")  # noqa: N815
+    mimeType = serializers.CharField(help_text="sniffed from the bytes")
     kind = serializers.ChoiceField(choices=KINDS)
     size = serializers.IntegerField(help_text="bytes")
     hash = serializers.CharField(allow_null=True, help_text="SHA-256 in hex; null until it is known")
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     duration = serializers.FloatField(allow_null=True, help_text="seconds")
-    capturedAt = instant()  # noqa: N815
-    clientModifiedAt = instant()  # noqa: N815
-    createdAt = serializers.DateTimeField()  # noqa: N815
-    updatedAt = serializers.DateTimeField()  # noqa: N815
-    trashedAt = instant()  # noqa: N815
-    originalUrl = serializers.CharField()  # noqa: N815
-    posterUrl = serializers.CharField(allow_null=True)  # noqa: N815
-    previewUrl = serializers.CharField(allow_null=True)  # noqa: N815
-    thumbUrl = serializers.CharField(allow_null=True)  # noqa: N815
-    waveformUrl = serializers.CharField(allow_null=True)  # noqa: N815
+    capturedAt = instant()
+    clientModifiedAt = instant()
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+    trashedAt = instant()
+    originalUrl = serializers.CharField()
+    posterUrl = serializers.CharField(allow_null=True)
+    previewUrl = serializers.CharField(allow_null=True)
+    thumbUrl = serializers.CharField(allow_null=True)
+    waveformUrl = serializers.CharField(allow_null=True)
     thumbhash = serializers.CharField(allow_null=True, help_text="base64")
     color = serializers.CharField(allow_null=True, help_text="#rrggbb")
     waveform_peaks_per_second = serializers.IntegerField(allow_null=True)
@@ -141,7 +141,7 @@ class FileShape(serializers.Serializer[Any]):
 
 class FilePageShape(serializers.Serializer[Any]):
     entries = FileShape(many=True)
-    nextCursor = serializers.CharField(allow_null=True)  # noqa: N815
+    nextCursor = serializers.CharField(allow_null=True)
 
 
 class FileDetailShape(FileShape):
@@ -172,11 +172,11 @@ class FileInput(serializers.Serializer[Any]):
     """Rename, move, or both. Left out is left as it is."""
 
     name = serializers.CharField(max_length=NAME_LIMIT, required=False)
-    folderId = serializers.UUIDField(required=False, allow_null=True)  # noqa: N815
+    folderId = serializers.UUIDField(required=False, allow_null=True)
 
 
 class KeysInput(serializers.Serializer[Any]):
-    fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)  # noqa: N815
+    fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)
 
 
 class CountShape(serializers.Serializer[Any]):
@@ -186,7 +186,7 @@ class CountShape(serializers.Serializer[Any]):
 class OutputShape(serializers.Serializer[Any]):
     name = serializers.CharField()
     size = serializers.IntegerField()
-    contentType = serializers.CharField()  # noqa: N815
+    contentType = serializers.CharField()
     url = serializers.CharField()
 
 
@@ -195,17 +195,17 @@ class DerivativeShape(serializers.Serializer[Any]):
     variant = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(choices=Status.choices)
     progress = serializers.IntegerField(min_value=0, max_value=100)
-    etaSeconds = serializers.IntegerField(allow_null=True)  # noqa: N815
-    requestedVersion = serializers.IntegerField()  # noqa: N815
-    readyVersion = serializers.IntegerField()  # noqa: N815
-    madeBy = serializers.DictField()  # noqa: N815
+    etaSeconds = serializers.IntegerField(allow_null=True)
+    requestedVersion = serializers.IntegerField()
+    readyVersion = serializers.IntegerField()
+    madeBy = serializers.DictField()
     facts = serializers.DictField()
     attempts = serializers.IntegerField()
-    errorCode = serializers.CharField(allow_null=True)  # noqa: N815
-    errorMessage = serializers.CharField(allow_null=True)  # noqa: N815
-    queuedAt = serializers.DateTimeField()  # noqa: N815
-    startedAt = instant()  # noqa: N815
-    finishedAt = instant()  # noqa: N815
+    errorCode = serializers.CharField(allow_null=True)
+    errorMessage = serializers.CharField(allow_null=True)
+    queuedAt = serializers.DateTimeField()
+    startedAt = instant()
+    finishedAt = instant()
     outputs = OutputShape(many=True)
 
 
@@ -218,7 +218,7 @@ class ReprocessInput(serializers.Serializer[Any]):
 
     deriver = serializers.CharField(max_length=32, required=False, default="")
     status = serializers.ChoiceField(choices=Status.choices, required=False)
-    olderThan = serializers.IntegerField(  # noqa: N815
+    olderThan = serializers.IntegerField(
         required=False,
         min_value=1,
         max_value=1_000_000,
@@ -231,5 +231,5 @@ class CapabilitiesShape(serializers.Serializer[Any]):
 
     ffmpeg = serializers.DictField()
     derivers = serializers.ListField(child=serializers.CharField())
-    maxUploadBytes = serializers.IntegerField()  # noqa: N815
+    maxUploadBytes = serializers.IntegerField()
     mode = serializers.CharField()

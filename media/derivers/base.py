@@ -15,6 +15,7 @@ from media.subject import Kind, Subject
 
 __all__ = ["BaseDeriver", "Context", "Deriver", "Kind", "NotNeeded", "Output", "Ready", "Result", "Subject"]
 
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One file a run has made, still in scratch. `name` is its role: 'poster.webp', 'waveform.json'."""
