@@ -114,8 +114,8 @@ def encode_jpeg(image: Image, out: Path, quality: int) -> None:
 
 
 def encode_webp(image: Image, out: Path, quality: int) -> None:
-    # Effort 2 takes half the time of the default 4 and makes files some 3 % larger.
-    image.webpsave(str(out), Q=quality, effort=2, keep="none")
+    # Effort 0 takes a quarter of the time of the default 4 at the same quality; files are 5 to 30 % larger.
+    image.webpsave(str(out), Q=quality, effort=0, keep="none")
 
 
 def encode_avif(image: Image, out: Path, quality: int) -> None:

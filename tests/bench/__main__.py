@@ -65,7 +65,11 @@ def show(name: str, folder: Path, *, as_json: bool) -> list[Result]:
     own = folder / name
     own.mkdir()
     os.environ["ALCOVES_TEST_FLAGS"] = str(own)
+    load = round(os.getloadavg()[0], 1)
     results = bench(name)(own)
+    for result in results:
+        # Others at work on the same machine make every figure worse: the reader shall know.
+        result.raw["load_of_the_machine_before"] = load
     print("\n".join(result.as_json() for result in results) if as_json else table(results), flush=True)
     return results
 
