@@ -6,12 +6,13 @@ import { drawThumbhash, drawWaveform, loadWaveform } from "./drawing.js";
 const POLL = 2000;
 const AT_ONCE = 8;
 const files = new Map();
-const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", cursor: null, round: 0 };
+const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", trash: false, cursor: null, round: 0 };
 const place = (id) => document.getElementById(id);
 
 function query(cursor) {
   const wanted = new URLSearchParams({ limit: "60" });
   if (state.q) wanted.set("q", state.q);
+  else if (state.trash) wanted.set("trashed", "true");
   else wanted.set("folder", state.kind ? "any" : (state.folder ?? "root"));
   if (state.kind) wanted.set("kind", state.kind);
   if (cursor) wanted.set("cursor", cursor);
@@ -40,14 +41,14 @@ function add(list) {
   place("more").hidden = !list.nextCursor;
   const empty = place("empty");
   empty.hidden = files.size > 0 || place("folders").children.length > 0;
-  empty.textContent = state.q || state.kind ? "Nothing here has this name or kind." : page.mayWrite ? "Nothing here yet. Drop files anywhere on this page." : "Nothing here yet.";
+  empty.textContent = state.trash ? "The trash is empty." : state.q || state.kind ? "Nothing here has this name or kind." : page.mayWrite ? "Nothing here yet. Drop files anywhere on this page." : "Nothing here yet.";
 }
 
 // Puts a file where its card is, or at the end; an unchanged card is left alone, so that nothing flickers.
 function put(file) {
   const before = files.get(file.id);
   if (before && JSON.stringify(before.file) === JSON.stringify(file)) return;
-  const item = make("li", { "data-file": file.id }, card(file));
+  const item = make("li", { "data-file": file.id }, state.trash ? trashedCard(file) : card(file));
   if (before) before.item.replaceWith(item);
   else place("files").append(item);
   files.set(file.id, { file, item });
@@ -68,6 +69,22 @@ function card(file) {
       states(file),
     ),
   );
+}
+
+// In the trash a card leads nowhere; it offers the way back.
+function trashedCard(file) {
+  const facts = make(
+    "div",
+    { class: "facts" },
+    make("span", { class: "name", title: file.name }, file.name),
+    make("span", { class: "meta" }, bytes(file.size)),
+  );
+  if (page.mayWrite) facts.append(make("button", { class: "secondary", type: "button", onclick: () => restore(file) }, "Restore"));
+  return make("div", { class: "card" }, thumb(file), facts);
+}
+
+async function restore(file) {
+  await call(`/api/libraries/${page.library}/files/restore`, { method: "POST", body: { fileIds: [file.id] } }).then(load, show);
 }
 
 function thumb(file) {
@@ -114,7 +131,7 @@ function showFolders(all) {
   for (let at = byId.get(state.folder); at; at = byId.get(at.parentId)) trail.unshift(at);
   const link = (folder, text) => make("a", { href: address(folder), onclick: (event) => go(event, folder) }, text);
   place("crumbs").replaceChildren(...(trail.length ? [link(null, "Top"), ...trail.map((folder) => link(folder.id, folder.name))] : []));
-  const here = state.q || state.kind ? [] : all.filter((folder) => folder.parentId === (state.folder ?? null));
+  const here = state.q || state.kind || state.trash ? [] : all.filter((folder) => folder.parentId === (state.folder ?? null));
   place("folders").replaceChildren(
     ...here.map((folder) =>
       make(
@@ -192,7 +209,8 @@ function listen() {
     }, 250);
   });
   place("kind").addEventListener("change", (event) => {
-    state.kind = event.target.value;
+    state.trash = event.target.value === "trash";
+    state.kind = state.trash ? "" : event.target.value;
     load();
   });
   place("search").addEventListener("submit", (event) => event.preventDefault());

@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from alcoves.accounts.models import User
+from media import trash
 from media.libraries import create_library
 from media.models import Derivative, File, Library
 from tests.ingesting import run_queued
@@ -123,3 +124,16 @@ def test_a_refused_upload_says_why(page: Page, owned: Library, tmp_path: Path) -
     page.get_by_role("button", name="Dismiss").click()
     expect(page.locator(".upload")).to_have_count(0)
     assert not File.objects.exists()
+
+
+def test_there_is_a_way_back_from_the_trash(page: Page, owned: Library, tmp_path: Path) -> None:
+    page.locator("#picker").set_input_files(picture(tmp_path, "lake.png"))
+    card = page.locator(".card", has_text="lake.png")
+    expect(card).to_be_visible()
+    trash.trash(owned, [File.objects.get().pk])
+    page.get_by_label("Kind").select_option("trash")
+    page.get_by_role("button", name="Restore").click()
+    expect(page.get_by_text("The trash is empty.")).to_be_visible()
+    page.get_by_label("Kind").select_option("")
+    expect(card).to_be_visible()
+    assert File.objects.get().trashed_at is None
