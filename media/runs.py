@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -47,14 +48,21 @@ def owner() -> str:
 class RunContext:
     """What a deriver sees of its run; implements `media.derivers.base.Context`."""
 
-    def __init__(self, row: Derivative, subject: Subject, scratch: Path, pulse: Pulse) -> None:
+    def __init__(self, row: Derivative, subject: Subject, claim: Claim, pulse: Pulse) -> None:
         self.subject = subject
         self.variant = row.variant
         self.parameters: Mapping[str, Any] = row.parameters
-        self.scratch = scratch
+        self._claim = claim
         self._key = row.original.key
         self._size = row.original.size
         self._pulse = pulse
+
+    @cached_property
+    def scratch(self) -> Path:
+        """Made when first asked for: a run that only reads needs none."""
+        path = scratch_path(self._claim)
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
 
     def source_path(self) -> Path:
         """The store's own file where there is one, else one copy in scratch, made when first asked for."""
@@ -123,30 +131,33 @@ def make(deriver: Deriver, claim: Claim, row: Derivative) -> tuple[Result, list[
     subject = row.original.subject(row.original.library.switches())
     if not deriver.accepts(subject):
         return NotNeeded("not_accepted"), []
-    scratch = scratch_folder(claim, row.original.size)
+    require_room(row.original.size)
     try:
         with heartbeat.kept(claim) as pulse:
-            context = RunContext(row, subject, scratch, pulse)
+            context = RunContext(row, subject, claim, pulse)
             result = deriver.derive(context)
             context.check()
             return result, store_outputs(deriver, claim, row, result)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch_path(claim), ignore_errors=True)
 
 
-def scratch_folder(claim: Claim, source_size: int) -> Path:
-    """An empty folder named for this claim. Refuses to start where the disk has no room for the source."""
-    scratch = Path(settings.SCRATCH_PATH) / f"{claim.id}-{claim.fence}"
-    scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
+def scratch_path(claim: Claim) -> Path:
+    """The folder of this claim alone."""
+    return Path(settings.SCRATCH_PATH) / f"{claim.id}-{claim.fence}"
+
+
+def require_room(source_size: int) -> None:
+    """Refuses to start where the scratch disk has no room for the source."""
+    root = Path(settings.SCRATCH_PATH)
+    root.mkdir(parents=True, mode=0o700, exist_ok=True)
     needed = settings.STORE_RESERVE_BYTES + (0 if settings.STORAGE_DRIVER == "local" else source_size)
-    free = shutil.disk_usage(scratch).free
+    free = shutil.disk_usage(root).free
     if free < needed:
-        scratch.rmdir()
         raise InfrastructureError(
             f"The scratch disk has {free >> 20} MB free and this work needs {needed >> 20} MB. Make room.",
             code="scratch_full",
         )
-    return scratch
 
 
 def store_outputs(deriver: Deriver, claim: Claim, row: Derivative, result: Result) -> list[dict[str, Any]]:

@@ -53,8 +53,11 @@ class Context(Protocol):
     subject: Subject
     variant: str
     parameters: Mapping[str, Any]
-    scratch: Path
-    """An empty folder of this run; removed afterwards, whatever happens."""
+
+    @property
+    def scratch(self) -> Path:
+        """An empty folder of this run; removed afterwards, whatever happens."""
+        ...
 
     def source_path(self) -> Path:
         """The original as a file on this machine (the store's own file, or one copy in scratch)."""
