@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,8 @@ NAMES = ("weights", "starvation", "overhead", "ingest", "upload")
 
 def main() -> int:
     asked = parse(sys.argv[1:])
+    # Told to stop, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     servers = start_for_tests()
     folder = Path(tempfile.mkdtemp(prefix="alcoves-bench-"))
     try:
