@@ -24,7 +24,10 @@ pulse: dict[str, float] = {}
 
 
 class Slots:
-    """How many tasks of each lane may run at once in this worker. Empty (in publishers): no limits."""
+    """How many tasks of each lane may run at once in this worker. Empty (in publishers): no limits.
+
+    Maintenance takes any idle slot but the last one, in the worker of all lanes and in that of a single lane.
+    """
 
     def __init__(self) -> None:
         self.total = 0
@@ -41,10 +44,11 @@ class Slots:
         lanes: set[Lane] = {"interactive"}
         if slow < self.total - 1 or not self.caps:
             lanes |= {
-                lane
-                for lane in ("standard", "heavy", "maintenance")
-                if running[lane] < self.caps.get(lane, self.total)
+                lane for lane in ("standard", "heavy") if running[lane] < self.caps.get(lane, self.total)
             }
+        room = max(1, self.total - 1)
+        if running["maintenance"] < room and (slow < room or not self.caps):
+            lanes.add("maintenance")
         return frozenset(lanes)
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps, signals
@@ -34,13 +35,15 @@ NICE: dict[Lane, int] = {"interactive": 0, "standard": 5, "heavy": 10, "maintena
 class Loop(threading.Thread):
     """Does `work` every `seconds` until the process ends. A failure is told and does not end it."""
 
-    def __init__(self, name: str, seconds: float, work: Any) -> None:
+    def __init__(self, name: str, seconds: float, work: Callable[[], None], *, at_once: bool = False) -> None:
         super().__init__(name=name, daemon=True)
-        self.seconds, self.work = seconds, work
+        self.seconds, self.work, self.first = seconds, work, 0.0 if at_once else seconds
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        while not self.stopped.wait(self.seconds):
+        pause = self.first
+        while not self.stopped.wait(pause):
+            pause = self.seconds
             try:
                 self.work()
             except DatabaseError as error:
@@ -50,12 +53,22 @@ class Loop(threading.Thread):
                 logger.exception("%s failed; it goes on", self.name)
 
 
-def round_of_reconciling() -> None:
-    try:
-        reconcile.reconcile()
-        reconcile.sweep_scratch()
-    finally:
-        connection.close_if_unusable_or_obsolete()
+class Reconciling:
+    """Rounds of media.reconcile. After one that found Postgres away, the next only hands out messages."""
+
+    def __init__(self) -> None:
+        self.was_away = False
+
+    def __call__(self) -> None:
+        try:
+            reconcile.reconcile(rescue=not self.was_away)
+            reconcile.sweep_scratch()
+            self.was_away = False
+        except DatabaseError:
+            self.was_away = True
+            raise
+        finally:
+            connection.close_if_unusable_or_obsolete()
 
 
 class Beside(bootsteps.StartStopStep):
@@ -73,7 +86,7 @@ class Beside(bootsteps.StartStopStep):
         if self.loops:
             return  # Reconnected: the threads are still there.
         self.loops = [
-            Loop("reconciler", settings.RECONCILE_SECONDS, round_of_reconciling),
+            Loop("reconciler", settings.RECONCILE_SECONDS, Reconciling(), at_once=True),
             Loop("watchdog", 5.0, watch),
         ]
         for loop in self.loops:

@@ -49,9 +49,9 @@ def publish(pairs: Iterable[tuple[UUID, str]], *, force: bool = False) -> int:
     for queue, keys in by_queue.items():
         try:
             with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for key in keys:
-                    sent += send(producer, key, queue, force=force)
-            ledger.mark_published(keys)
+                told = [key for key in keys if send(producer, key, queue, force=force)]
+            ledger.mark_published(told)
+            sent += len(told)
         except (OperationalError, redis.RedisError, OSError) as error:
             logger.warning(
                 "%d rows of %s wait for the reconciler: the broker is away (%s)", len(keys), queue, error
@@ -59,14 +59,14 @@ def publish(pairs: Iterable[tuple[UUID, str]], *, force: bool = False) -> int:
     return sent
 
 
-def send(producer: Any, key: UUID, queue: str, *, force: bool) -> int:
+def send(producer: Any, key: UUID, queue: str, *, force: bool) -> bool:
     """One message with the limits of its queue, unless the queue de-duplicates and a twin is on its way."""
     about = BY_NAME[queue]
     headers = {}
     if about.dedup:
         token = locks.acquire(redis_client(), str(key), about.dedup, force=force)
         if token is None:
-            return 0
+            return False
         headers["twin_token"] = token
     try:
         current_app.send_task(
@@ -83,7 +83,7 @@ def send(producer: Any, key: UUID, queue: str, *, force: bool) -> int:
     except BaseException:
         release_twin(str(key), headers.get("twin_token"))
         raise
-    return 1
+    return True
 
 
 def release_twin(key: str, token: str | None) -> None:

@@ -38,6 +38,10 @@ class Taken:
     offset: str | None
 
 
+FIRST_YEAR, LAST_YEAR = 1826, 2199
+"""From the first photograph there is to a clock that is merely wrong. Some others no database can keep."""
+
+
 @dataclass(frozen=True, slots=True)
 class Camera:
     make: str | None = None
@@ -67,6 +71,8 @@ def date_of(value: str | None, fraction: str | None) -> datetime | None:
         return None
     digits = (fraction or "").strip()
     micro = int(digits[:6].ljust(6, "0")) if digits.isascii() and digits.isdigit() else 0
+    if not FIRST_YEAR <= int(found[1]) <= LAST_YEAR:
+        return None
     try:
         return datetime(*map(int, found.groups()), microsecond=micro)  # type: ignore[misc,arg-type] # noqa: DTZ001 - The zone comes from another tag.
     except ValueError:

@@ -41,7 +41,7 @@ RENEW = """
 UPDATE media_derivative SET
     lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
     progress = %(progress)s, eta_seconds = %(eta)s, updated_at = clock_timestamp()
-WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing' AND lease_expires_at >= clock_timestamp()
+WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing'
 """
 
 RESCUE = f"""
@@ -85,7 +85,10 @@ def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | N
 
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
-    """Keep the lease and tell the progress; False when the row is ours no more."""
+    """Keep the lease and tell the progress; False when the row is ours no more.
+
+    A lease that ran out while nobody could renew it (Postgres was away) is kept too, unless it was taken.
+    """
     values: dict[str, Any] = {
         "id": claim.id,
         "fence": claim.fence,

@@ -35,12 +35,16 @@ class Round:
     resent: int = 0
 
 
-def reconcile() -> Round | None:
-    """One round, or None when another worker is at it."""
+def reconcile(*, rescue: bool = True) -> Round | None:
+    """One round, or None when another worker is at it.
+
+    Without `rescue` leases that ran out are left alone: after an outage of Postgres every lease has, and their
+    workers live and need a moment to renew them.
+    """
     with alone() as free:
         if not free:
             return None
-        moved = ledger.rescue()
+        moved = ledger.rescue() if rescue and settled() else []
         resent = resend()
     quarantined = sum(status == "failed" for _, status in moved)
     result = Round(len(moved) - quarantined, quarantined, resent)
@@ -49,6 +53,13 @@ def reconcile() -> Round | None:
     if moved or resent:
         logger.info("reconciled: %s", result)
     return result
+
+
+def settled() -> bool:
+    """Whether Postgres has been up for longer than a lease, so that a lease that ran out tells of a dead worker."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp() - pg_postmaster_start_time()")
+        return bool(cursor.fetchone()[0].total_seconds() > settings.LEASE_SECONDS)
 
 
 @contextmanager

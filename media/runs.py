@@ -14,7 +14,7 @@ from uuid import UUID
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from alcoves import metrics
 from media import blobs, dispatch, heartbeat, ledger, pipeline
@@ -39,6 +39,7 @@ from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 LONGEST_DELAY = 3600.0
+LONGEST_DEFERRAL = 30.0
 
 
 def owner() -> str:
@@ -225,7 +226,9 @@ def understood(error: Exception) -> MediaError:
         return InfrastructureError(str(error), code=error.code)
     if isinstance(error, SoftTimeLimitExceeded):
         return TimedOutError("This took longer than its limit and was stopped.")
-    if isinstance(error, (OperationalError, InterfaceError, DatabaseError, MemoryError)):
+    if isinstance(error, MemoryError):
+        return TransientError("This file needs more memory than there is.", code="out_of_memory")
+    if isinstance(error, (OperationalError, InterfaceError)):
         return InfrastructureError(
             "The database or the machine was not able to go on; it is tried again.", detail=str(error)
         )
@@ -243,7 +246,10 @@ def settle(claim: Claim, row: Derivative, error: MediaError) -> str:
     """The policy: permanent ends it, infrastructure waits for free, everything else costs an attempt."""
     told = {"code": error.code, "message": error.message, "detail": error.detail}
     if isinstance(error, InfrastructureError):
-        ledger.try_later(claim, delay_seconds=backoff(claim.deferrals), burn=False, **told)
+        # Not doubled: the house is mended from one moment to the next, and then every row is due again soon.
+        ledger.try_later(
+            claim, delay_seconds=min(LONGEST_DEFERRAL, settings.RETRY_SECONDS), burn=False, **told
+        )
         logger.warning("%s %s deferred: %s", row.deriver, claim.id, error.message)
         return "deferred"
     attempts = get_deriver(row.deriver).max_attempts

@@ -99,6 +99,10 @@ class FussyDeriver(BaseDeriver):
                 raise InfrastructureError("The disk is full. Make room.", code="scratch_full")
             case "crash":
                 raise ZeroDivisionError("a fault in the program")
+            case "nul":
+                return Ready(facts={"title": "a\0b"})
+            case "memory":
+                raise MemoryError
             case "unneeded":
                 return NotNeeded("fine_as_it_is")
         return Ready(facts={"mood": "good"})

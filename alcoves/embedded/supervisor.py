@@ -53,7 +53,7 @@ class Part:
     """How often it may end before it was ever ready."""
     alive: Probe | None = None
     """Asked again and again once it is ready; a part that stops answering is killed and started again."""
-    alive_every: float = 10.0
+    alive_every: float = 5.0
     alive_misses: int = 3
 
 

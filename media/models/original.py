@@ -1,7 +1,7 @@
 """The uploaded bytes: what they are, where they lie and what the metadata said about them. Immutable."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import IntegrityError, models, transaction
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from media.models.file import File
 
 KINDS = ("image", "video", "audio", "other")
+EARLIEST, LATEST = datetime(1826, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""From the first photograph there is to a clock that is merely wrong."""
+
+
+def plausible(moment: str | None) -> datetime | None:
+    """A time that can be true and that Postgres and Python can both keep, else None."""
+    taken = datetime.fromisoformat(moment) if moment else None
+    return taken if taken is not None and EARLIEST <= taken < LATEST else None
 
 
 class OriginalQuerySet(models.QuerySet["Original"]):
@@ -62,6 +70,10 @@ class Original(Row):
             ),
             models.CheckConstraint(condition=Q(size__gte=0), name="original_size_not_negative"),
             models.CheckConstraint(condition=Q(kind__in=KINDS), name="original_kind_known"),
+            models.CheckConstraint(
+                condition=Q(captured_at__isnull=True) | Q(captured_at__gte=EARLIEST, captured_at__lt=LATEST),
+                name="original_captured_at_plausible",
+            ),
         )
         indexes = (models.Index(fields=["library", "kind"], name="original_library_kind"),)
 
@@ -89,8 +101,7 @@ class Original(Row):
         self.width = facts.get("width")
         self.height = facts.get("height")
         self.duration = facts.get("duration")
-        taken = facts.get("taken_at")
-        self.captured_at = datetime.fromisoformat(taken) if taken else None
+        self.captured_at = plausible(facts.get("taken_at"))
         self.save(
             update_fields=[
                 "probe",

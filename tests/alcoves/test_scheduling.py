@@ -68,7 +68,7 @@ def test_the_order_is_drawn_in_proportion_to_the_weights() -> None:
 
 def open_lanes(running: dict[Lane, int], total: int = 4) -> set[str]:
     made = Slots()
-    made.set(total, {"standard": 2, "heavy": 1, "maintenance": 2})
+    made.set(total, {"standard": 2, "heavy": 1})
     return set(made.open_lanes(Counter(running)) or LANES)
 
 
@@ -78,6 +78,8 @@ def test_interactive_work_always_finds_a_slot() -> None:
     assert open_lanes({"standard": 2}) == {"interactive", "heavy", "maintenance"}
     assert open_lanes({"standard": 2, "heavy": 1}) == {"interactive"}
     assert open_lanes({"maintenance": 2, "heavy": 1}) == {"interactive"}
+    assert open_lanes({"maintenance": 2}) == set(LANES)
+    assert open_lanes({"maintenance": 3}) == {"interactive"}
     assert open_lanes({"interactive": 3}) == set(LANES)
 
 
@@ -85,6 +87,8 @@ def test_a_worker_of_one_lane_fills_all_its_slots() -> None:
     made = Slots()
     made.set(2, {})
     assert "heavy" in (made.open_lanes(Counter({"heavy": 1})) or ())
+    assert "maintenance" in (made.open_lanes(Counter({"interactive": 1})) or ())
+    assert "maintenance" not in (made.open_lanes(Counter({"maintenance": 1})) or ())  # One slot stays.
 
 
 class Taken:
@@ -98,7 +102,7 @@ class Taken:
 def busy_with_heavy() -> Any:
     request = Taken()
     worker_state.reserved_requests.add(request)
-    slots.set(4, {"standard": 2, "heavy": 1, "maintenance": 2})
+    slots.set(4, {"standard": 2, "heavy": 1})
     yield request
     slots.set(0, {})
     worker_state.reserved_requests.discard(request)

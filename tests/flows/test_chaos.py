@@ -2,16 +2,19 @@
 
 import os
 import signal
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from alcoves.accounts.models import User
-from media import dispatch
+from media import blobs, dispatch
 from media.libraries import create_library
-from media.models import Derivative, File, Library
+from media.models import Derivative, File, Library, Original, UnnamedBlob
 from storage.registry import get_store
 from tests import servers
 from tests.derivers import TABLE
@@ -59,11 +62,14 @@ def all_ready() -> bool:
 
 
 def each_named_once() -> None:
-    """Every named output is there, and after a sweep nothing else is but the originals."""
-    named = {output["key"] for row in Derivative.objects.all() for output in row.outputs}
+    """Every named blob is there with its size, and after a sweep nothing else is: nothing lost, nothing twice."""
+    UnnamedBlob.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    blobs.sweep()
+    named = {output["key"]: output["size"] for row in Derivative.objects.all() for output in row.outputs}
     assert named
-    stored = {stat.key for stat in get_store("files").iterate()}
-    assert named <= stored
+    originals = {original.key: original.size for original in Original.objects.all()}
+    assert {stat.key: stat.size for stat in get_store("files").iterate()} == {**named, **originals}
+    assert not UnnamedBlob.objects.exists()
 
 
 def test_every_file_is_made_once(home: Library, folder: Path, settings: Any) -> None:
@@ -98,6 +104,30 @@ def test_a_killed_worker_is_replaced_by_the_next(home: Library, folder: Path, se
     go(folder)
     with running_worker(folder):
         wait_until(all_ready, 30)
+    each_named_once()
+
+
+def test_with_the_real_times_every_row_is_taken_up_within_a_minute(
+    home: Library, folder: Path, settings: Any
+) -> None:
+    """The lease, round and time-out that people run with: a worker and Redis are lost together, another one comes."""
+    only(settings, "slow")
+    real = {
+        "ALCOVES_LEASE_SECONDS": str(settings.LEASE_SECONDS),
+        "ALCOVES_RECONCILE_SECONDS": str(settings.RECONCILE_SECONDS),
+        "ALCOVES_VISIBILITY_TIMEOUT": str(settings.VISIBILITY_TIMEOUT),
+    }
+    with running_worker(folder, **real) as worker:
+        put(home, 4)
+        wait_until(lambda: len(starts(folder)) >= 2)
+        worker.kill_all()
+    dispatch.redis_client().flushall()
+    go(folder)
+    with running_worker(folder, **real):
+        began = time.monotonic()
+        wait_until(all_ready, 60, "every row to be taken up again")
+        print(f"taken up after {time.monotonic() - began:.1f} s")
+    assert (settings.LEASE_SECONDS, settings.RECONCILE_SECONDS) == (20, 15)
     each_named_once()
 
 

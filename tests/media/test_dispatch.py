@@ -88,6 +88,20 @@ def test_a_broker_that_is_away_costs_the_upload_nothing(library: Library, settin
         dispatch.redis_client.cache_clear()
 
 
+def test_after_an_outage_of_postgres_leases_get_a_moment(db: None, library: Library, settings: Any) -> None:
+    """Every lease has run out by then, and no worker has crashed."""
+    settings.DERIVERS = {"echo": TABLE["echo"]}
+    settings.LEASE_SECONDS = 0.001
+    take_in(library, PNG, "a.png")
+    row = Derivative.objects.get()
+    assert ledger.claim(row.pk, owner="w", lease_seconds=-1) is not None
+    assert reconcile.reconcile(rescue=False) == reconcile.Round()
+    settings.LEASE_SECONDS = 1e9  # Postgres has not been up for that long.
+    assert reconcile.reconcile() == reconcile.Round()
+    settings.LEASE_SECONDS = 0.001
+    assert reconcile.reconcile() == reconcile.Round(rescued=1, resent=1)
+
+
 def test_scratch_of_dead_runs_is_swept_and_of_live_ones_kept(
     db: None, library: Library, settings: Any
 ) -> None:

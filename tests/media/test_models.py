@@ -1,6 +1,7 @@
 """What the database itself refuses, whoever writes to it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,7 +44,15 @@ def checked(write: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"sha256": "AB" * 32}, {"sha256": "ab"}, {"sha256": ""}, {"size": -1}, {"kind": "song"}],
+    [
+        {"sha256": "AB" * 32},
+        {"sha256": "ab"},
+        {"sha256": ""},
+        {"size": -1},
+        {"kind": "song"},
+        {"captured_at": datetime(1, 1, 1, tzinfo=UTC)},
+        {"captured_at": datetime(9999, 12, 31, tzinfo=UTC)},
+    ],
 )
 def test_an_original_is_refused(library: Library, fields: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):

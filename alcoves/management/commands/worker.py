@@ -28,6 +28,10 @@ class Command(BaseCommand):
             raise CommandError(
                 "ALCOVES_MODE is server, so nothing is worked on here. Set it to worker or all."
             )
+        if options["concurrency"] is not None and options["concurrency"] < (1 if options["lane"] else 2):
+            raise CommandError(
+                "--concurrency is at least 2, so that quick work finds a slot (1 with --lane)."
+            )
         if options["lanes"]:
             sys.exit(lanes.run(parse_lanes(options["lanes"])))
         # Celery's side of a worker is heavy, and only this branch needs it.
