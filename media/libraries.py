@@ -20,7 +20,7 @@ def create_library(owner: Any, name: str, **fields: Any) -> Library:
 
 
 def set_member(library: Library, user: Any, role: str) -> Membership:
-    """Let somebody in, or change what they may do. The owner stays the owner."""
+    """Let somebody in, or change what they may do, which ends old links too. The owner stays the owner."""
     if role == Role.OWNER:
         raise ConflictError("A library has one owner already.")
     with transaction.atomic():
@@ -32,7 +32,22 @@ def set_member(library: Library, user: Any, role: str) -> Membership:
         if not created and member.role != role:
             member.role = role
             member.save(update_fields=["role", "updated_at"])
+            turn_epoch(library)
     return member
+
+
+def set_owner(library: Library, user: Any) -> None:
+    """Hand the library over, or give it an owner where it has none. Who owned it before stays as an admin."""
+    with transaction.atomic():
+        members = Membership.objects.filter(library=library)
+        before = members.select_for_update().filter(role=Role.OWNER).first()
+        if before is not None and before.user_id == user.pk:
+            return
+        if before is not None:
+            before.role = Role.ADMIN
+            before.save(update_fields=["role", "updated_at"])
+        Membership.objects.update_or_create(library=library, user=user, defaults={"role": Role.OWNER})
+        turn_epoch(library)
 
 
 def remove_member(library: Library, user_id: UUID) -> None:
@@ -42,7 +57,12 @@ def remove_member(library: Library, user_id: UUID) -> None:
         if member.role == Role.OWNER:
             raise ConflictError("The owner cannot be removed.")
         member.delete()
-        Library.objects.filter(pk=library.pk).update(membership_epoch=F("membership_epoch") + 1)
+        turn_epoch(library)
+
+
+def turn_epoch(library: Library) -> None:
+    """What was signed for the members of before is worth nothing now."""
+    Library.objects.filter(pk=library.pk).update(membership_epoch=F("membership_epoch") + 1)
 
 
 def require_write(member: Membership) -> None:

@@ -1,17 +1,65 @@
-"""Libraries and their members."""
+"""Libraries and their members. Members are changed through `media.libraries` here too, so its rules hold."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from media import libraries
 from media.admin.paging import BigTable, listing
 from media.models import File, Library, Membership
+from media.models.library import Role
+
+
+class MemberForm(ModelForm[Membership]):
+    """One member. That there is one owner is seen over all rows together, so no row is asked alone."""
+
+    def validate_constraints(self) -> None:
+        """Left to the formset, which also finds a user who is named twice."""
+
+
+class MembersFormSet(BaseInlineFormSet[Membership, Library, ModelForm[Membership]]):
+    """All members of a library at once."""
+
+    def wanted(self) -> dict[UUID, str]:
+        """Who shall be a member, and as what."""
+        kept = [form for form in self.forms if form not in self.deleted_forms]
+        return {form.instance.user_id: form.instance.role for form in kept if form.cleaned_data.get("user")}
+
+    def clean(self) -> None:
+        super().clean()
+        if not any(self.errors) and list(self.wanted().values()).count(Role.OWNER) != 1:
+            raise ValidationError(
+                "A library has exactly one owner. Give that role to one member, and to no other."
+            )
+
+    def settle(self) -> None:
+        """Make it so, in one transaction. Members who came in since the page was opened are left alone."""
+        library, wanted = self.instance, self.wanted()
+        shown = {form.initial["user"] for form in self.initial_forms}
+        gone = Membership.objects.filter(library=library, user_id__in=shown - wanted.keys())
+        users = get_user_model().objects.in_bulk(wanted)
+        with transaction.atomic():
+            libraries.set_owner(
+                library, next(users[key] for key, role in wanted.items() if role == Role.OWNER)
+            )
+            for user_id in list(gone.values_list("user_id", flat=True)):
+                libraries.remove_member(library, user_id)
+            for key, role in wanted.items():
+                if role != Role.OWNER:
+                    libraries.set_member(library, users[key], role)
 
 
 class MembersInline(admin.TabularInline[Membership, Library]):
     model = Membership
+    form = MemberForm
+    formset = MembersFormSet
     extra = 0
     autocomplete_fields = ("user",)
     fields = ("user", "role", "created_at")
@@ -38,6 +86,14 @@ class LibraryAdmin(BigTable):
     @admin.display(description="files")
     def files(self, row: Library) -> SafeString:
         return listing(File, "Show files", library__id__exact=row.pk)
+
+    def save_formset(
+        self, request: HttpRequest, form: Any, formset: BaseInlineFormSet[Any, Any, Any], change: Any
+    ) -> None:
+        """The formset only notes what changed, for the log; the rules of membership do the writing."""
+        formset.save(commit=False)
+        if isinstance(formset, MembersFormSet) and formset.has_changed():
+            formset.settle()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only an empty one, and not in bulk: deleting a library must never leave bytes without a name."""

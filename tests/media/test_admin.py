@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -107,8 +108,6 @@ def test_reprocess_and_cancel_with_counts(root: Client, file: File) -> None:
 
 
 def test_staff_who_may_only_look_cannot_reprocess(file: File, client: Client) -> None:
-    from django.contrib.auth.models import Permission
-
     looker = User.objects.create_user("looker@example.org", is_staff=True)
     looker.user_permissions.add(Permission.objects.get(codename="view_derivative"))
     client.force_login(looker)
@@ -169,25 +168,94 @@ def test_a_user_is_made_by_address(root: Client) -> None:
     assert b"already exists" in twice.content
 
 
-def test_members_are_changed_in_the_library(root: Client, library: Library, charlie: User) -> None:
-    members = list(Membership.objects.filter(library=library).order_by("created_at"))
+def members_form(library: Library, *changes: dict[str, object]) -> dict[str, object]:
+    """The page's form as it stands, with a change for each member in the order they came; more are new ones."""
+    members: list[Membership | None] = list(Membership.objects.filter(library=library).order_by("created_at"))
+    before = len(members)
+    members += [None] * (len(changes) - before)
     form: dict[str, object] = {
-        "name": "Family",
-        "memberships-TOTAL_FORMS": 3,
-        "memberships-INITIAL_FORMS": 2,
-        "memberships-2-library": str(library.pk),
-        "memberships-2-user": str(charlie.pk),
-        "memberships-2-role": "viewer",
+        "name": library.name,
+        "memberships-TOTAL_FORMS": len(members),
+        "memberships-INITIAL_FORMS": before,
     }
     for number, member in enumerate(members):
-        form |= {
-            f"memberships-{number}-id": str(member.pk),
-            f"memberships-{number}-library": str(library.pk),
-            f"memberships-{number}-user": str(member.user_id),
-            f"memberships-{number}-role": member.role,
-        }
+        row = {"id": member.pk, "user": member.user_id, "role": member.role} if member else {}
+        row |= {"library": library.pk, **(changes[number] if number < len(changes) else {})}
+        form |= {f"memberships-{number}-{name}": str(value) for name, value in row.items()}
+    return form
+
+
+def roles(library: Library) -> dict[str, str]:
+    return dict(Membership.objects.filter(library=library).values_list("user__name", "role"))
+
+
+def test_members_are_changed_in_the_library(root: Client, library: Library, charlie: User) -> None:
+    form = members_form(library, {}, {"role": "admin"}, {"user": charlie.pk, "role": "viewer"})
     assert root.post(page(Library, "change", library.pk), form).status_code == 302
-    assert Membership.objects.get(user=charlie).role == "viewer"
+    assert roles(library) == {"Alice": "owner", "Bob": "admin", "Charlie": "viewer"}
+
+
+@pytest.mark.parametrize(
+    "changes", [[{"role": "viewer"}], [{"DELETE": "on"}], [{}, {"role": "owner"}]], ids=str
+)
+def test_a_library_keeps_exactly_one_owner(
+    root: Client, library: Library, changes: list[dict[str, object]]
+) -> None:
+    answer = root.post(page(Library, "change", library.pk), members_form(library, *changes))
+    assert answer.status_code == 200
+    assert "A library has exactly one owner." in answer.content.decode()
+    assert roles(library) == {"Alice": "owner", "Bob": "viewer"}
+
+
+def test_who_is_shut_out_by_the_console_loses_old_links_too(root: Client, library: Library) -> None:
+    before = library.membership_epoch
+    form = members_form(library, {}, {"DELETE": "on"})
+    assert root.post(page(Library, "change", library.pk), form).status_code == 302
+    assert roles(library) == {"Alice": "owner"}
+    library.refresh_from_db()
+    assert library.membership_epoch == before + 1
+
+
+def test_a_row_given_to_somebody_else_shuts_the_first_out(
+    root: Client, library: Library, charlie: User
+) -> None:
+    form = members_form(library, {}, {"user": charlie.pk})
+    assert root.post(page(Library, "change", library.pk), form).status_code == 302
+    assert roles(library) == {"Alice": "owner", "Charlie": "viewer"}
+    assert Library.objects.get(pk=library.pk).membership_epoch > library.membership_epoch
+
+
+def test_a_library_is_handed_over(root: Client, library: Library) -> None:
+    form = members_form(library, {"role": "viewer"}, {"role": "owner"})
+    assert root.post(page(Library, "change", library.pk), form).status_code == 302
+    assert roles(library) == {"Alice": "viewer", "Bob": "owner"}
+    assert Library.objects.get(pk=library.pk).membership_epoch > library.membership_epoch
+
+
+def test_a_new_library_needs_its_owner(root: Client, charlie: User) -> None:
+    blank = {"name": "New", "memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+    assert b"exactly one owner" in root.post(page(Library, "add"), blank).content
+    owner = {"memberships-TOTAL_FORMS": 1, "memberships-0-user": charlie.pk, "memberships-0-role": "owner"}
+    assert root.post(page(Library, "add"), {**blank, **owner}).status_code == 302
+    assert roles(Library.objects.get()) == {"Charlie": "owner"}
+
+
+def test_staff_who_may_only_add_members_change_none(client: Client, library: Library, charlie: User) -> None:
+    clerk = User.objects.create_user("clerk@example.org", is_staff=True)
+    may = ("change_library", "view_membership", "add_membership")
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=may))
+    client.force_login(clerk)
+    form = members_form(library, {"role": "viewer"}, {"role": "admin"}, {"user": charlie.pk})
+    form["memberships-2-role"] = "viewer"
+    assert client.post(page(Library, "change", library.pk), form).status_code == 302
+    assert roles(library) == {"Alice": "owner", "Bob": "viewer", "Charlie": "viewer"}
+
+
+def test_somebody_named_twice_is_refused(root: Client, library: Library, bob: User) -> None:
+    form = members_form(library, {}, {}, {"user": bob.pk, "role": "admin"})
+    answer = root.post(page(Library, "change", library.pk), form)
+    assert (answer.status_code, b"duplicate" in answer.content) == (200, True)
+    assert roles(library) == {"Alice": "owner", "Bob": "viewer"}
 
 
 def test_the_admin_has_no_second_login_page(client: Client, db: None) -> None:
