@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from media import blobs, dispatch
+from media import blobs, dispatch, ledger
 from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, UnnamedBlob
 from storage.registry import get_store
@@ -191,6 +191,26 @@ def test_a_stopping_worker_gives_its_runs_back_at_no_cost(home: Library, folder:
     go(folder)
     with running_worker(folder):
         wait_until(all_ready, 30)
+
+
+def test_a_cancelled_run_stops_and_its_slot_goes_to_the_next(
+    home: Library, folder: Path, settings: Any
+) -> None:
+    only(settings, "slow")
+    with running_worker(folder):
+        put(home, 3)
+        wait_until(lambda: len(starts(folder)) == 2)  # As many as the standard lane may run.
+        running = Derivative.objects.filter(status="processing")
+        assert (
+            ledger.cancel(Derivative.objects.filter(pk__in=list(running.values_list("pk", flat=True)))) == 2
+        )
+        wait_until(lambda: len(starts(folder)) == 3)
+        go(folder)
+        wait_until(lambda: sorted(statuses()) == ["failed", "failed", "ready"])
+    assert set(Derivative.objects.filter(status="failed").values_list("error_code", flat=True)) == {
+        "cancelled"
+    }
+    each_named_once()
 
 
 def test_a_poison_file_is_set_aside_and_the_others_go_on(home: Library, folder: Path, settings: Any) -> None:

@@ -1,11 +1,13 @@
 """Every way in ends in `intake.admit`: sharing, isolation, quota, and deleting that never takes too much."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from alcoves.accounts.models import User
 from media import blobs, intake, trash
@@ -15,7 +17,7 @@ from media.models import Derivative, File, Library, Original, UnnamedBlob, uuid7
 from media.sniffing import sniff
 from storage.registry import get_store
 from tests.derivers import TABLE
-from tests.ingesting import put_bytes, take_in
+from tests.ingesting import put_bytes, run_queued, take_in
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,47 @@ def test_many_threads_upload_and_purge_the_same_bytes(settings: Any) -> None:
     original = Original.objects.get()
     assert get_store("files").stat(original.key).size == len(PNG)
     assert [stat.key for stat in get_store("files").iterate()] == [original.key]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_late_hashes_and_purges_at_once(settings: Any) -> None:
+    """Finishing, merging and purging lock the original first: no deadlock, and every blob has its row."""
+    settings.DERIVERS = {"echo": TABLE["echo"], "hash": "media.derivers.hash.HashDeriver"}
+    settings.SWEEP_GRACE_SECONDS = 0
+    settings.RETRY_SECONDS = 0
+    library = create_library(User.objects.create_user("owner@example.org", "owner-password"), "Busy")
+    errors: list[Exception] = []
+    barrier = threading.Barrier(6)
+
+    def work(number: int) -> None:
+        try:
+            barrier.wait()
+            for turn in range(10):
+                content = PNG + bytes([turn % 3])
+                file = take_in(library, content, f"{number}-{turn}", hashed=bool(number % 2)).file
+                run_queued(3)
+                if (number + turn) % 2:
+                    trash.purge(library, [file.pk])
+        except Exception as error:  # noqa: BLE001  The thread hands it to the test.
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    run_queued(1000)
+    assert not Derivative.objects.exclude(status="ready").exists()
+    assert Original.objects.filter(files__isnull=True).count() == 0
+    assert Original.objects.count() == 3
+    UnnamedBlob.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    blobs.sweep()
+    named = {original.key for original in Original.objects.all()}
+    named |= {output["key"] for row in Derivative.objects.all() for output in row.outputs}
+    assert {stat.key for stat in get_store("files").iterate()} == named
 
 
 def test_bytes_hashed_late_merge_into_the_known_original(library: Library, settings: Any) -> None:
