@@ -4,6 +4,7 @@ A claim is one compare-and-set UPDATE that raises the fence; whoever holds the n
 request has not been overtaken, may finish. All times are the database's own clock.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,10 +18,13 @@ from django.db.models.functions import Now
 from media.errors import RunAbandonedError
 from media.models import Derivative
 from media.models.derivative import LOST_CLAIMS_LIMIT
+from media.subject import Subject
 
 WANTED = (
     """EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL)"""
 )
+
+SWITCH_COLUMNS = ("faces", "objects", "audio_events", "transcripts", "sharing")
 
 CLAIM = f"""
 UPDATE media_derivative d SET
@@ -29,12 +33,15 @@ UPDATE media_derivative d SET
     lease_owner = %(owner)s, lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
     started_at = clock_timestamp(), finished_at = NULL, progress = 0, eta_seconds = NULL, not_before = NULL,
     updated_at = clock_timestamp()
-WHERE d.id = %(id)s AND {WANTED}
+FROM media_original o JOIN media_library l ON l.id = o.library_id
+WHERE d.id = %(id)s AND o.id = d.original_id AND {WANTED}
   AND (d.status = 'queued' AND (d.not_before IS NULL OR d.not_before <= clock_timestamp())
        OR d.status = 'processing' AND d.lease_expires_at < clock_timestamp()
           AND d.lost_claims + 1 < {LOST_CLAIMS_LIMIT})
-RETURNING d.original_id, d.fence, d.claimed_version, d.attempts, d.deferrals,
-          extract(epoch FROM d.started_at - d.queued_at)
+RETURNING d.fence, d.claimed_version, d.attempts, d.deferrals, extract(epoch FROM d.started_at - d.queued_at),
+          d.deriver, d.variant, d.parameters, d.queue,
+          o.id, o.library_id, o.key, o.size, o.mime, o.kind, o.probe, o.sha256 IS NOT NULL,
+          {", ".join(f"l.{name}" for name in SWITCH_COLUMNS)}
 """  # noqa: S608  Only constants of this module are put in.
 
 RENEW = """
@@ -62,15 +69,25 @@ RETURNING d.id, d.status
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run one derivative once. `waited` is seconds between the request and this start."""
+    """The right to run one derivative once, and all that the run needs to know, from one query.
+
+    `waited` is seconds between the request and this start.
+    """
 
     id: UUID
-    original_id: UUID
     fence: int
     version: int
     attempts: int
     deferrals: int
     waited: float
+    deriver: str
+    variant: str
+    parameters: Mapping[str, Any]
+    queue: str
+    original_id: UUID
+    library_id: UUID
+    key: str
+    subject: Subject
 
 
 def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
@@ -78,10 +95,30 @@ def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | N
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"id": derivative_id, "owner": owner[:128], "lease": lease_seconds})
         row = cursor.fetchone()
-    if row is None:
-        return None
-    original_id, fence, version, attempts, deferrals, waited = row
-    return Claim(derivative_id, original_id, fence, version, attempts, deferrals, float(waited))
+    return None if row is None else read_claim(derivative_id, row)
+
+
+def read_claim(derivative_id: UUID, row: Sequence[Any]) -> Claim:
+    """The columns that CLAIM returns, in their order. Django hands JSON out as text here."""
+    fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue = row[:9]
+    original_id, library_id, key, size, mime, kind, probe, hashed = row[9:17]
+    on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[17:], strict=True) if value)
+    return Claim(
+        id=derivative_id,
+        fence=fence,
+        version=version,
+        attempts=attempts,
+        deferrals=deferrals,
+        waited=float(waited),
+        deriver=deriver,
+        variant=variant,
+        parameters=json.loads(parameters),
+        queue=queue,
+        original_id=original_id,
+        library_id=library_id,
+        key=key,
+        subject=Subject(kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed),
+    )
 
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:

@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +29,8 @@ from media.errors import (
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
-from media.models import Derivative, Original, UnnamedBlob
+from media.models import Original, UnnamedBlob
 from media.models.blob import FILES
-from media.subject import Subject
 from storage.base import CHUNK_SIZE
 from storage.errors import BlobNotFoundError, StoreError
 from storage.registry import get_store
@@ -49,13 +47,11 @@ def owner() -> str:
 class RunContext:
     """What a deriver sees of its run; implements `media.derivers.base.Context`."""
 
-    def __init__(self, row: Derivative, subject: Subject, claim: Claim, pulse: Pulse) -> None:
-        self.subject = subject
-        self.variant = row.variant
-        self.parameters: Mapping[str, Any] = row.parameters
+    def __init__(self, claim: Claim, pulse: Pulse) -> None:
+        self.subject = claim.subject
+        self.variant = claim.variant
+        self.parameters = claim.parameters
         self._claim = claim
-        self._key = row.original.key
-        self._size = row.original.size
         self._pulse = pulse
 
     @cached_property
@@ -68,19 +64,19 @@ class RunContext:
     def source_path(self) -> Path:
         """The store's own file where there is one, else one copy in scratch, made when first asked for."""
         store = get_store(FILES)
-        path = store.local_path(self._key)
+        path = store.local_path(self._claim.key)
         if path is not None:
             return path
         copy = self.scratch / "source"
         if not copy.exists():
-            with store.open(self._key) as source, copy.open("wb") as target:
+            with store.open(self._claim.key) as source, copy.open("wb") as target:
                 while block := source.read(CHUNK_SIZE):
                     self.check()
                     target.write(block)
         return copy
 
     def open_source(self) -> AbstractContextManager[BinaryIO]:
-        return get_store(FILES).open(self._key)
+        return get_store(FILES).open(self._claim.key)
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
         self._pulse.tell(percent, eta_seconds)
@@ -98,47 +94,44 @@ def run(derivative_id: UUID) -> None:
     claim = ledger.claim(derivative_id, owner=owner(), lease_seconds=settings.LEASE_SECONDS)
     if claim is None:
         return
-    row = Derivative.objects.select_related("original__library").get(pk=claim.id)
-    metrics.QUEUE_WAIT.labels(queue=row.queue).observe(claim.waited)
+    metrics.QUEUE_WAIT.labels(queue=claim.queue).observe(claim.waited)
     began = time.monotonic()
     outcome = "abandoned"
     try:
-        outcome = attempt(claim, row)
+        outcome = attempt(claim)
     except RunAbandonedError:
-        logger.info("%s %s: given up, another run or a person took it over", row.deriver, claim.id)
+        logger.info("%s %s: given up, another run or a person took it over", claim.deriver, claim.id)
     except (SystemExit, KeyboardInterrupt):
         outcome = "released"
         ledger.release(claim)
         raise
     finally:
-        metrics.JOBS.labels(deriver=row.deriver, outcome=outcome).inc()
-        metrics.JOB_SECONDS.labels(deriver=row.deriver).observe(time.monotonic() - began)
+        metrics.JOBS.labels(deriver=claim.deriver, outcome=outcome).inc()
+        metrics.JOB_SECONDS.labels(deriver=claim.deriver).observe(time.monotonic() - began)
 
 
-def attempt(claim: Claim, row: Derivative) -> str:
+def attempt(claim: Claim) -> str:
     """One try, and what its failure means for the row. Returns the outcome's name."""
     try:
-        deriver = get_deriver(row.deriver)
-        result = make(deriver, claim, row)
-        return finish(deriver, claim, row, result)
+        deriver = get_deriver(claim.deriver)
+        return finish(deriver, claim, make(deriver, claim))
     except RunAbandonedError:
         raise
     except Exception as error:  # noqa: BLE001  Whatever a deriver raises ends on its row, never in the worker.
-        return settle(claim, row, understood(error))
+        return settle(claim, understood(error))
 
 
-def make(deriver: Deriver, claim: Claim, row: Derivative) -> tuple[Result, list[dict[str, Any]]]:
+def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
     """Run the deriver in a folder of its own and store what it made under new keys."""
-    subject = row.original.subject(row.original.library.switches())
-    if not deriver.accepts(subject):
+    if not deriver.accepts(claim.subject):
         return NotNeeded("not_accepted"), []
-    require_room(row.original.size)
+    require_room(claim.subject.size)
     try:
         with heartbeat.kept(claim) as pulse:
-            context = RunContext(row, subject, claim, pulse)
+            context = RunContext(claim, pulse)
             result = deriver.derive(context)
             context.check()
-            return result, store_outputs(deriver, claim, row, result)
+            return result, store_outputs(claim, result)
     finally:
         shutil.rmtree(scratch_path(claim), ignore_errors=True)
 
@@ -161,14 +154,16 @@ def require_room(source_size: int) -> None:
         )
 
 
-def store_outputs(deriver: Deriver, claim: Claim, row: Derivative, result: Result) -> list[dict[str, Any]]:
+def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
     """Each output under a key nobody has used, registered before its first byte is written."""
     if isinstance(result, NotNeeded) or not result.outputs:
         return []
-    original, store = row.original, get_store(FILES)
+    store = get_store(FILES)
     run_name = f"{claim.id.hex}-{claim.fence}"
     keys = {
-        output.name: blobs.output_key(original.library_id, original.pk, deriver.name, run_name, output.name)
+        output.name: blobs.output_key(
+            claim.library_id, claim.original_id, claim.deriver, run_name, output.name
+        )
         for output in result.outputs
     }
     blobs.register(keys.values())
@@ -187,7 +182,7 @@ def store_outputs(deriver: Deriver, claim: Claim, row: Derivative, result: Resul
     return named
 
 
-def finish(deriver: Deriver, claim: Claim, row: Derivative, made: tuple[Result, list[dict[str, Any]]]) -> str:
+def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, Any]]]) -> str:
     """Name the result in one transaction: new outputs in, old ones out, what the original learnt, what comes next."""
     result, outputs = made
     with transaction.atomic():
@@ -204,7 +199,7 @@ def finish(deriver: Deriver, claim: Claim, row: Derivative, made: tuple[Result, 
             deriver.record(original, result)
         retire(old)
         if deriver.replans:
-            dispatch.publish_after_commit(pipeline.plan_original(original, row.original.library.switches()))
+            dispatch.publish_after_commit(pipeline.plan_original(original, claim.subject.switches))
     return "not_needed" if isinstance(result, NotNeeded) else "ready"
 
 
@@ -242,7 +237,7 @@ def understood(error: Exception) -> MediaError:
     )
 
 
-def settle(claim: Claim, row: Derivative, error: MediaError) -> str:
+def settle(claim: Claim, error: MediaError) -> str:
     """The policy: permanent ends it, infrastructure waits for free, everything else costs an attempt."""
     told = {"code": error.code, "message": error.message, "detail": error.detail}
     if isinstance(error, InfrastructureError):
@@ -250,12 +245,12 @@ def settle(claim: Claim, row: Derivative, error: MediaError) -> str:
         ledger.try_later(
             claim, delay_seconds=min(LONGEST_DEFERRAL, settings.RETRY_SECONDS), burn=False, **told
         )
-        logger.warning("%s %s deferred: %s", row.deriver, claim.id, error.message)
+        logger.warning("%s %s deferred: %s", claim.deriver, claim.id, error.message)
         return "deferred"
-    attempts = get_deriver(row.deriver).max_attempts
+    attempts = get_deriver(claim.deriver).max_attempts
     if isinstance(error, PermanentError) or claim.attempts + 1 >= attempts:
         ledger.fail(claim, **told)
-        logger.info("%s %s failed: %s (%s)", row.deriver, claim.id, error.message, error.code)
+        logger.info("%s %s failed: %s (%s)", claim.deriver, claim.id, error.message, error.code)
         return "failed"
     ledger.try_later(claim, delay_seconds=backoff(claim.attempts), burn=True, **told)
     return "retried"

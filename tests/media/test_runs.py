@@ -251,9 +251,9 @@ def test_a_run_that_loses_its_row_leaves_its_blobs_for_the_sweeper(library: Libr
     reprocess.request([row.pk])
     from media.derivers.registry import get_deriver
 
-    made = runs.make(get_deriver("echo"), claim, row)
+    made = runs.make(get_deriver("echo"), claim)
     with pytest.raises(RunAbandonedError):
-        runs.finish(get_deriver("echo"), claim, row, made)
+        runs.finish(get_deriver("echo"), claim, made)
     assert UnnamedBlob.objects.filter(key=made[1][0]["key"]).exists()
 
 
