@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 
 from media.models.base import Row
 from media.models.folder import Folder
@@ -67,7 +68,19 @@ class File(Row):
                 name="file_live_newest",
             ),
             models.Index(
-                fields=["library", "trashed_at"], condition=Q(trashed_at__isnull=False), name="file_trashed"
+                "library",
+                Lower("name"),
+                "id",
+                condition=Q(trashed_at__isnull=False),
+                name="file_trashed_by_name",
+            ),
+            # A search for a part of a name, as Django writes `icontains`: UPPER(name) LIKE. Files come seldom
+            # enough to index each at once; a list of pending ones would make searches slower.
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                fastupdate=False,
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_by_part_of_name",
             ),
         )
 
