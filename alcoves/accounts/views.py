@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 
 from alcoves.accounts.models import fold_email
+from alcoves.accounts.throttling import seconds_to_wait
 
 
 class EmailForm(AuthenticationForm):
@@ -37,6 +38,9 @@ class LogIn(views.LoginView):
     authentication_form = EmailForm
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return slowed_down(request) or super().post(request, *args, **options)
+
 
 class LogOut(views.LogoutView):
     """By POST only."""
@@ -44,8 +48,22 @@ class LogOut(views.LogoutView):
 
 def to_login(request: HttpRequest) -> HttpResponse:
     """The admin's own login page would be a second door with other locks."""
+    if request.method == "POST" and (refusal := slowed_down(request)):
+        return refusal
     goal = request.GET.get("next") or resolve_url("admin:index")
     return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': goal})}")
+
+
+def slowed_down(request: HttpRequest) -> HttpResponse | None:
+    """429 for an address that has tried too often within a minute, whoever it tried to be."""
+    wait = seconds_to_wait(request)
+    if not wait:
+        return None
+    sentence = f"Too many tries to log in from your address. Wait {wait} seconds and try again."
+    context = {"title": "Slow down", "sentence": sentence}
+    refusal = render(request, "alcoves/message.html", context, status=429)
+    refusal["Retry-After"] = str(wait)
+    return refusal
 
 
 def locked_out(

@@ -2,6 +2,7 @@
 
 import threading
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -87,3 +88,30 @@ def test_the_login_page(alice: User, client: Client) -> None:
 def test_login_does_not_lead_away(alice: User, client: Client) -> None:
     form = {"username": alice.email, "password": "alice-password", "next": "https://evil.example.org/"}
     assert client.post("/login", form)["Location"] == "/"
+
+
+def knock(client: Client, door: str, number: int) -> Any:
+    if door == "/api/auth/login":
+        return client.post(door, {"email": f"{number}@example.org", "password": "x"}, "application/json")
+    return client.post(door, {"username": f"{number}@example.org", "password": "x"})
+
+
+@pytest.mark.parametrize("door", ["/login", "/admin/login/", "/api/auth/login"])
+def test_one_address_may_not_try_account_after_account(db: None, client: Client, door: str) -> None:
+    answers = [knock(client, door, number) for number in range(60)]
+    assert {answer.status_code for answer in answers[:30]} <= {200, 302, 401}
+    assert {answer.status_code for answer in answers[30:]} == {429}
+    refused = answers[-1]
+    assert 1 <= int(refused["Retry-After"]) <= 60
+    assert b"seconds" in refused.content
+
+
+def test_all_doors_share_one_counter(alice: User, client: Client) -> None:
+    doors = ("/login", "/admin/login/", "/api/auth/login")
+    for number in range(30):
+        assert knock(client, doors[number % 3], number).status_code != 429
+    assert {knock(client, door, 99).status_code for door in doors} == {429}
+    right = {"username": alice.email, "password": "alice-password"}
+    assert client.post("/login", right).status_code == 429
+    assert client.get("/login").status_code == 200
+    assert client.post("/login", right, REMOTE_ADDR="192.0.2.7").status_code == 302
