@@ -17,6 +17,8 @@ from media.models import File, Folder, Library, Original, UnnamedBlob
 from media.sniffing import Sniffed
 
 LONGEST_NAME = 255
+JOINERS = "\u200c\u200d"
+"""Invisible, and part of names: they hold family emoji and Persian words together."""
 
 
 class QuotaError(RequestError):
@@ -132,7 +134,7 @@ def check_quota(library: Library, size: int) -> None:
 def clean_name(name: str) -> str:
     """A name people gave, made safe to keep: the last part of a path, without control characters, not empty."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(char for char in last if char.isprintable()).strip()
+    kept = "".join(char for char in last if char.isprintable() or char in JOINERS).strip()
     if len(kept) > LONGEST_NAME:
         stem, dot, suffix = kept.rpartition(".")
         keep_suffix = f"{dot}{suffix}" if stem and len(suffix) <= 16 else ""

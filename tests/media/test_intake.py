@@ -70,6 +70,8 @@ def test_a_duplicate_takes_no_room(library: Library) -> None:
         ("", "unnamed"),
         ("x" * 300 + ".jpeg", "x" * 250 + ".jpeg"),
         ("ünï 日本語 🐎.jpg", "ünï 日本語 🐎.jpg"),
+        ("👨\u200d👩\u200d👧.jpg", "👨\u200d👩\u200d👧.jpg"),
+        ("a\u202egpj.exe", "agpj.exe"),
     ],
 )
 def test_names_are_made_safe(given: str, kept: str) -> None:
