@@ -1,20 +1,22 @@
 """Servers given by the operator. Refuses to start without a database, a Redis and a secret of its own."""
 
 from alcoves.env import BadVariableError, raw
-from alcoves.settings import base
+from alcoves.settings import base, weak
 from alcoves.settings.base import *
-
-SHORTEST_SECRET = 32
-EXAMPLE_SECRETS = frozenset({"changeme", "change-me", "secret", "change-me-change-me-change-me-change-me"})
 
 if not base.DATABASE_URL:
     raise BadVariableError("DATABASE_URL is not set. Point it at a Postgres with pgvector.")
+if weak.has_weak_password(base.DATABASES["default"]):
+    raise BadVariableError(
+        "DATABASE_URL has no password or one that everybody knows. Give the database user a random one, "
+        "such as from: openssl rand -hex 24"
+    )
 if not raw("REDIS_URL") and not raw("ALCOVES_QUEUE_HOST"):
     raise BadVariableError("REDIS_URL is not set. Point it at a Redis or Valkey.")
-if len(base.SECRET_KEY) < SHORTEST_SECRET or base.SECRET_KEY.lower() in EXAMPLE_SECRETS:
+if weak.is_weak_key(base.SECRET_KEY):
     raise BadVariableError(
-        f"ALCOVES_SECRET_KEY must be a random text of at least {SHORTEST_SECRET} characters, not an example. "
-        "Make one with: openssl rand -base64 48"
+        f"ALCOVES_SECRET_KEY must be a random text of at least {weak.SHORTEST_SECRET} characters, "
+        f"{weak.FEWEST_CHARACTERS} of them different, and not an example. Make one with: openssl rand -base64 48"
     )
 if not raw("ALCOVES_PUBLIC_URL"):
     raise BadVariableError(

@@ -1,21 +1,21 @@
 """DATABASE_URL and REDIS_URL as the dictionaries and addresses that Django, Celery and redis-py want."""
 
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from alcoves.env import BadVariableError
 
 
 def database(url: str) -> dict[str, Any]:
     """A Django DATABASES entry. `postgresql://user@/name?host=/socket/folder` is understood too."""
-    parts = urlsplit(url)
+    parts, port_number = split(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise BadVariableError(
             "DATABASE_URL must begin with postgresql:// ; Alcoves keeps its truth in Postgres only."
         )
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or parts.hostname or ""
-    port = options.pop("port", None) or (str(parts.port) if parts.port else "")
+    port = options.pop("port", None) or (str(port_number) if port_number else "")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "alcoves",
@@ -25,6 +25,17 @@ def database(url: str) -> dict[str, Any]:
         "PORT": port,
         "OPTIONS": options,
     }
+
+
+def split(url: str) -> tuple[SplitResult, int | None]:
+    """The parts and the port. Python's own error would quote a piece of a password that is not encoded."""
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError:
+        raise BadVariableError(
+            "DATABASE_URL cannot be read. Percent-encode what is not a letter or digit in its user and password."
+        ) from None
 
 
 def broker(url: str) -> str:
