@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 from celery import Celery, signals
+from celery.schedules import crontab
 from django.db import close_old_connections
 from kombu import Exchange, Queue
 
@@ -21,9 +22,17 @@ app.conf.update(task_default_exchange="alcoves", task_default_routing_key=app.co
 app.conf.beat_schedule = {
     "sweep-blobs": {"task": "media.sweep_blobs", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-uploads": {"task": "media.sweep_uploads", "schedule": 600.0, "options": {"expires": 600}},
+    # A time of the week, not an interval: a beat that is made anew begins to count again, and might never come to it.
+    "find-orphans": {
+        "task": "media.find_orphans",
+        "schedule": crontab(minute="20", hour="4", day_of_week="sun"),
+        "options": {"expires": 86400},
+    },
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
-app.conf.task_routes = {"celery.*": {"queue": "maintenance"}, "media.sweep_*": {"queue": "maintenance"}}
+app.conf.task_routes = {
+    name: {"queue": "maintenance"} for name in ("celery.*", "media.sweep_*", "media.find_orphans")
+}
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()
 

@@ -13,6 +13,14 @@ JOB_SECONDS = Histogram("alcoves_job_seconds", "Run time of a deriver.", ["deriv
 QUEUE_WAIT = Histogram("alcoves_queue_wait_seconds", "From wanted to started.", ["queue"], buckets=LONG)
 RECONCILED = Counter("alcoves_reconciled_total", "Rows the reconciler took up again.", ["reason"])
 SWEPT = Counter("alcoves_swept_blobs_total", "Blobs removed that no row named.")
+ORPHANS = Counter(
+    "alcoves_orphan_blobs_total",
+    "Blobs found that nothing named: entered for sweeping, or held back.",
+    ["outcome"],
+)
+MISSING = Counter(
+    "alcoves_missing_blobs_total", "Named blobs found missing or of another size, at each look.", ["what"]
+)
 UPLOADS = Counter("alcoves_uploads_total", "Files received, by the way they came.", ["way", "outcome"])
 UPLOAD_BYTES = Counter("alcoves_upload_bytes_total", "Bytes received, by the way they came.", ["way"])
 HTTP_SECONDS = Histogram(

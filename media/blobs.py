@@ -1,7 +1,8 @@
 """Where the blobs of media lie, and the life of those that no row names. docs/storage-keys.md.
 
 A key is registered before its first byte is written and leaves the register in the transaction that
-names it; so whatever dies in between, the sweeper finds exactly what is left over.
+names it; so whatever dies in between, the sweeper finds exactly what is left over. `media.orphans` looks for
+what did not come about in this way.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from alcoves import metrics
@@ -78,5 +80,7 @@ def sweep_one(key: UUID) -> bool:
             logger.warning("blob %s not swept: %s", row.key, error)
             UnnamedBlob.objects.filter(pk=key).update(due_at=Now() + STORE_PAUSE)
             return False
-        row.delete()
+        watched = UnnamedBlob.objects.filter(pk=key, watched_until__gt=Now())
+        if not watched.update(due_at=F("watched_until")):
+            row.delete()
         return True

@@ -1,6 +1,7 @@
 """What Celery calls. Thin: an id comes in, the work is in `media.runs`, `media.blobs` and the flows' steps."""
 
 import logging
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, runs
+from media import blobs, dispatch, orphans, runs
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -41,6 +42,18 @@ def sweep_uploads() -> int:
     """Forget uploads that nobody has gone on with in time, and what a store still holds of writes that died."""
     keys = abandoned_uploads().order_by("expires_at").values_list("pk", flat=True)[:500]
     return sweep_staging() + sum(sweep_upload(key) for key in list(keys))
+
+
+@shared_task(name="media.find_orphans", ignore_result=True)
+def find_orphans(**position: Any) -> None:
+    """Blobs without a name and names without a blob: one slice, then a message to go on from there."""
+    try:
+        following = orphans.Scan().advance(orphans.Position(**position))
+    except StoreError as error:
+        logger.warning("the search for orphans ends here and begins anew next week: %s", error)
+        return
+    if following is not None:
+        find_orphans.apply_async(kwargs=asdict(following), queue="maintenance")
 
 
 def abandoned_uploads() -> QuerySet[Upload]:

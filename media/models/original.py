@@ -8,7 +8,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 
 from media.models.base import Row
-from media.models.blob import UnnamedBlob
+from media.models.blob import LINKS_DIE, UnnamedBlob
 from media.models.library import Library
 from media.subject import Subject
 
@@ -126,6 +126,8 @@ class Original(Row):
         The caller holds this row locked FOR UPDATE and has seen that no File points at it.
         """
         UnnamedBlob.objects.retire(self.blob_keys())
+        # The link by which the bytes came may still be good, and their key is free again once they are swept.
+        UnnamedBlob.objects.filter(key=self.key).update(watched_until=self.created_at + LINKS_DIE)
         self.delete()
 
     def adopt_digest(self, sha256: str) -> "Original":

@@ -11,6 +11,8 @@ from django.utils import timezone
 from alcoves.accounts.models import User
 from media import blobs, tasks
 from media.models import Library, UnnamedBlob, Upload
+from media.models.blob import LINKS_DIE
+from media.uploads import presigned
 from media.uploads.expiry import LONGEST
 from storage.errors import StoreUnavailableError
 from storage.local import LocalStore
@@ -19,6 +21,28 @@ from storage.registry import get_store
 
 def test_staging_outlives_every_upload() -> None:
     assert tasks.STAGING_KEPT > LONGEST
+
+
+def test_keys_are_watched_for_as_long_as_a_link_may_live() -> None:
+    assert LINKS_DIE >= LONGEST + presigned.LAST_PUT
+
+
+def test_a_watched_key_is_swept_twice(db: None) -> None:
+    store = get_store("files")
+    store.put("a/b/blob", [b"x"])
+    UnnamedBlob.objects.register(["a/b/blob"], due=timedelta(seconds=-1))
+    until = timezone.now() + timedelta(hours=1)
+    UnnamedBlob.objects.update(watched_until=until)
+    assert blobs.sweep() == 1
+    assert list(store.iterate()) == []
+    assert UnnamedBlob.objects.get().due_at == until
+    store.put("a/b/blob", [b"again"])
+    assert blobs.sweep() == 0
+    past = timezone.now() - timedelta(seconds=1)
+    UnnamedBlob.objects.update(due_at=past, watched_until=past)
+    assert blobs.sweep() == 1
+    assert list(store.iterate()) == []
+    assert not UnnamedBlob.objects.exists()
 
 
 def test_writes_that_died_long_ago_are_freed(db: None, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Presigned PUT and its confirm; the signed links of stores without a web server."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,14 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from media import blobs, tasks
+from media import blobs, tasks, trash
 from media.libraries import create_library
-from media.models import Derivative, File, Folder, Library, UnnamedBlob, Upload
+from media.models import Derivative, File, Folder, Library, Original, UnnamedBlob, Upload
 from media.uploads import presigned
 from storage.errors import BlobNotFoundError
 from storage.registry import get_store
 from storage.signing import Grant, sign
 from tests.conftest import client_of
+from tests.ingesting import take_in
 from tests.media.uploads.speaking import PNG, BrokenStream
 from tests.storage.conformance import data_of, sha256_of
 
@@ -130,6 +132,47 @@ def test_known_bytes_share_the_original(client: Client, library: Library, any_st
     # The link of the second is still good for a while: its key is watched until it has died.
     assert [stat.key for stat in get_store("files").iterate()] == [one.original.key]
     assert UnnamedBlob.objects.get().due_at > timezone.now() + timedelta(hours=24)
+
+
+def purge(file: File) -> None:
+    assert trash.purge(file.library, [file.pk]) == 1
+
+
+def merge_late(file: File) -> None:
+    """The hash queue has read the bytes: the library had them."""
+    digest = sha256_of(PNG)
+    known = take_in(file.library, PNG, "known.png").file
+    Original.objects.filter(pk=file.original_id).update(sha256=None)
+    Original.objects.filter(pk=known.original_id).update(sha256=digest)
+    assert Original.objects.get(pk=file.original_id).adopt_digest(digest).pk == known.original_id
+
+
+@pytest.mark.parametrize("dissolve", [purge, merge_late])
+def test_a_second_put_after_the_original_is_gone_is_swept_too(
+    dissolve: Callable[[File], None], client: Client, library: Library, any_store: str, settings: Any
+) -> None:
+    settings.SWEEP_GRACE_SECONDS = 0
+    data = PNG + b"first"
+    granted = ask(client, library, data).json()
+    put(granted, data)
+    confirm(client, granted)
+    file = File.objects.get()
+    key = file.original.key
+    dissolve(file)
+    assert blobs.sweep() == 1
+    kept = {stat.key for stat in get_store("files").iterate()}
+    assert key not in kept
+    watched = UnnamedBlob.objects.get()
+    assert (watched.key, blobs.sweep()) == (key, 0)
+    link_dies = Upload.objects.get().expires_at
+    assert watched.due_at >= link_dies + presigned.LAST_PUT
+    assert put(granted, data) == 200  # The link is still good, and nothing lies under its key.
+    assert key in {stat.key for stat in get_store("files").iterate()}
+    past = timezone.now() - timedelta(seconds=1)
+    UnnamedBlob.objects.update(due_at=past, watched_until=past)
+    assert blobs.sweep() == 1
+    assert {stat.key for stat in get_store("files").iterate()} == kept
+    assert not UnnamedBlob.objects.exists()
 
 
 def test_only_the_one_who_asked_may_confirm(
