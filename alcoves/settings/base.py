@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
         "RoleEnum": "media.models.library.Role",
         "GivenRoleEnum": "media.api.shapes.GIVEN_ROLES",
         "KindEnum": "media.models.original.KINDS",
+        "UploadKindEnum": "media.models.upload.UploadKind",
     },
 }
 

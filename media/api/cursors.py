@@ -28,6 +28,8 @@ def decode(cursor: str) -> tuple[str, UUID]:
             raise ValueError("no name")
         return sort_name.encode().decode(), UUID(key)
     except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError) as error:
-        raise RequestError(
-            "This cursor is not one we gave. Start again without it.", code="bad_cursor"
-        ) from error
+        raise refusal() from error
+
+
+def refusal() -> RequestError:
+    return RequestError("This cursor is not one we gave. Start again without it.", code="bad_cursor")
