@@ -60,6 +60,8 @@ class Outcome:
     mime: str
     state: State
     reason: str = ""
+    code: str = ""
+    """Of the refusal, as the API would give it."""
     again: bool = False
     """True where the same may work later: the store was away, the file was being written."""
 
@@ -109,7 +111,8 @@ def take_in(found: Found, target: Target, progress: Callable[[int], None] = lamb
         return bring(found.path, before, place, progress)
     except (MediaError, StoreError) as error:
         metrics.UPLOADS.labels(WAY, "refused").inc()
-        return Outcome(found.path, found.path.name, size, "", State.REFUSED, str(error), again=error.retry)
+        reason, code = str(error), error.code
+        return Outcome(found.path, found.path.name, size, "", State.REFUSED, reason, code, again=error.retry)
     except OSError as error:
         reason = f"It cannot be read ({error.strerror}). Check its owner and mode."
         return Outcome(found.path, found.path.name, size, "", State.REFUSED, reason)

@@ -1,4 +1,5 @@
 """What becomes of every shared media file: type, kind, and how each derivative ends (with the error code).
+What is refused on its way in has no type: "refused" and the code of the refusal.
 
 Worked out by hand against the manifest's answers; a change here is a change of what people get.
 """
@@ -68,7 +69,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
         "metadata=ready preview=failed:too_many_pixels",
     ),
     "corrupt/broken-exif-tag.jpg": ("image/jpeg", "image", "metadata=ready preview=ready"),
-    "corrupt/empty.jpg": ("application/x-empty", "other", ""),
+    "corrupt/empty.jpg": ("", "refused", "empty_file"),
     "corrupt/heic_cut.heic": ("image/heic", "image", "metadata=ready preview=failed:cut_off"),
     "corrupt/html_as.jpg": ("text/html", "other", ""),
     "corrupt/image_invalid.jpg": ("text/plain", "other", ""),
@@ -180,7 +181,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "video/black_20s.mp4": ("video/mp4", "video", "metadata=ready poster=ready waveform=ready"),
     "video/chapters.mp4": ("video/mp4", "video", "metadata=ready poster=ready waveform=ready"),
     "video/corrupt_malformed_free_box.mp4": ("video/mp4", "video", "metadata=failed:moov_missing"),
-    "video/empty.mp4": ("application/x-empty", "other", ""),
+    "video/empty.mp4": ("", "refused", "empty_file"),
     "video/empty_second_video_track.mp4": (
         "video/mp4",
         "video",
