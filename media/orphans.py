@@ -39,7 +39,7 @@ ALARM_SHARE, ALARM_LEAST = 5, 50
 """More than one in five, and at least so many: then it is the database that is wrong, not the blobs."""
 TOLD = 100
 """Keys and ids that a report keeps."""
-IDS_A_LINE = 30
+IDS_A_LINE, KEYS_A_LINE = 30, 10
 """Longer lines are cut in the logs."""
 
 
@@ -143,8 +143,9 @@ class Scan:
             UnnamedBlob.objects.enter(found, due=self._due)
             metrics.ORPHANS.labels(outcome="entered").inc(len(found))
             self.report.entered += len(found)
-            for key in found:
-                logger.warning("blob %s is named by nothing and is swept in %s", key, self._due)
+            for start in range(0, len(found), KEYS_A_LINE):
+                some = found[start : start + KEYS_A_LINE]
+                logger.warning("named by nothing, to be swept in %s: %s", self._due, ", ".join(some))
             at = replace(at, after=batch[-1].key, orphans=at.orphans - len(found))
         return at if batches == SLICE and at.orphans else Position("missing")
 
