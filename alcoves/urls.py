@@ -23,3 +23,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.show_metrics, name="metrics"),
 ]
+
+handler400 = "alcoves.refusing.bad_request"
+handler500 = "alcoves.refusing.server_error"

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "alcoves.observing.observe",
+    "alcoves.refusing.Refuse",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -113,8 +114,13 @@ DATABASES: dict[str, dict[str, Any]] = {}
 
 
 def databases(url: str) -> dict[str, dict[str, Any]]:
-    """One database; connections belong to lasting threads and are checked before use."""
-    return {"default": {**urls.database(url), "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
+    """One database; connections belong to lasting threads and are checked before use.
+
+    Without a limit, each thread would wait minutes for a machine that is gone. The address may set another.
+    """
+    found = urls.database(url)
+    found["OPTIONS"] = {"connect_timeout": 5, **found["OPTIONS"]}
+    return {"default": {**found, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}}
 
 
 if DATABASE_URL:
@@ -236,6 +242,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["media.api.parsing.JSONParser"],
     "EXCEPTION_HANDLER": "media.api.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }

@@ -7,14 +7,13 @@ from typing import Any, cast
 from urllib.parse import unquote
 from uuid import UUID
 
-from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import BadRequest, TooManyFilesSent
 from django.db import transaction
 from django.http import Http404
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,6 +21,7 @@ from rest_framework.views import APIView
 from media import intake
 from media.api.access import find_library
 from media.api.bodies import Body, LeaveBodyParser, blocks, body_size
+from media.api.parsing import JSONParser
 from media.errors import RequestError
 from media.intake import Admitted, Place, Stored
 from media.libraries import require_write
@@ -178,7 +178,7 @@ def parse_form(request: Request, handler: StoreUploadHandler, size: int) -> Any:
     body: Any = Body(request.META["wsgi.input"], size)
     try:
         fields, _ = MultiPartParser(request.META, body, [handler], "utf-8").parse()
-    except (MultiPartParserError, RequestDataTooBig, TooManyFilesSent, BadRequest) as error:
+    except (MultiPartParserError, TooManyFilesSent, BadRequest) as error:
         raise RequestError(f"This form cannot be read: {error}", code="bad_form") from error
     if handler.interrupted:
         raise RequestError("This form ends inside a file. Send it again.", code="bad_form")

@@ -22,9 +22,11 @@ def test_in_and_out(alice: User) -> None:
     assert log_in(client, " ALICE@example.org ").json()["user"]["email"] == "alice@example.org"
     assert client.cookies["alcoves-session"]["httponly"]
     assert client.get("/api/auth/me").json()["name"] == "Alice"
-    assert client.post("/api/auth/logout").status_code == 403
+    assert client.post("/api/auth/logout", content_type=JSON).status_code == 403
     token = client.cookies["csrftoken"].value
-    assert client.post("/api/auth/logout", headers={"x-csrftoken": token}).status_code == 204
+    assert (
+        client.post("/api/auth/logout", content_type=JSON, headers={"x-csrftoken": token}).status_code == 204
+    )
     assert client.get("/api/_auth/session").json() == {"user": None}
 
 
