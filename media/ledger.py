@@ -89,36 +89,36 @@ class Claim:
     key: str
     subject: Subject
 
+    @classmethod
+    def read(cls, derivative_id: UUID, row: Sequence[Any]) -> "Claim":
+        """The columns that CLAIM returns, in their order. Django hands JSON out as text here."""
+        fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue = row[:9]
+        original_id, library_id, key, size, mime, kind, probe, hashed = row[9:17]
+        on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[17:], strict=True) if value)
+        return cls(
+            id=derivative_id,
+            fence=fence,
+            version=version,
+            attempts=attempts,
+            deferrals=deferrals,
+            waited=float(waited),
+            deriver=deriver,
+            variant=variant,
+            parameters=json.loads(parameters),
+            queue=queue,
+            original_id=original_id,
+            library_id=library_id,
+            key=key,
+            subject=Subject(kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed),
+        )
+
 
 def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
     """Take the row, or None: not due, not wanted by a live File, taken by another, finished."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"id": derivative_id, "owner": owner[:128], "lease": lease_seconds})
         row = cursor.fetchone()
-    return None if row is None else read_claim(derivative_id, row)
-
-
-def read_claim(derivative_id: UUID, row: Sequence[Any]) -> Claim:
-    """The columns that CLAIM returns, in their order. Django hands JSON out as text here."""
-    fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue = row[:9]
-    original_id, library_id, key, size, mime, kind, probe, hashed = row[9:17]
-    on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[17:], strict=True) if value)
-    return Claim(
-        id=derivative_id,
-        fence=fence,
-        version=version,
-        attempts=attempts,
-        deferrals=deferrals,
-        waited=float(waited),
-        deriver=deriver,
-        variant=variant,
-        parameters=json.loads(parameters),
-        queue=queue,
-        original_id=original_id,
-        library_id=library_id,
-        key=key,
-        subject=Subject(kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed),
-    )
+    return None if row is None else Claim.read(derivative_id, row)
 
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
