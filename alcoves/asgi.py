@@ -1,138 +1,231 @@
 """The ASGI front: answers what must not wait for a thread, and hands everything else to Django as WSGI.
 
 Django runs in a pool of lasting threads (ALCOVES_WEB_THREADS), so database connections live as long as their
-threads. Two things are ours on top of a2wsgi. A client that goes away in mid-upload is an error for whoever reads the
-body, not a short body. And a client that goes away or stalls in mid-download frees its thread.
+threads. A thread never waits for a client, save for a limited number that take in files: other bodies are read before
+a thread is taken, and an answer that streams is read block by block, with a thread for each block and none while the
+client takes it.
 """
 
 import asyncio
-import contextlib
-import functools
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, BinaryIO, TypeVar
 
-from a2wsgi.wsgi import Body, WSGIMiddleware, WSGIResponder, build_environ
+from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
 from alcoves import env
+from alcoves.asgi_bodies import (
+    ClientGoneError,
+    OrdinaryBody,
+    Receive,
+    RefusedError,
+    Room,
+    Scope,
+    Send,
+    StreamedBody,
+    has_body,
+    is_upload,
+    no_thread,
+    refuse,
+    with_size,
+)
 from alcoves.wsgi import application as django_application
 from media.checks import log_once
 
-Scope: TypeAlias = Any
-"""A dictionary, by the ASGI specification. a2wsgi's own types are stricter than what servers send."""
-Receive: TypeAlias = Any
-Send: TypeAlias = Any
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 THREADS = env.integer("ALCOVES_WEB_THREADS", 10, low=1, high=500)
-QUEUED_BLOCKS = 2
-"""Blocks of an answer (1 MiB each) that wait for a slow client, for each thread."""
+KEPT_FREE = 3
+"""Threads that uploads leave to everybody else."""
+SLOT_SECONDS = 10.0
+"""How long an upload waits, without a thread, for another one to end."""
 STALL_SECONDS = 60.0
-"""How long a client may send or take nothing before its thread is given to somebody else."""
+"""How long a client may take for one piece of an answer."""
+PIECE = 64 * 1024
+"""Bytes of an answer that a client must take before the next ones are put into the socket's buffer."""
+FILE_BLOCK = 256 * 1024
+UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class ClientGoneError(ConnectionError):
-    """The client closed the connection, or neither sent nor took anything for too long."""
+class FileBlocks:
+    """wsgi.file_wrapper: bigger blocks than the 4 KiB that Django reads of a file."""
+
+    def __init__(self, file: BinaryIO, block_size: int = 0) -> None:
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.file.read(FILE_BLOCK):
+            yield block
+
+    def close(self) -> None:
+        self.file.close()
 
 
-class WatchedBody(Body):
-    """A request body that tells a lost connection from the end of the body."""
+class Answer:
+    """What the WSGI application makes of one request. Every method that takes a thread's time is a turn of its own."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive) -> None:
-        super().__init__(loop, receive)
-        self.ended = asyncio.Event()
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.start: dict[str, Any] = {}
+        self.made: Any = None
+        self.blocks: Iterator[bytes] = iter(())
 
-    def _receive_more_data(self) -> bytes:
-        if not self._has_more:
-            return b""
-        future = asyncio.run_coroutine_threadsafe(self.next_message(), loop=self.loop)
-        message = future.result()
-        if message["type"] == "http.disconnect":
-            self._has_more = False
-            raise ClientGoneError("The client closed the connection before the whole body had come.")
-        self._has_more = message.get("more_body", False)
-        return bytes(message.get("body", b""))
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        self.start = {
+            "type": "http.response.start",
+            "status": int(status.split(" ", 1)[0]),
+            "headers": [
+                (name.strip().encode("latin1").lower(), value.strip().encode("latin1"))
+                for name, value in headers
+            ],
+        }
+        return self.refuse_write
 
-    def expect_nothing(self) -> None:
-        self._has_more = False
-        self.ended.set()
+    def refuse_write(self, block: bytes) -> None:
+        raise TypeError("write() of WSGI is not offered here: return the blocks.")
 
-    async def next_message(self) -> Any:
-        message: Any
-        try:
-            message = await asyncio.wait_for(self.receive(), STALL_SECONDS)
-        except TimeoutError:
-            message = {"type": "http.disconnect"}
-        if not message.get("more_body", False):
-            self.ended.set()
-        return message
+    def begin(self, environ: Any) -> bytes | None:
+        """The first turn: the whole answer where it is in memory, else its first block; None when there is none."""
+        self.made = self.app(environ, self.start_response)
+        if isinstance(self.made, (list, tuple)) or not getattr(self.made, "streaming", True):
+            content = b"".join(self.made)
+            self.close()
+            return content or None
+        self.blocks = iter(self.made)
+        return self.next_block()
+
+    def next_block(self) -> bytes | None:
+        return next((block for block in self.blocks if block), None)
+
+    def close(self) -> None:
+        made, self.made = self.made, None
+        getattr(made, "close", lambda: None)()
+
+    def check_headers(self) -> None:
+        """The server would refuse such a header when it has begun to answer; now there is still time for a 500."""
+        bad = [name.decode("latin1") for name, value in self.start["headers"] if UNSENDABLE.search(value)]
+        if bad:
+            logger.error("An answer was withheld: control characters in %s.", ", ".join(bad))
+            message = "The answer to this request cannot be sent. The log of the server says more."
+            raise RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message)
 
 
-class Responder(WSGIResponder):
-    """One request in one thread; notices when nobody listens any more."""
+class Listener:
+    """The client's side of one request: takes pieces of the answer, or is gone."""
 
-    def __init__(self, app: Any, executor: ThreadPoolExecutor, send_queue_size: int) -> None:
-        super().__init__(app, executor, send_queue_size)
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.receive = receive
+        self.send = send
         self.gone = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = WatchedBody(self.loop, receive)
-        if not has_body(scope):
-            body.expect_nothing()
-        watcher = self.loop.create_task(self.watch(body, receive))
-        try:
-            with contextlib.suppress(ClientGoneError):
-                await self.respond(scope, body, send)
-        finally:
-            self.gone = True
-            watcher.cancel()
-
-    async def respond(self, scope: Scope, body: WatchedBody, send: Send) -> None:
-        """What a2wsgi does, with our body in it."""
-        sender = self.loop.create_task(self.sender(send))
-        try:
-            environ = build_environ(scope, body)
-            work = functools.partial(self.wsgi, environ, self.start_response)
-            await self.loop.run_in_executor(self.executor, work)
-            await self.send_queue.put(None)
-            await sender
-            if self.exc_info is not None:
-                raise self.exc_info[0].with_traceback(self.exc_info[1], self.exc_info[2])
-        finally:
-            sender.cancel()
-
-    async def watch(self, body: WatchedBody, receive: Receive) -> None:
+    async def watch(self, ended: asyncio.Event | None) -> None:
         """Once the body is there, the next message can only say that the client has gone."""
-        await body.ended.wait()
+        if ended is not None:
+            await ended.wait()
         while not self.gone:
-            self.gone = (await receive())["type"] == "http.disconnect"
+            self.gone = (await self.receive())["type"] == "http.disconnect"
 
-    def send(self, message: Any) -> None:
+    async def take(self, block: bytes) -> None:
+        for start in range(0, len(block), PIECE):
+            piece = block[start : start + PIECE]
+            await self.take_message({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def take_message(self, message: Any) -> None:
         if self.gone:
             raise ClientGoneError("The client closed the connection before the whole answer was sent.")
-        super().send(message)
-
-    async def sender(self, send: Send) -> None:
-        """After a lost connection the queue is still emptied, so that the thread is never left waiting on it."""
-        while (message := await self.send_queue.get()) is not None:
-            if not self.gone:
-                try:
-                    await asyncio.wait_for(send(message), STALL_SECONDS)
-                except (TimeoutError, OSError):
-                    self.gone = True
-
-
-def has_body(scope: Scope) -> bool:
-    names = {name for name, value in scope["headers"] if value != b"0"}
-    return bool(names & {b"content-length", b"transfer-encoding"})
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self.send(message)
+        except TimeoutError:
+            raise ClientGoneError("The client took nothing of the answer for too long.") from None
 
 
 class Threads(WSGIMiddleware):
-    """Django in its threads."""
+    """A WSGI application in its threads."""
+
+    def __init__(self, app: Any, workers: int) -> None:
+        super().__init__(app, workers=workers)
+        self.room = Room()
+        self.slots = asyncio.Semaphore(max(1, workers - KEPT_FREE))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await Responder(self.app, self.executor, self.send_queue_size)(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
+            return
+        try:
+            if is_upload(scope):
+                await self.answer_upload(scope, receive, send)
+            else:
+                await self.answer_ordinary(scope, receive, send)
+        except RefusedError as refused:
+            await refuse(refused, receive, send)
+        except ClientGoneError:
+            # Nobody is left to be told.
+            return
+
+    async def answer_ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listener = Listener(receive, send)
+        body = OrdinaryBody(self.room)
+        try:
+            if has_body(scope):
+                await body.fill(scope, receive)
+                scope = with_size(scope, body.size)
+            async with watching(listener, None):
+                await self.answer(scope, body.file, listener)
+        finally:
+            body.leave()
+
+    async def answer_upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listener = Listener(receive, send)
+        body = StreamedBody(asyncio.get_running_loop(), receive)
+        async with self.slot(), watching(listener, body.ended):
+            await self.answer(scope, body, listener)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self.slots.acquire()
+        except TimeoutError:
+            raise no_thread() from None
+        try:
+            yield
+        finally:
+            self.slots.release()
+
+    async def answer(self, scope: Scope, body: Any, listener: Listener) -> None:
+        """Any other exception leaves here for the server, which logs it and ends the connection."""
+        answer = Answer(self.app)
+        environ: Any = build_environ(scope, body)
+        environ["wsgi.file_wrapper"] = FileBlocks
+        try:
+            block = await self.turn(answer.begin, environ)
+            answer.check_headers()
+            await listener.take_message(answer.start)
+            while block is not None:
+                await listener.take(block)
+                # An answer that was in memory has been closed in the first turn, and has no other.
+                block = await self.turn(answer.next_block) if answer.made is not None else None
+            await listener.take_message({"type": "http.response.body", "body": b""})
+        finally:
+            if answer.made is not None:
+                await self.turn(answer.close)
+
+    async def turn(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, work, *arguments)
+
+
+@asynccontextmanager
+async def watching(listener: Listener, ended: asyncio.Event | None) -> AsyncIterator[None]:
+    watcher = asyncio.get_running_loop().create_task(listener.watch(ended))
+    try:
+        yield
+    finally:
+        watcher.cancel()
 
 
 class Front:
@@ -161,4 +254,4 @@ async def answer_alive(scope: Scope, send: Send) -> None:
 
 log_once()
 django: Any = django_application
-application = Front(Threads(django, workers=THREADS, send_queue_size=QUEUED_BLOCKS))
+application = Front(Threads(django, workers=THREADS))

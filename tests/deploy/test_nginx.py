@@ -1,8 +1,10 @@
 """deploy/nginx.conf: its syntax where nginx is installed, and that bytes leave with the headers we gave them."""
 
+import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess  # noqa: TID251  A test starts a real nginx.
 import threading
 import urllib.error
@@ -13,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -34,6 +37,8 @@ class Upstream(BaseHTTPRequestHandler):
     """Answers as the web part does when it hands a blob over."""
 
     seen: dict[str, str] = {}
+    begun: list[str] = []
+    """Addresses of requests with a body, as soon as their headers are here."""
 
     def do_GET(self) -> None:
         Upstream.seen = dict(self.headers.items())
@@ -48,6 +53,12 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_header("Cross-Origin-Resource-Policy", "same-origin")
             self.send_header("Vary", "Cookie, Authorization")
         self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        Upstream.begun.append(self.path)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
@@ -160,3 +171,23 @@ def test_the_app_is_told_who_asks_and_how(tmp_path: Path) -> None:
         assert Upstream.seen["X-Forwarded-Proto"] == "https"
         assert Upstream.seen["Host"] == "media.example.org"
         assert Upstream.seen["X-Forwarded-For"] == "198.51.100.7"
+
+
+def test_only_files_are_handed_on_while_they_arrive(tmp_path: Path) -> None:
+    Upstream.begun = []
+    files = ["/api/tus", "/api/tus/0000", "/api/libraries/0000/files", "/api/files/upload-signed"]
+    with running(tmp_path) as base, contextlib.ExitStack() as stack:
+        host, _, port = base.removeprefix("http://").partition(":")
+        for path in ["/api/auth/login", "/api/libraries/0000/files/purge", *files]:
+            client = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+        wait_until(lambda: len(Upstream.begun) >= len(files), 10, "the uploads")
+        assert sorted(Upstream.begun) == sorted(files)
+
+
+def test_only_files_are_long(tmp_path: Path) -> None:
+    long = bytes(4 * 1024 * 1024)
+    with running(tmp_path) as base:
+        answer = httpx.post(f"{base}/api/auth/login", content=long)
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert httpx.post(f"{base}/api/tus/0000", content=long).status_code == 204
