@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 
 from media import blobs, dispatch, pipeline
@@ -26,6 +26,13 @@ class QuotaError(RequestError):
 
     code = "quota_exceeded"
     http_status = 413
+
+
+class LibraryGoneError(RequestError):
+    """The library was deleted while the bytes were coming."""
+
+    code = "library_gone"
+    http_status = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Admitted:
 def admit(stored: Stored, place: Place) -> Admitted:
     """Name the blob, or drop it for the one we have; plan what is to be made; publish after commit."""
     with transaction.atomic():
+        hold_library(place.library)
         original, created = get_original(stored, place.library)
         file = File.objects.create(
             library=place.library,
@@ -72,6 +80,17 @@ def admit(stored: Stored, place: Place) -> Admitted:
         )
         dispatch.publish_after_commit(pipeline.plan_original(original, place.library.switches()))
     return Admitted(file, duplicate=not created)
+
+
+def hold_library(library: Library) -> None:
+    """Nobody deletes the library until this transaction ends. Uploads do not wait for each other here.
+
+    FOR KEY SHARE is what a foreign key takes; Django has no word for it. LibraryGoneError where it is too late.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM media_library WHERE id = %s FOR KEY SHARE", [library.pk])
+        if cursor.fetchone() is None:
+            raise LibraryGoneError("This library was deleted meanwhile. Choose another one for your files.")
 
 
 def get_original(stored: Stored, library: Library) -> tuple[Original, bool]:

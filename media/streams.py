@@ -24,6 +24,8 @@ TAGS: Final = (
 ISO_6709: Final = re.compile(r"([+-]\d{1,3}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)([+-]\d+(?:\.\d+)?)?")
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """The zero of the MP4 epoch is 1904, that of Unix 1970: both mean 'never set'."""
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""A clock that is merely wrong; at the end of the calendar no other time zone can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,7 @@ def moment_of(value: Any) -> datetime | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment if moment >= EARLIEST else None
+    return moment if EARLIEST <= moment < LATEST else None
 
 
 def location_of(answer: Json) -> Location | None:

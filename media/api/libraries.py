@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -78,7 +78,7 @@ def delete_empty(library: Library) -> None:
         with transaction.atomic():
             Folder.objects.filter(library=library).delete()
             library.delete()
-    except ProtectedError as error:
+    except (ProtectedError, IntegrityError) as error:
         raise ConflictError(
             "A file came into this library just now. Purge it first.", code="not_empty"
         ) from error

@@ -29,6 +29,14 @@ def plausible(moment: str | None) -> datetime | None:
     return taken if taken is not None and EARLIEST <= taken < LATEST else None
 
 
+LARGEST_SIDE = 2**31 - 1
+"""What the columns hold. A header may promise more, or nothing."""
+
+
+def believable_side(pixels: int | None) -> int | None:
+    return pixels if pixels is not None and 0 < pixels <= LARGEST_SIDE else None
+
+
 class OriginalQuerySet(models.QuerySet["Original"]):
     """Reads of originals."""
 
@@ -98,8 +106,8 @@ class Original(Row):
             self.kind = facts["kind"]
         if self.kind == "audio" and self.mime == "video/mp4":
             self.mime = "audio/mp4"  # The brand does not say it; only the streams do.
-        self.width = facts.get("width")
-        self.height = facts.get("height")
+        self.width = believable_side(facts.get("width"))
+        self.height = believable_side(facts.get("height"))
         self.duration = facts.get("duration")
         self.captured_at = plausible(facts.get("taken_at"))
         self.save(

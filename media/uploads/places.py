@@ -8,6 +8,7 @@ from media import folders
 from media.errors import RequestError
 from media.intake import Place
 from media.models import Folder, Library
+from media.models.original import EARLIEST, LATEST
 
 LATEST_MS = 253_402_300_799_000
 """The last second of the year 9999: the end of Python's calendar."""
@@ -40,15 +41,22 @@ def settled(place: Place) -> Place:
 
 
 def parse_moment(milliseconds: str | None) -> datetime | None:
-    """Epoch milliseconds, as browsers give `File.lastModified`."""
+    """Epoch milliseconds, as browsers give `File.lastModified`. None too for what no clock can mean."""
     if not milliseconds:
         return None
     try:
         value = int(milliseconds)
     except ValueError:
         value = LATEST_MS + 1
-    if not 0 <= value <= LATEST_MS:
+    if abs(value) > LATEST_MS:
         raise RequestError(
             "The time of last change must be milliseconds since 1970. Send a whole number.", code="bad_time"
         )
-    return datetime.fromtimestamp(value / 1000, UTC)
+    return moment_at(value / 1000)
+
+
+def moment_at(seconds: float) -> datetime | None:
+    """Unix time as a moment from 1826 to 2199. Others are left out: a wrong clock costs nobody the file."""
+    if not EARLIEST.timestamp() <= seconds < LATEST.timestamp():
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

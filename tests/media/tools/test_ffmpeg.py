@@ -86,6 +86,7 @@ def test_progress_is_told_while_ffmpeg_runs(tmp_path: Path) -> None:
         ("[mov] moov atom not found\nInvalid data found", DamagedFileError, "moov_missing"),
         ("Decoding requested, but no decoder found for: vvc", UnsupportedTypeError, "decoder_missing"),
         ("Invalid data found when processing input", DamagedFileError, "damaged_file"),
+        ("[pcm_s16le @ 0x7f] Too many channels: 65535", DamagedFileError, "damaged_file"),
         ("Cannot allocate memory", ExitedError, "tool_failed"),
     ],
 )

@@ -1,6 +1,7 @@
 """Forms and raw bodies: streamed into the store, all or nothing, access before the first byte."""
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -263,3 +264,21 @@ def test_a_store_that_fails_in_the_middle_of_a_form(client: Client, library: Lib
     assert (answer.status_code, answer.json()["code"]) == (507, "store_full")
     store.min_free_bytes = 0
     assert nothing_is_left(library)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "kept"),
+    [
+        ("253402300799000", None),
+        ("-62135596800000", None),
+        ("7258118400000", None),
+        ("7258118399000", datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("-1000", datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_a_clock_that_is_wrong_costs_nobody_the_file(
+    client: Client, library: Library, milliseconds: str, kept: datetime | None
+) -> None:
+    answer = raw(client, library, PNG, X_Upload_Last_Modified=milliseconds)
+    assert answer.status_code == 201, answer.content
+    assert File.objects.get().client_modified_at == kept
