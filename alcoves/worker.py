@@ -29,6 +29,8 @@ from media import reconcile
 logger = logging.getLogger(__name__)
 STUCK_SECONDS = 60.0
 STUCK_EXIT = 70
+consuming = threading.Event()
+"""Set when this worker has its pool and takes messages for the first time."""
 NICE: dict[Lane, int] = {"interactive": 0, "standard": 5, "heavy": 10, "maintenance": 15}
 
 
@@ -131,7 +133,9 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
     # Its advice against root is about pickled messages; ours are JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     name = lane or "all"
-    with worker_http.serving(settings.WORKER_METRICS_PORT, stuck_for, STUCK_SECONDS):
+    with worker_http.serving(
+        settings.WORKER_METRICS_PORT, stuck_for, STUCK_SECONDS, consumes=consuming.is_set
+    ):
         worker = app.Worker(
             hostname=f"{name}@{socket.gethostname()}",
             queues=[queue.name for queue in queues],
@@ -146,6 +150,11 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         )
         worker.start()
         return int(worker.exitcode or 0)
+
+
+@signals.worker_ready.connect
+def tell_ready(**_: Any) -> None:
+    consuming.set()
 
 
 @signals.setup_logging.connect

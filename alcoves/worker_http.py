@@ -12,6 +12,7 @@ import redis
 from django.conf import settings
 
 from alcoves import health, metrics
+from alcoves.env import BadVariableError
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,18 @@ def broker_answers() -> bool:
         return False
 
 
+def health_of(seconds: float, limit: float, *, consumes: bool) -> tuple[int, dict[str, Any]]:
+    """Not well before it has taken up work for the first time, and when it has not looked for any in `limit`."""
+    status = "starting" if not consumes else "ok" if seconds < limit else "stuck"
+    return 200 if status == "ok" else 503, {"status": status, "idle_seconds": round(seconds, 1)}
+
+
 @contextmanager
-def serving(port: int, stuck_for: Callable[[], float], limit: float) -> Iterator[None]:
-    """Answer probes while the block runs. Port 0 switches it off; a taken port is told, not fatal."""
+def serving(
+    port: int, stuck_for: Callable[[], float], limit: float, *, consumes: Callable[[], bool]
+) -> Iterator[None]:
+    """Answer probes while the block runs. Port 0 switches it off. A taken port is refused: probes
+    would ask a stranger."""
     if not port:
         yield
         return
@@ -40,10 +50,7 @@ def serving(port: int, stuck_for: Callable[[], float], limit: float) -> Iterator
         def do_GET(self) -> None:
             match self.path.partition("?")[0]:
                 case "/healthz":
-                    seconds = stuck_for()
-                    self.answer(
-                        200 if seconds < limit else 503, {"status": "ok", "idle_seconds": round(seconds, 1)}
-                    )
+                    self.answer(*health_of(stuck_for(), limit, consumes=consumes()))
                 case "/readyz":
                     parts = health.readiness.report()
                     ready = all(part["ok"] for part in parts.values())
@@ -66,7 +73,13 @@ def serving(port: int, stuck_for: Callable[[], float], limit: float) -> Iterator
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
             logger.debug(format, *args)
 
-    server = ThreadingHTTPServer((settings.WORKER_METRICS_HOST, port), Handler)
+    try:
+        server = ThreadingHTTPServer((settings.WORKER_METRICS_HOST, port), Handler)
+    except OSError as error:
+        raise BadVariableError(
+            f"the worker cannot answer probes on port {port} of {settings.WORKER_METRICS_HOST} "
+            f"({error.strerror}): name another in WORKER_METRICS_PORT, or 0 for none."
+        ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
     try:

@@ -1,6 +1,7 @@
 """A worker process for each lane, niced, started again when it ends. The same supervisor as `script/up`."""
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def lane_part(lane: Lane, port: int) -> Part:
         argv=manage("worker", "--lane", lane),
         ready=answers if port else lives_on(2.0),
         alive=answers if port else None,
+        # A broker that is away is waited for; the worker's own lines say so.
+        ready_limit=math.inf,
         env={"WORKER_METRICS_PORT": str(port)},
         stop_signals=((signal.SIGTERM, 12.0), (signal.SIGQUIT, 7.0)),
     )

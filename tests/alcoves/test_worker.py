@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.workers import Process, database_url, run_python, running_worker, wait_until
+from alcoves import worker_http
+from tests.workers import Process, database_url, free_port, run_python, running_worker, wait_until
 
 STUCK = """
 import os, time
@@ -79,6 +81,50 @@ def test_the_port_of_a_worker(tmp_path: Path) -> None:
         assert any("files" in name for name in parts)
         wait_until(lambda: b'alcoves_reconciled_total{reason="resent"}' in get(f"{base}/metrics")[1], 10)
         assert get(f"{base}/etc/passwd")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("consumes", "idle", "expected"),
+    [(False, 0.0, (503, "starting")), (True, 1.0, (200, "ok")), (True, 60.0, (503, "stuck"))],
+)
+def test_a_worker_is_well_once_it_consumes(consumes: bool, idle: float, expected: tuple[int, str]) -> None:
+    port = free_port()
+    with worker_http.serving(port, lambda: idle, 60.0, consumes=lambda: consumes):
+        status, body = get(f"http://127.0.0.1:{port}/healthz")
+    assert (status, json.loads(body)["status"]) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_without_a_broker_is_still_starting(tmp_path: Path) -> None:
+    port = free_port()
+    process = Process(
+        ["manage.py", "worker"], tmp_path, WORKER_METRICS_PORT=str(port), REDIS_URL="redis://127.0.0.1:1/0"
+    )
+    try:
+        wait_until(lambda: "Cannot connect" in process.text(), 30, "the word that the broker is away")
+        assert get(f"http://127.0.0.1:{port}/healthz")[0] == 503
+        assert process.popen.poll() is None
+    finally:
+        process.kill_all()
+
+
+def test_a_taken_port_is_one_line(db: None, tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen(1)
+        port = holder.getsockname()[1]
+        done = run_python(
+            *("manage.py", "worker"),
+            DJANGO_SETTINGS_MODULE="tests.worker_settings",
+            DATABASE_URL=database_url(),
+            REDIS_URL=settings.REDIS_URL,
+            ALCOVES_DATA_PATH=str(tmp_path),
+            WORKER_METRICS_PORT=str(port),
+            PYTHONPATH=".",
+        )
+    assert done.returncode != 0
+    assert f"port {port} of 127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.django_db(transaction=True)
