@@ -18,6 +18,8 @@ async def run(supervisor: Supervisor, plan: Plan, *, demo: bool, began: float) -
     console = supervisor.around.console
     await supervisor.start(parts.server_parts(plan, console.say))
     remember(supervisor, plan)
+    # From here on at each ready: a part that was started again has another process.
+    supervisor.on_ready = lambda: remember_again(supervisor, plan)
     if plan.serves:
         await supervisor.run_step("migrate", manage("migrate", "--noinput"))
         await together(supervisor.start(parts.front_parts(plan)), ensure_admin(supervisor))
@@ -25,7 +27,6 @@ async def run(supervisor: Supervisor, plan: Plan, *, demo: bool, began: float) -
         await supervisor.start(parts.front_parts(plan))
     # Nobody waits for these two, and Flower is slow to load: they come last.
     await supervisor.start(parts.back_parts(plan))
-    remember(supervisor, plan)
     console.say(f"Everything is ready after {time.monotonic() - began:.1f} s.")
     console.say(addresses(plan))
     if demo and plan.serves:
@@ -54,6 +55,14 @@ async def ensure_admin(supervisor: Supervisor) -> None:
 
 def remember(supervisor: Supervisor, plan: Plan) -> None:
     state.save(plan.data, urls=plan.urls, pids=supervisor.pids(), web_url=plan.web_url)
+
+
+def remember_again(supervisor: Supervisor, plan: Plan) -> None:
+    """A full disk must not end what runs: the file that is there still names the servers."""
+    try:
+        remember(supervisor, plan)
+    except OSError as error:
+        supervisor.around.console.say(f"Warning: {state.path_in(plan.data)} is not up to date: {error}.")
 
 
 async def restart_on_change(supervisor: Supervisor) -> None:

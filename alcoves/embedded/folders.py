@@ -12,14 +12,17 @@ from pathlib import Path
 
 from alcoves.embedded.errors import EmbeddedError
 
-MINIMUM_FREE = 500 * 1024 * 1024
+FIRST_FREE, LATER_FREE = 500 * 1024 * 1024, 50 * 1024 * 1024
+"""Bytes that a first start needs, and one of an install whose disk was filled: there somebody comes to make room."""
 SOCKET_PATH_LIMIT = 107
 """Bytes in a Unix socket's address, the closing zero included."""
 LONGEST_SOCKET_NAME = len("/.s.PGSQL.5432.lock")
 
 
-def prepare_data_folder(data: Path, *, minimum_free: int = MINIMUM_FREE) -> None:
+def prepare_data_folder(data: Path, *, minimum_free: int | None = None) -> None:
     """Make the data folder and its rooms, and refuse one that cannot work."""
+    if minimum_free is None:
+        minimum_free = LATER_FREE if (data / "postgres" / "PG_VERSION").exists() else FIRST_FREE
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         for room in ("log", "run"):

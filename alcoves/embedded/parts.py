@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alcoves.embedded import postgres, redis
 from alcoves.embedded.ports import answers_tcp, http_status, in_url, own_names, reachable_host
+from alcoves.embedded.proxies import uvicorn_flags
 from alcoves.embedded.supervisor import Part, Probe
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -124,7 +125,7 @@ def web_part(plan: Plan) -> Part:
     argv = python(
         *("-m", "uvicorn", "alcoves.asgi:application", "--host", plan.host, "--port", str(plan.port)),
         *("--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "3"),
+        *("--timeout-graceful-shutdown", "3", *uvicorn_flags()),
     )
     if plan.reload:
         argv += ["--reload", *(word for folder in existing_folders() for word in ("--reload-dir", folder))]
@@ -135,6 +136,7 @@ def web_part(plan: Plan) -> Part:
         ready=probe,
         alive=health_answers(reachable_host(plan.host), plan.port),
         why_not=probe.why_not,
+        warnings=probe.warnings,
         stop_signals=((signal.SIGTERM, 6.0),),
         # The reloader's child would outlive a killed reloader; asked to end, it takes the child along.
         death_signal=signal.SIGTERM if plan.reload else signal.SIGKILL,
@@ -231,22 +233,58 @@ def says(log: Path, words: str) -> Probe:
 
 
 class WebProbe:
-    """Ready when it answers, and when what it needs answers too; remembers what it said instead."""
+    """Ready when it answers, and when Postgres and Redis answer it; remembers what else is not as it should be.
+
+    A store without room or a missing ffmpeg stops no start: people must be able to look, and to make room.
+    """
+
+    needed = ("postgres", "redis")
 
     def __init__(self, plan: Plan) -> None:
         self.host, self.port = reachable_host(plan.host), plan.port
         self.answer = ""
+        self.failing: dict[str, str] = {}
 
     async def __call__(self) -> bool:
-        for path in ("/healthz", "/readyz"):
-            status, body = await http_status(self.host, self.port, path)
-            if status != 200:
-                self.answer = f"{path} answers {status}: {_message(body)}" if status else ""
-                return False
+        status, body = await http_status(self.host, self.port, "/healthz")
+        if status != 200:
+            self.answer = f"/healthz answers {status}: {_message(body)}" if status else ""
+            return False
+        status, body = await http_status(self.host, self.port, "/readyz")
+        parts = _parts(body)
+        self.failing = {name: said for name, said in parts.items() if said}
+        missing = [parts.get(name, f"it says nothing of {name}.") for name in self.needed]
+        if any(missing):
+            why = " ".join(filter(None, missing)) if parts else _message(body)
+            self.answer = f"/readyz answers {status}: {why}" if status else ""
+            return False
         return True
 
     def why_not(self) -> str:
         return self.answer
+
+    def warnings(self) -> list[str]:
+        """A line for all stores, which often lie on one disk, and one for each other part."""
+        others = {name: said for name, said in self.failing.items() if name not in self.needed}
+        stores = [others.pop(name) for name in list(others) if name.startswith("store:")]
+        lines = [f"{name}: {said}" for name, said in others.items()]
+        if stores:
+            more = f" (and {len(stores) - 1} more)" if len(stores) > 1 else ""
+            until = "there is room" if "make room" in stores[0] else "that is mended"
+            lines.append(f"stores: {stores[0]}{more} Uploads will be refused until {until}.")
+        return lines
+
+
+def _parts(body: str) -> dict[str, str]:
+    """What /readyz says of each part: nothing where it is well, else a sentence."""
+    try:
+        parts: dict[str, dict[str, object]] = json.loads(body)["parts"]
+        return {
+            name: "" if part["ok"] else str(part.get("message") or "it fails.")
+            for name, part in parts.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _message(body: str) -> str:

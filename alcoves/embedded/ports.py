@@ -75,7 +75,8 @@ async def http_status(host: str, port: int, path: str, *, limit: float = 10.0) -
             reader, writer = await asyncio.open_connection(host, port)
             request = f"GET {path} HTTP/1.0\r\nHost: {in_url(host)}:{port}\r\nConnection: close\r\n\r\n"
             writer.write(request.encode())
-            answer = (await reader.read(65536)).decode(errors="replace")
+            # To the end: head and body often come one after the other.
+            answer = (await reader.read()).decode(errors="replace")
             await _close(writer)
     except (OSError, TimeoutError) as error:
         return 0, str(error) or type(error).__name__

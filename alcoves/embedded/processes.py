@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 CHILD_PROGRAM = Path(__file__).with_name("child.py")
@@ -89,6 +89,35 @@ def kill_group(pid: int) -> None:
     """Kill the process group that `pid` leads, whether or not `pid` itself still lives."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+class Reaper:
+    """Takes away the zombies among adopted orphans: nobody else waits for them.
+
+    A child of our own is a zombie only until its waiter has looked, so one that is still there at the next look
+    is nobody's. asyncio's children and those of `subprocess` in threads are therefore left alone.
+    """
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[int, str]] = set()
+
+    def look(self, ours: Collection[int]) -> list[int]:
+        """Call it now and then; `ours` are never touched. Returns what was reaped."""
+        now = {each for each in zombies_of(os.getpid()) if each[0] not in ours}
+        reaped = [pid for pid, _ in now & self.seen]
+        for pid in reaped:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        self.seen = now
+        return reaped
+
+
+def zombies_of(parent: int) -> Iterator[tuple[int, str]]:
+    """Process id and start time of each child that has ended and was not waited for."""
+    for pid in children_of(parent):
+        fields = stat_fields(pid)
+        if fields is not None and fields[0] == "Z":
+            yield pid, fields[19]
 
 
 def sweep_adopted() -> list[int]:

@@ -18,11 +18,12 @@ from alcoves.embedded.console import Console, make_console
 from alcoves.embedded.errors import EmbeddedError
 from alcoves.embedded.parts import Plan
 from alcoves.embedded.ports import choose_port
-from alcoves.embedded.processes import adopt_orphans, sweep_adopted
+from alcoves.embedded.processes import Reaper, adopt_orphans, sweep_adopted
 from alcoves.embedded.supervisor import Supervisor, Surroundings
 
 DEFAULT_PORT = 8000
 DEFAULT_METRICS_PORT = 3001
+REAP_EVERY = 15.0
 MODES = ("all", "server", "worker")
 
 
@@ -119,7 +120,9 @@ async def _supervise(plan: Plan, options: Options, console: Console, began: floa
     return await supervise(supervisor, boot.run(supervisor, plan, demo=options.demo, began=began))
 
 
-async def supervise(supervisor: Supervisor, work: Coroutine[None, None, None]) -> int:
+async def supervise(
+    supervisor: Supervisor, work: Coroutine[None, None, None], *, reap_every: float = REAP_EVERY
+) -> int:
     """Do `work` until it fails or a signal comes, then stop every part; the exit code."""
     console = supervisor.around.console
     adopt_orphans()
@@ -127,6 +130,7 @@ async def supervise(supervisor: Supervisor, work: Coroutine[None, None, None]) -
     wanted = _listen(supervisor)
     waiting = asyncio.create_task(wanted.wait())
     working = asyncio.create_task(work)
+    reaping = asyncio.create_task(reap(supervisor, reap_every))
     await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
     code = 0
     if working.done() and (error := working.exception()) is not None:
@@ -135,14 +139,22 @@ async def supervise(supervisor: Supervisor, work: Coroutine[None, None, None]) -
     else:
         console.say("Stopping ... (Ctrl-C again ends everything at once)")
     # The work ends first: it must not start another part while the others are being stopped.
-    for task in (working, waiting):
+    for task in (working, waiting, reaping):
         task.cancel()
-    await asyncio.gather(working, waiting, return_exceptions=True)
+    await asyncio.gather(working, waiting, reaping, return_exceptions=True)
     await supervisor.stop()
     sweep_adopted()
     console.close()
     console.say("Stopped.")
     return code
+
+
+async def reap(supervisor: Supervisor, every: float) -> None:
+    """Orphans come to us for as long as we run; without this each would stay as a zombie."""
+    reaper = Reaper()
+    while True:
+        await asyncio.sleep(every)
+        reaper.look(supervisor.children())
 
 
 def _listen(supervisor: Supervisor) -> asyncio.Event:

@@ -39,6 +39,8 @@ class Part:
     ready: Probe
     why_not: Callable[[], str] | None = None
     """What the last answer was, where the part itself can tell why it is not ready."""
+    warnings: Callable[[], Sequence[str]] | None = None
+    """What a person should know although the part is ready."""
     prepare: Callable[[], None] | None = None
     stop_signals: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 10.0),)
     """Each signal and the seconds it is given; after the last one the process group is killed."""
@@ -127,21 +129,22 @@ async def _drain(copying: asyncio.Task[None]) -> None:
 class Keeper:
     """Keeps one part running until it is told to stop."""
 
-    def __init__(self, part: Part, around: Surroundings) -> None:
+    def __init__(self, part: Part, around: Surroundings, on_ready: Callable[[], None]) -> None:
         self.part = part
         self.around = around
+        self.on_ready = on_ready
         self.log = around.open_log(part.name)
         self.ready = asyncio.Event()
         self.restarts = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._planned = False
         self._began = time.monotonic()
 
     @property
     def pid(self) -> int | None:
-        alive = self._process is not None and self._process.returncode is None
-        return self._process.pid if alive and self._process is not None else None
+        alive = self.process is not None and self.process.returncode is None
+        return self.process.pid if alive and self.process is not None else None
 
     async def keep(self) -> None:
         """Returns once stopped; raises when the part ends again and again before it was ever ready."""
@@ -177,7 +180,7 @@ class Keeper:
         await self._end_process()
 
     async def _end_process(self) -> None:
-        process = self._process
+        process = self.process
         if process is None or process.returncode is not None:
             return
         self._tell("stopping")
@@ -211,7 +214,7 @@ class Keeper:
             death_signal=part.death_signal,
             user_namespace=part.user_namespace,
         )
-        self._process = process
+        self.process = process
         if self._stopping.is_set():
             # The stop came while the process was being made and has not seen it.
             kill_group(process.pid)
@@ -230,6 +233,9 @@ class Keeper:
             pause = min(LONGEST_PAUSE, pause * 1.2)
         self.ready.set()
         self._tell("ready", f"after {time.monotonic() - self._began:.1f} s")
+        for line in self.part.warnings() if self.part.warnings is not None else ():
+            self.around.console.say(f"Warning: {line}")
+        self.on_ready()
         await self._watch()
 
     async def _watch(self) -> None:
@@ -252,6 +258,8 @@ class Supervisor:
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
+        self.on_ready: Callable[[], None] = lambda: None
+        """Called whenever a part is ready, the first time and after each restart."""
         self.keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._step: asyncio.subprocess.Process | None = None
@@ -259,9 +267,13 @@ class Supervisor:
     async def start(self, parts: Sequence[Part]) -> None:
         """Start these together and wait until all are ready."""
         for part in parts:
-            self.keepers[part.name] = keeper = Keeper(part, self.around)
+            self.keepers[part.name] = keeper = Keeper(part, self.around, self._told_ready)
             self._tasks[part.name] = asyncio.create_task(keeper.keep(), name=part.name)
         await asyncio.gather(*(self._wait_ready(part) for part in parts))
+
+    def _told_ready(self) -> None:
+        # Looked up at each call: whoever listens may come after the first parts.
+        self.on_ready()
 
     async def _wait_ready(self, part: Part) -> None:
         keeper, task = self.keepers[part.name], self._tasks[part.name]
@@ -309,6 +321,11 @@ class Supervisor:
         finally:
             kill_group(self._step.pid)
             await _drain(copying)
+
+    def children(self) -> set[int]:
+        """Every process that asyncio waits for, ended or not."""
+        started = [keeper.process for keeper in self.keepers.values()]
+        return {process.pid for process in [*started, self._step] if process is not None}
 
     def pids(self) -> dict[str, int]:
         return {name: keeper.pid for name, keeper in self.keepers.items() if keeper.pid is not None}

@@ -26,6 +26,17 @@ ESCAPING = (
     "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'], start_new_session=True)\n"
     "signal.pause()"
 )
+LEAVING = (
+    "import os, pathlib, signal, sys\n"
+    "for number in range(3):\n"
+    "    if os.fork() == 0:\n"
+    "        if left := os.fork(): (pathlib.Path(sys.argv[1]) / f'left-{number}').write_text(str(left))\n"
+    "        else: signal.sigtimedwait([], 0.2)\n"
+    "        os._exit(0)\n"
+    "    os.wait()\n"
+    "signal.pause()"
+)
+"""Leaves three grandchildren behind, which end a little later, and writes down their ids."""
 CRASHES_ONCE = (
     "import pathlib, signal, sys\n"
     "mark = pathlib.Path(sys.argv[1]) / 'crashed'\n"
@@ -65,6 +76,7 @@ def choose(names: Sequence[str], data: Path, sockets: Path) -> list[Part]:
         "waits": lambda: python_part("waits", WAITS, data),
         "stubborn": lambda: python_part("stubborn", STUBBORN, data, stop_limit=30.0),
         "escaping": lambda: python_part("escaping", ESCAPING, data),
+        "leaving": lambda: python_part("leaving", LEAVING, data),
         "crashes": lambda: python_part("crashes", CRASHES_ONCE, data),
     }
     return [table[name]() for name in names]
@@ -81,7 +93,7 @@ async def run(data: Path, sockets: Path, names: Sequence[str]) -> int:
         around.console.say("all ready")
         await supervisor.failed()
 
-    return await supervise(supervisor, work())
+    return await supervise(supervisor, work(), reap_every=0.1)
 
 
 def main() -> int:

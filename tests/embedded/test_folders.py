@@ -1,6 +1,7 @@
 """The data folder, the sockets' folder, the lock: each refusal is one clear sentence."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -21,6 +22,21 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="MB are free on the disk") as raised:
         folders.prepare_data_folder(tmp_path, minimum_free=2**62)
     assert "\n" not in str(raised.value)
+
+
+def test_an_install_that_filled_its_disk_starts_with_less_room_than_a_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=folders.LATER_FREE))
+    with pytest.raises(EmbeddedError, match="500 MB are needed"):
+        folders.prepare_data_folder(tmp_path)
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("18\n")
+    folders.prepare_data_folder(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=folders.LATER_FREE - 1))
+    with pytest.raises(EmbeddedError, match="50 MB are needed"):
+        folders.prepare_data_folder(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alcoves.embedded.folders import usual_socket_folders
-from alcoves.embedded.processes import command_line, is_alive
+from alcoves.embedded.processes import children_of, command_line, is_alive, stat_fields
 from tests.embedded.launching import SMALL_RUNNER, launched, small_runner, wait_until
 
 
@@ -72,6 +72,20 @@ def test_a_part_that_crashes_is_started_again(tmp_path: Path) -> None:
         program.send(signal.SIGINT)
         assert program.wait() == 0
     assert "Traceback" not in program.text
+
+
+def test_orphans_that_ended_are_taken_away_and_parts_are_not(tmp_path: Path) -> None:
+    with small_runner(tmp_path, "leaving", "crashes") as program:
+        wait_until(lambda: len(list(tmp_path.glob("left-*"))) == 3, what="three orphans")
+        left = [int(path.read_text()) for path in tmp_path.glob("left-*")]
+        wait_until(lambda: not [pid for pid in left if stat_fields(pid)], what="their burial")
+        program.wait_for_text("crashes restarting")
+        # The code of the part that crashed was still there for its keeper.
+        assert "it ended with code 3" in program.text
+        wait_until(lambda: len(children_of(program.process.pid)) == 2, what="both parts")
+        program.send(signal.SIGINT)
+        assert program.wait() == 0, program.text
+    assert "Unknown child" not in program.text
 
 
 def test_a_killed_postgres_comes_back(tmp_path: Path) -> None:

@@ -174,6 +174,22 @@ def test_a_part_that_stops_answering_is_started_again(tmp_path: Path) -> None:
     assert "hanging" in printed(run(tmp_path, work))
 
 
+def test_each_ready_is_told_with_the_warnings_of_the_part(tmp_path: Path) -> None:
+    pids: list[dict[str, int]] = []
+
+    async def work(supervisor: Supervisor) -> None:
+        await supervisor.start([part("waits", WAITS, warnings=lambda: ["stores: no room."])])
+        # A listener that comes late hears of the next one.
+        supervisor.on_ready = lambda: pids.append(supervisor.pids())
+        before = supervisor.pids()
+        await supervisor.keepers["waits"].restart()
+        await asyncio.to_thread(wait_until, lambda: pids, what="the second ready")
+        assert set(before) == set(pids[0]) == {"waits"}
+        assert before != pids[0]
+
+    assert printed(run(tmp_path, work)).count("Warning: stores: no room.\n") == 2
+
+
 def test_the_next_signal_follows_when_the_first_is_not_heard(tmp_path: Path) -> None:
     deaf = "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True)"
     deaf += "\nwhile True: signal.pause()"
@@ -184,7 +200,7 @@ def test_the_next_signal_follows_when_the_first_is_not_heard(tmp_path: Path) -> 
 
     stubborn = part("deaf", deaf, ready=ready, stop_signals=((signal.SIGTERM, 0.2), (signal.SIGQUIT, 10.0)))
     supervisor = run(tmp_path, lambda each: each.start([stubborn]))
-    process = supervisor.keepers["deaf"]._process
+    process = supervisor.keepers["deaf"].process
     assert process is not None
     assert process.returncode == -signal.SIGQUIT
 

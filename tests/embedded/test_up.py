@@ -1,5 +1,6 @@
 """Everything that `script/up` runs, for real: ready, found by another terminal, stopped without a trace."""
 
+import os
 import signal
 import socket
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from alcoves.embedded import state
 from alcoves.embedded.parts import any_free_port
 from alcoves.embedded.processes import is_alive
-from tests.embedded.launching import launched
+from tests.embedded.launching import launched, wait_until
 
 UP = [sys.executable, "-m", "alcoves.embedded", "up"]
 
@@ -46,6 +47,31 @@ def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert list((tmp_path / "run").glob("*.json")) == []
     assert state.load(tmp_path) is None
     assert "Traceback" not in program.text
+
+
+def test_a_full_disk_is_a_warning_and_a_part_started_again_is_known(tmp_path: Path) -> None:
+    here = {"ALCOVES_DATA_PATH": str(tmp_path), "ALCOVES_STORE_RESERVE_BYTES": str(1 << 60)}
+    with launched([*UP, "--port", str(any_free_port())], here) as program:
+        program.wait_for_text("Everything is ready", seconds=120)
+        (warning,) = [line for line in program.printed if line.startswith("Warning: ")]
+        assert warning.startswith("Warning: stores: The disk of the store")
+        assert warning.endswith("Uploads will be refused until there is room.")
+
+        first = pids(tmp_path)
+        assert set(first) == {"postgres", "redis", "web", "workers", "beat", "flower"}
+        os.kill(first["beat"], signal.SIGKILL)
+        wait_until(lambda: pids(tmp_path).get("beat", first["beat"]) != first["beat"], what="the new pid")
+        again = pids(tmp_path)
+        assert is_alive(again.pop("beat"))
+        assert again == {name: pid for name, pid in first.items() if name != "beat"}
+        program.send(signal.SIGINT)
+        assert program.wait(40) == 0, program.text
+
+
+def pids(data: Path) -> dict[str, int]:
+    found = state.read(data)
+    assert found is not None
+    return dict(found["pids"])  # type: ignore[call-overload, no-any-return]
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
