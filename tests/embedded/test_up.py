@@ -1,16 +1,18 @@
 """Everything that `script/up` runs, for real: ready, found by another terminal, stopped without a trace."""
 
+import json
 import os
 import signal
 import socket
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 from alcoves.embedded import state
 from alcoves.embedded.parts import any_free_port
 from alcoves.embedded.processes import is_alive
-from tests.embedded.launching import launched, wait_until
+from tests.embedded.launching import Launched, launched, wait_until
 
 UP = [sys.executable, "-m", "alcoves.embedded", "up"]
 
@@ -49,23 +51,51 @@ def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert "Traceback" not in program.text
 
 
-def test_a_full_disk_is_a_warning_and_a_part_started_again_is_known(tmp_path: Path) -> None:
-    here = {"ALCOVES_DATA_PATH": str(tmp_path), "ALCOVES_STORE_RESERVE_BYTES": str(1 << 60)}
-    with launched([*UP, "--port", str(any_free_port())], here) as program:
-        program.wait_for_text("Everything is ready", seconds=120)
-        (warning,) = [line for line in program.printed if line.startswith("Warning: ")]
-        assert warning.startswith("Warning: stores: The disk of the store")
-        assert warning.endswith("Uploads will be refused until there is room.")
+def log_in(port: int, invented: str) -> int:
+    """The answer to a wrong password from a client that says it is somebody else."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/api/auth/login",
+        json.dumps({"email": "somebody@example.org", "password": "wrong"}).encode(),
+        {"Content-Type": "application/json", "X-Forwarded-For": invented},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
-        first = pids(tmp_path)
-        assert set(first) == {"postgres", "redis", "web", "workers", "beat", "flower"}
-        os.kill(first["beat"], signal.SIGKILL)
-        wait_until(lambda: pids(tmp_path).get("beat", first["beat"]) != first["beat"], what="the new pid")
-        again = pids(tmp_path)
-        assert is_alive(again.pop("beat"))
-        assert again == {name: pid for name, pid in first.items() if name != "beat"}
+
+def test_an_unlucky_day(tmp_path: Path) -> None:
+    """In one run, for a run takes long: a store without room, a stranger at the login, a part that is killed."""
+    port = any_free_port()
+    here = {
+        "ALCOVES_DATA_PATH": str(tmp_path),
+        "ALCOVES_STORE_RESERVE_BYTES": str(1 << 60),
+        "ALCOVES_LOGIN_FAILURES": "2",
+    }
+    with launched([*UP, "--port", str(port)], here) as program:
+        program.wait_for_text("Everything is ready", seconds=120)
+        a_full_store_is_one_warning(program)
+        assert [log_in(port, f"198.51.100.{number}") for number in range(3)] == [401, 429, 429]
+        a_part_that_is_started_again_is_known(tmp_path)
         program.send(signal.SIGINT)
         assert program.wait(40) == 0, program.text
+
+
+def a_full_store_is_one_warning(program: Launched) -> None:
+    (warning,) = [line for line in program.printed if line.startswith("Warning: ")]
+    assert warning.startswith("Warning: stores: The disk of the store")
+    assert warning.endswith("Uploads will be refused until there is room.")
+
+
+def a_part_that_is_started_again_is_known(data: Path) -> None:
+    first = pids(data)
+    assert set(first) == {"postgres", "redis", "web", "workers", "beat", "flower"}
+    os.kill(first["beat"], signal.SIGKILL)
+    wait_until(lambda: pids(data).get("beat", first["beat"]) != first["beat"], what="the new pid")
+    again = pids(data)
+    assert is_alive(again.pop("beat"))
+    assert again == {name: pid for name, pid in first.items() if name != "beat"}
 
 
 def pids(data: Path) -> dict[str, int]:
