@@ -3,11 +3,11 @@
 Running again changes nothing: a file that lies in its folder with the same name and bytes is passed over.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +18,7 @@ from media.errors import ConflictError, MediaError, RequestError
 from media.intake import Place
 from media.models import File, Folder, Library
 from media.uploads import receiving
+from media.uploads.places import moment_at
 from storage.base import CHUNK_SIZE
 from storage.errors import SizeMismatchError, StoreError
 
@@ -80,7 +81,10 @@ def walk(root: Path) -> Iterator[Found]:
 
 
 def find(root: Path, path: Path) -> Found | None:
-    """The file at `path` if it is one to take: regular, under `root` in truth, nothing on its way hidden."""
+    """The file at `path` if it is one to take: regular, under `root` in truth, nothing on its way hidden.
+
+    A link that leads to itself is given too: `take_in` says so.
+    """
     if path == root:
         return Found(path, ())
     parts = path.relative_to(root).parts
@@ -89,11 +93,12 @@ def find(root: Path, path: Path) -> Found | None:
     try:
         real = path.resolve(strict=True)
         regular = stat.S_ISREG(real.stat().st_mode)
-    except OSError:
-        return None  # Gone meanwhile, or a link to nothing.
-    if not regular or not real.is_relative_to(root.resolve()):
-        return None
-    return Found(path, parts[:-1])
+        inside = real.is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:
+        # Gone meanwhile, or a link to nothing. Until Python 3.13 a circle of links is a RuntimeError.
+        circle = isinstance(error, RuntimeError) or error.errno == errno.ELOOP
+        return Found(path, parts[:-1]) if circle else None
+    return Found(path, parts[:-1]) if regular and inside else None
 
 
 def take_in(found: Found, target: Target, progress: Callable[[int], None] = lambda _: None) -> Outcome:
@@ -101,9 +106,10 @@ def take_in(found: Found, target: Target, progress: Callable[[int], None] = lamb
     size = 0
     try:
         before = found.path.stat()
+        require_regular(before)
         size = before.st_size
         folder = get_path(target.library, target.folder, found.folders)
-        place = Place(target.library, found.path.name, folder, target.user_id, modified_at(before))
+        place = Place(target.library, found.path.name, folder, target.user_id, moment_at(before.st_mtime))
         known = find_same(found.path, size, place)
         if known is not None:
             progress(size)
@@ -115,6 +121,8 @@ def take_in(found: Found, target: Target, progress: Callable[[int], None] = lamb
         return Outcome(found.path, found.path.name, size, "", State.REFUSED, reason, code, again=error.retry)
     except OSError as error:
         reason = f"It cannot be read ({error.strerror}). Check its owner and mode."
+        if error.errno == errno.ELOOP:
+            reason = "This link leads to itself. Remove it, or let it lead to a file."
         return Outcome(found.path, found.path.name, size, "", State.REFUSED, reason)
 
 
@@ -153,8 +161,27 @@ def signature(found: os.stat_result) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def modified_at(found: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(found.st_mtime, UTC)
+def require_regular(found: os.stat_result) -> None:
+    """Before it is opened: a pipe would be waited for, and a device may have no end."""
+    if not stat.S_ISREG(found.st_mode):
+        raise RequestError(
+            "This is a pipe, a device or a socket, so it is not read. Give a file or a folder.",
+            code="not_a_file",
+        )
+
+
+def shown(text: object) -> str:
+    """A name of this machine as a terminal may print it: what would steer the terminal is written out."""
+    return "".join(
+        char if char.isprintable() or char in intake.JOINERS else written_out(char) for char in str(text)
+    )
+
+
+def written_out(char: str) -> str:
+    """Bytes that are no UTF-8 come as surrogates in Python; they are shown as the bytes they are."""
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()
 
 
 def find_same(path: Path, size: int, place: Place) -> File | None:

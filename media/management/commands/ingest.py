@@ -30,7 +30,7 @@ from media.errors import RequestError
 from media.models import Library, Membership
 from media.models.library import Role
 from media.uploads import watching
-from media.uploads.importing import Found, Outcome, State, Target, get_path, split_path, take_in, walk
+from media.uploads.importing import Found, Outcome, State, Target, get_path, shown, split_path, take_in, walk
 
 
 class Command(BaseCommand):
@@ -81,7 +81,9 @@ class Command(BaseCommand):
         with Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True) as progress:
             bar = progress.add_task("", total=sum(size_of(found.path) for found in files))
             for number, found in enumerate(files, 1):
-                progress.update(bar, description=f"{number}/{len(files)} {escape(found.path.name[:40])}")
+                progress.update(
+                    bar, description=f"{number}/{len(files)} {escape(shown(found.path.name)[:40])}"
+                )
                 outcomes.append(take_in(found, target, lambda count: progress.advance(bar, count)))
         self.console.print(table_of(outcomes))
         return Counter(outcome.state for outcome in outcomes)
@@ -90,15 +92,15 @@ class Command(BaseCommand):
         """One line for each file as it comes; only the counts are kept."""
         counts: Counter[State] = Counter()
         settling = watching.Settling(roots, calm)
-        self.console.print(f"Watching {', '.join(map(str, roots))}. Ctrl-C ends it.", soft_wrap=True)
+        self.say(f"Watching {', '.join(map(shown, roots))}. Ctrl-C ends it.")
         try:
-            for found in watching.watch(settling, roots, calm=calm, stop=stop):
+            for found in watching.watch(settling, roots, calm=calm, stop=stop, tell=self.say):
                 outcome = self.take_one(found, target, settling)
                 if not outcome.again:
                     counts[outcome.state] += 1
         except OSError as error:
             raise CommandError(
-                f"The folders cannot be watched: {error}. Raise fs.inotify.max_user_watches."
+                f"The folders cannot be watched: {shown(error)}. Raise fs.inotify.max_user_watches."
             ) from error
         return counts
 
@@ -112,14 +114,25 @@ class Command(BaseCommand):
             outcome = Outcome(found.path, found.path.name, 0, "", State.REFUSED, reason, again=True)
         if outcome.again:
             settling.put_off(found.path)
-        told = f"{outcome.state}: {outcome.name} ({decimal(outcome.size)}) {outcome.mime}{outcome.reason}"
-        self.console.print(told, markup=False, soft_wrap=True)
+        parts = [
+            f"{outcome.state}:",
+            outcome.name,
+            f"({decimal(outcome.size)})",
+            outcome.mime,
+            outcome.reason,
+        ]
+        self.say(shown(" ".join(filter(None, parts))))
         return outcome
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, markup=False, soft_wrap=True)
 
 
 def existing(path: Path) -> Path:
     if not path.exists():
-        raise CommandError(f"There is no {path}. Check the path.")
+        if path.is_symlink():
+            raise CommandError(f"{shown(path)} is a link that leads nowhere. Check where it should lead.")
+        raise CommandError(f"There is no {shown(path)}. Check the path.")
     return path.absolute()
 
 
@@ -137,7 +150,7 @@ def find_library(name: str, email: str | None) -> tuple[Library, UUID | None]:
     if email is not None:
         user = get_user_model().objects.filter(email__iexact=email.strip()).first()
         if user is None:
-            raise CommandError(f"Nobody here has the e-mail address {email}.")
+            raise CommandError(f"Nobody here has the e-mail address {shown(email)}.")
         found = [member for member in members.filter(user_id=user.pk) if member.may_write]
     else:
         found = list(members.filter(role=Role.OWNER))
@@ -160,5 +173,6 @@ def table_of(outcomes: Iterable[Outcome]) -> Table:
     table = Table("File", "Type", "Size", "Result")
     for outcome in outcomes:
         result = f"{outcome.state}: {outcome.reason}" if outcome.reason else str(outcome.state)
-        table.add_row(escape(outcome.name), outcome.mime or "-", decimal(outcome.size), escape(result))
+        cells = (shown(outcome.name), outcome.mime or "-", decimal(outcome.size), shown(result))
+        table.add_row(*map(escape, cells))
     return table
