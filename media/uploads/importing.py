@@ -65,6 +65,7 @@ class Outcome:
     """Of the refusal, as the API would give it."""
     again: bool = False
     """True where the same may work later: the store was away, the file was being written."""
+    original_id: UUID | None = None
 
 
 def walk(root: Path) -> Iterator[Found]:
@@ -113,7 +114,10 @@ def take_in(found: Found, target: Target, progress: Callable[[int], None] = lamb
         known = find_same(found.path, size, place)
         if known is not None:
             progress(size)
-            return Outcome(found.path, known.name, size, known.original.mime, State.SKIPPED)
+            original = known.original
+            return Outcome(
+                found.path, known.name, size, original.mime, State.SKIPPED, original_id=original.pk
+            )
         return bring(found.path, before, place, progress)
     except (MediaError, StoreError) as error:
         metrics.UPLOADS.labels(WAY, "refused").inc()
@@ -145,7 +149,8 @@ def bring(path: Path, before: os.stat_result, place: Place, progress: Callable[[
         return changed
     admitted = receiving.admit(stored, place, way=WAY)
     state = State.DUPLICATE if admitted.duplicate else State.NEW
-    return Outcome(path, admitted.file.name, stored.size, stored.sniffed.mime, state)
+    file = admitted.file
+    return Outcome(path, file.name, stored.size, stored.sniffed.mime, state, original_id=file.original_id)
 
 
 def blocks_of(path: Path, progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """manage.py reprocess and demo."""
 
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
-from media.management import scenes
+from media.management import progress, scenes
 from media.models import Derivative, File, Library
-from tests.ingesting import run_queued, take_in
+from tests.ingesting import take_in
 from tests.media.api.conftest import PNG, finish
+from tests.workers import running_worker
 
 
 def say(*arguments: str) -> str:
@@ -79,7 +81,9 @@ def test_the_demo_needs_an_administrator(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_demo_is_made_once_and_everything_in_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_is_made_once_and_everything_in_it_works(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     User.objects.create_superuser("root@example.org")
     small = {
         "Dusk.jpg": scenes.picture(
@@ -92,9 +96,15 @@ def test_the_demo_is_made_once_and_everything_in_it_works(monkeypatch: pytest.Mo
         "Sketch.flac": scenes.sound(scenes.plucked(220, 330), 1),
     }
     monkeypatch.setattr("media.management.commands.demo.PIECES", small)
-    assert say("demo") == "4 files made in the library Demo."
+    with running_worker(tmp_path, ALCOVES_TEST_REAL_DERIVERS="1"):
+        said = say("demo")
+    assert said.startswith(
+        "4 files made in the library Demo.\nWaiting until everything is made of them, 180 s at most."
+    )
+    assert re.search(r"preview +│ 1 +│ 0 +│ 0 +│ 0 +│ \d+\.\d", said), said
+    assert re.search(r"metadata +│ 4 +│ 0 +│ 0 +│ 0 ", said), said
+    assert "Everything that was planned is done after" in said
     assert say("demo") == "The demo is there already."
-    run_queued()
     assert set(Derivative.objects.values_list("original__files__name", flat=True)) == set(small)
     assert set(Derivative.objects.values_list("status", flat=True)) == {"ready"}
     assert sorted(File.objects.values_list("original__kind", flat=True)) == [
@@ -103,6 +113,17 @@ def test_the_demo_is_made_once_and_everything_in_it_works(monkeypatch: pytest.Mo
         "video",
         "video",
     ]
+
+
+def test_the_demo_without_a_worker_says_to_start_one(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    User.objects.create_superuser("root@example.org")
+    monkeypatch.setattr(
+        "media.management.commands.demo.PIECES", {"Sketch.flac": scenes.sound(scenes.plucked(220, 330), 1)}
+    )
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0)
+    said = say("demo")
+    assert re.search(r"metadata +│ 0 +│ 0 +│ 0 +│ 1 ", said), said
+    assert "Start one with script/up" in said
 
 
 def facts(scene: scenes.Scene) -> dict[str, Any]:

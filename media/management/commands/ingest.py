@@ -4,7 +4,7 @@ import sys
 import threading
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from media.errors import RequestError
+from media.management import progress
 from media.models import Library, Membership
 from media.models.library import Role
 from media.uploads import watching
@@ -52,11 +53,20 @@ class Command(BaseCommand):
         )
         parser.add_argument("--watch", action="store_true", help="go on: take what comes, until Ctrl-C")
         parser.add_argument(
+            "--wait",
+            action="store_true",
+            help=f"until everything is made of the files, {progress.LIMIT_SECONDS:.0f} s at most",
+        )
+        parser.add_argument(
             "--calm", type=float, default=2.0, help="seconds without a change before --watch takes a file"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console(file=getattr(self.stdout, "_out", sys.stdout), highlight=False)
+        if options["watch"] and options["wait"]:
+            raise CommandError(
+                "--watch never ends, so there is nothing to wait for. Give one of --watch and --wait."
+            )
         roots = [existing(path) for path in options["paths"]]
         library, user_id = find_library(options["library"], options["user"])
         try:
@@ -67,26 +77,39 @@ class Command(BaseCommand):
         if options["watch"]:
             counts = self.go_on(roots, target, options["calm"], options.get("stop") or threading.Event())
         else:
-            counts = self.take_all([found for root in roots for found in walk(root)], target)
+            outcomes = self.take_all([found for root in roots for found in walk(root)], target)
+            self.tell(outcomes, wait=options["wait"])
+            counts = Counter(outcome.state for outcome in outcomes)
         self.console.print(", ".join(f"{counts[state]} {state}" for state in State))
         if counts[State.REFUSED]:
             raise CommandError(
                 f"{counts[State.REFUSED]} of {counts.total()} files were refused; the reasons are above."
             )
 
-    def take_all(self, files: list[Found], target: Target) -> Counter[State]:
-        """With a bar over all bytes, and a table at the end."""
+    def take_all(self, files: list[Found], target: Target) -> list[Outcome]:
+        """With a bar over all bytes."""
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         outcomes: list[Outcome] = []
-        with Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True) as progress:
-            bar = progress.add_task("", total=sum(size_of(found.path) for found in files))
+        with Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True) as bars:
+            bar = bars.add_task("", total=sum(size_of(found.path) for found in files))
             for number, found in enumerate(files, 1):
-                progress.update(
-                    bar, description=f"{number}/{len(files)} {escape(shown(found.path.name)[:40])}"
-                )
-                outcomes.append(take_in(found, target, lambda count: progress.advance(bar, count)))
-        self.console.print(table_of(outcomes))
-        return Counter(outcome.state for outcome in outcomes)
+                name = escape(shown(found.path.name)[:40])
+                bars.update(bar, description=f"{number}/{len(files)} {name}")
+                outcomes.append(take_in(found, target, lambda count: bars.advance(bar, count)))
+        return outcomes
+
+    def tell(self, outcomes: list[Outcome], *, wait: bool) -> None:
+        """A table of the files with what is planned for each; after waiting, with what was made."""
+        originals = {outcome.original_id for outcome in outcomes if outcome.original_id is not None}
+        if wait:
+            limit = progress.LIMIT_SECONDS
+            self.console.print(f"Waiting until everything is made of them, {limit:.0f} s at most.")
+            with self.console.status("Waiting for the workers."):
+                tallies, sentence = progress.wait(originals)
+        self.console.print(table_of(outcomes, progress.phrases(originals)))
+        if wait:
+            self.console.print(progress.table_of(tallies))
+            self.console.print(sentence, soft_wrap=True)
 
     def go_on(self, roots: list[Path], target: Target, calm: float, stop: threading.Event) -> Counter[State]:
         """One line for each file as it comes; only the counts are kept."""
@@ -169,10 +192,11 @@ def id_or_name(text: str) -> Q:
         return Q(name=text)
 
 
-def table_of(outcomes: Iterable[Outcome]) -> Table:
-    table = Table("File", "Type", "Size", "Result")
+def table_of(outcomes: Iterable[Outcome], made: Mapping[UUID, str]) -> Table:
+    table = Table("File", "Type", "Size", "Result", "Made of it")
     for outcome in outcomes:
         result = f"{outcome.state}: {outcome.reason}" if outcome.reason else str(outcome.state)
-        cells = (shown(outcome.name), outcome.mime or "-", decimal(outcome.size), shown(result))
+        phrase = made.get(outcome.original_id, "nothing planned") if outcome.original_id else "-"
+        cells = (shown(outcome.name), outcome.mime or "-", decimal(outcome.size), shown(result), phrase)
         table.add_row(*map(escape, cells))
     return table

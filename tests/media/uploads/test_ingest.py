@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +17,16 @@ from alcoves.accounts.models import User
 from media import blobs
 from media.intake import Place
 from media.libraries import create_library, set_member
+from media.management import progress
 from media.models import File, Folder, Library, Original
 from media.uploads import importing, watching
 from media.uploads.importing import Found, State, Target, take_in, walk
 from media.uploads.watching import Settling
 from storage.registry import get_store
+from tests.makers import make_image
 from tests.media.uploads.speaking import PNG
 from tests.storage.conformance import data_of, sha256_of
+from tests.workers import running_worker
 
 
 @pytest.fixture
@@ -81,6 +85,40 @@ def test_a_tree_with_its_folders(library: Library, alice: User, tree: Path, any_
     assert file.created_by_id == alice.pk
     assert file.client_modified_at is not None
     assert file.client_modified_at.timestamp() == pytest.approx((tree / "a.png").stat().st_mtime, abs=0.001)
+
+
+def test_the_table_tells_what_is_planned_for_each_file(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "empty.png").touch()
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="1 of 2"):
+        call_command("ingest", str(tmp_path), library="Family", stdout=out)
+    rows = [line.split("│") for line in out.getvalue().splitlines() if "│" in line]
+    made = " ".join(" ".join(row[-2] for row in rows).split())
+    assert made == "metadata, preview queued -"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_waiting_until_everything_is_made(tmp_path: Path) -> None:
+    owner = User.objects.create_user("owner@example.org", "owner-password")
+    create_library(owner, "Family")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    make_image(inbox / "a.png")
+    with running_worker(tmp_path, ALCOVES_TEST_REAL_DERIVERS="1"):
+        said = ingest(inbox, wait=True)
+    assert re.search(r"preview +│ 1 +│ 0 +│ 0 +│ 0 ", said), said
+    assert "ready" in said
+    assert "Everything that was planned is done after" in said
+
+
+def test_waiting_without_a_worker_and_for_a_watch(
+    library: Library, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0)
+    assert "Start one with script/up" in ingest(tree, wait=True)
+    with pytest.raises(CommandError, match="Give one of --watch and --wait"):
+        ingest(tree, wait=True, watch=True)
 
 
 def test_again_changes_nothing_and_new_bytes_are_new(library: Library, tree: Path, settings: Any) -> None:
