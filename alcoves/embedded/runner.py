@@ -65,7 +65,7 @@ def up(options: Options) -> int:
 
 def make_plan(options: Options, data: Path, console: Console) -> Plan:
     """Read the environment, choose ports, and refuse what cannot work before anything starts."""
-    given = {name: value for name in state.URLS if (value := env.secret(name))}
+    given = {name: value for name in state.URLS if (value := env.text(name))}
     if "DATABASE_URL" not in given:
         postgres.check_can_run()
     mode = env.choice("ALCOVES_MODE", MODES, "all")
