@@ -37,6 +37,66 @@ def variable_of(call: ast.Call) -> str | None:
     return None
 
 
+def programs() -> Iterator[Path]:
+    """What people start: Python or a shell, by the first line."""
+    yield PROJECT / "manage.py"
+    yield from (PROJECT / "script").iterdir()
+    yield from (PROJECT / "deploy" / name for name in ("entrypoint", "make-secrets"))
+    yield PROJECT / ".ci" / "run"
+
+
+def variables_of_the_system() -> set[str]:
+    """What is read from or put into the environment past `env`, in our code and in our programs."""
+    found = set()
+    for path in [*sources(), *programs()]:
+        text = path.read_text(encoding="utf-8")
+        found |= variables_in_shell(text) if re.match(r"#!.*sh\b", text) else variables_in_python(text)
+    return found
+
+
+def variables_in_shell(text: str) -> set[str]:
+    own = {"BASH_SOURCE"}  # Bash's own, no variable of the environment.
+    code = "\n".join(line.partition(" #")[0] for line in text.splitlines() if not line.startswith("#"))
+    return set(re.findall(r"\$\{?([A-Z][A-Z0-9_]+)", code)) - own
+
+
+def variables_in_python(text: str) -> set[str]:
+    """The constants of `os.environ[...]`, `.get`, `.setdefault`, `.pop` and `os.getenv`."""
+    tree = ast.parse(text)
+    constants = named_tuples(tree)
+    found = set()
+    for node in ast.walk(tree):
+        for key in keys_of(node):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                found.add(key.value)
+        if isinstance(node, (ast.DictComp, ast.ListComp, ast.SetComp)) and "environ" in ast.unparse(node):
+            for generator in node.generators:
+                found |= constants.get(ast.unparse(generator.iter), set())
+    return found
+
+
+def keys_of(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+        return [node.slice]
+    asks = {"os.environ.get", "os.environ.setdefault", "os.environ.pop", "os.getenv", "environ.get"}
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in asks:
+        return node.args[:1]
+    return []
+
+
+def named_tuples(tree: ast.Module) -> dict[str, set[str]]:
+    """The texts in each constant of the module, for comprehensions that go over one."""
+    assigned = [node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value]
+    return {
+        ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0]): {
+            one.value
+            for one in ast.walk(node.value or node)
+            if isinstance(one, ast.Constant) and isinstance(one.value, str)
+        }
+        for node in assigned
+    }
+
+
 def rows(document: str, heading: str) -> list[list[str]]:
     """The cells of the tables under one heading of a document, without their head and rule."""
     text = (DOCS / document).read_text(encoding="utf-8")

@@ -11,7 +11,15 @@ import pytest
 from alcoves import asgi, env, health
 from alcoves.settings import base
 from media.tools import ffmpeg, ffprobe, vips
-from tests.docs.reading import PROJECT, bare, rows, variables_in_code
+from tests.docs.reading import (
+    PROJECT,
+    bare,
+    rows,
+    variables_in_code,
+    variables_in_python,
+    variables_in_shell,
+    variables_of_the_system,
+)
 
 T = TypeVar("T")
 HEADINGS = ("Server", "Postgres and Redis", "Stores", "Uploads", "Work", "Tools")
@@ -20,6 +28,29 @@ DOCUMENTED = {bare(row[0]): row for heading in HEADINGS for row in rows("configu
 
 def test_every_variable_that_the_code_reads_is_described_and_no_other() -> None:
     assert set(DOCUMENTED) == variables_in_code()
+
+
+def test_every_variable_of_the_system_is_described_and_no_other() -> None:
+    """Those that are read or set without `alcoves.env`, in scripts too."""
+    told = {bare(row[0]) for row in rows("configuration.md", "Of the system and of libraries")}
+    found = variables_of_the_system()
+    assert {"XDG_RUNTIME_DIR", "PROMETHEUS_MULTIPROC_DIR", "CI", "TMPDIR"} <= found
+    assert told == found - set(DOCUMENTED)
+
+
+def test_reads_of_the_environment_are_found_however_they_are_written() -> None:
+    python = """
+import os
+NAMES: Final = (*("A_ONE", "A_TWO"),)
+x = os.environ["B_ONE"], os.environ.get("B_TWO", "no"), os.getenv("B_THREE"), os.environ.pop("B_FOUR", None)
+os.environ.setdefault("B_FIVE", "1")
+y = {name: os.environ[name] for name in NAMES if name in os.environ}
+z = row["NOT_ONE"], row.get("NOT_TWO")
+"""
+    assert variables_in_python(python) == {
+        *("A_ONE", "A_TWO", "B_ONE", "B_TWO", "B_THREE", "B_FOUR", "B_FIVE"),
+    }
+    assert variables_in_shell('# $NO\nexport X="${ONE:-}/$TWO" # $NO\n$(id -u) $three') == {"ONE", "TWO"}
 
 
 def test_every_variable_asked_for_so_far_is_described_with_its_type() -> None:
