@@ -38,6 +38,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row: the lanes of one supervisor count up from theirs."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
 def database_url() -> str:
     about = connection.settings_dict
     return f"postgresql://{about['USER']}@/{about['NAME']}?host={about['HOST']}&port={about['PORT'] or 5432}"
@@ -97,7 +107,7 @@ def answers(url: str) -> bool:
 @contextmanager
 def running_worker(folder: Path, *arguments: str, **extra: str) -> Iterator[Process]:
     """A worker that consumes, with a short lease so that tests do not wait long."""
-    port = free_port()
+    port = free_ports(3)
     times = {
         "ALCOVES_LEASE_SECONDS": "2",
         "ALCOVES_RECONCILE_SECONDS": "1",
