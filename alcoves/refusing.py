@@ -1,17 +1,29 @@
 """What is refused before any view, and how errors outside of DRF are told: JSON under /api/, a plain line elsewhere."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Final
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 
 from media.api.errors import DATABASE_ERRORS, Told, tell
 
+logger = logging.getLogger(__name__)
+
 NUL: Final[Told] = (
     400,
     {"code": "bad_request", "message": "The address or a cookie has a NUL character. Leave it out."},
+    {},
+)
+STRANGE_HOST: Final[Told] = (
+    400,
+    {
+        "code": "bad_request",
+        "message": "This server does not go by that name. Use the address you were given.",
+    },
     {},
 )
 BROKEN: Final[Told] = (
@@ -35,6 +47,12 @@ class Refuse:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if has_nul(request):
             return answer(request, NUL)
+        try:
+            request.get_host()
+        except DisallowedHost as error:
+            # One line: strangers who try names are no reason for a traceback each.
+            logger.warning("refused: %s", error)
+            return answer(request, STRANGE_HOST)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

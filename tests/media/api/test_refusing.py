@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError, connection
 from django.test import Client
@@ -87,12 +88,14 @@ def test_a_form_with_too_many_fields(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-def test_a_host_that_is_not_ours(plain: Client, settings: Any) -> None:
+def test_a_host_that_is_not_ours(plain: Client, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     settings.ALLOWED_HOSTS = ["media.example.org"]
     answer = plain.get("/api/capabilities", headers={"host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     page = plain.get("/login", headers={"host": "evil.example"})
-    assert (page.status_code, page["Content-Type"].split(";")[0]) == (400, "text/html")
+    assert (page.status_code, page["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    assert "evil.example" in caplog.text
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,6 +135,20 @@ def test_a_database_that_goes_away_while_a_session_is_written(
     answer = client.get("/api/libraries")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["code"] == "database_away"
+
+
+def test_a_session_that_ends_meanwhile(alice: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+
+    def save(self: Any, must_create: bool = False) -> None:
+        raise UpdateError
+
+    monkeypatch.setattr(SessionStore, "save", save)
+    answer = client.get("/api/libraries")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert client.get("/libraries")["Content-Type"].startswith("text/html")
 
 
 def test_a_fault_of_ours_is_json_too(as_alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
