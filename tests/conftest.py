@@ -47,7 +47,8 @@ def own_stores(settings: Any, tmp_path: Path, request: pytest.FixtureRequest) ->
 @pytest.fixture(autouse=True)
 def empty_redis(request: pytest.FixtureRequest) -> None:
     """No message, lock or cache entry of an earlier test."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+    marked = request.node.get_closest_marker("django_db") is not None
+    if marked or {"db", "transactional_db"} & set(request.fixturenames):
         dispatch.redis_client().flushdb()
 
 
