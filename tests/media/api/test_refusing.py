@@ -98,8 +98,9 @@ def test_a_host_that_is_not_ours(plain: Client, settings: Any, caplog: pytest.Lo
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_is_away(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     user = User.objects.create_user("dora@example.org", "dora-password")
     client = Client(raise_request_exception=False)
     client.force_login(user)
