@@ -3,7 +3,7 @@
 from typing import Any
 
 SHORTEST_SECRET = 32
-FEWEST_CHARACTERS = 12
+FEWEST_CHARACTERS = 10
 """Different ones. A random text of 32 has more in every usual alphabet; a text of one key held down has not."""
 EXAMPLE_BEGINNINGS = (
     *("django-insecure-", "insecure", "changeme", "change-me", "change_me", "change this", "changethis"),
