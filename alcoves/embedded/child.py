@@ -8,6 +8,7 @@ run between fork and exec would do the same, but is not safe in a parent that ha
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,9 @@ NO_USER_NAMESPACE = 126
 
 def main(arguments: list[str]) -> int:
     parent, death_signal, kind, *program = arguments
+    # A shell that starts us in the background lets SIGINT and SIGQUIT be ignored; a part must hear both.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     libc = ctypes.CDLL(None, use_errno=True)
     if kind == "user-namespace":
         try:

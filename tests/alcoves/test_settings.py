@@ -109,8 +109,8 @@ def test_the_secrets_that_we_make_are_good(tmp_path: Path) -> None:
     assert not weak.has_weak_password(urls.database(GOOD["DATABASE_URL"]))
 
 
-def test_without_a_running_alcoves_the_sentence_says_what_to_start() -> None:
-    done = run_python("manage.py", "migrate", ALCOVES_DATA_PATH="/tmp/alcoves-nothing-here")
+def test_without_a_running_alcoves_the_sentence_says_what_to_start(tmp_path: Path) -> None:
+    done = run_python("manage.py", "migrate", ALCOVES_DATA_PATH=str(tmp_path))
     assert done.returncode == 1
     assert "script/up" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -34,11 +35,19 @@ def test_an_address_that_is_not_ours_is_told(host: str) -> None:
 
 
 def test_http_status_tells_answer_and_silence(taken: int) -> None:
+    answered = asyncio.Semaphore(0)
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nwait")
-        await writer.drain()
+        with contextlib.suppress(
+            asyncio.IncompleteReadError, ConnectionError
+        ):  # Who only knocks says nothing.
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nwait")
+            await writer.drain()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        answered.release()
 
     async def ask() -> tuple[tuple[int, str], tuple[int, str], bool]:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -46,6 +55,8 @@ def test_http_status_tells_answer_and_silence(taken: int) -> None:
         async with server:
             spoken = await ports.http_status("127.0.0.1", port, "/")
             open_before = await ports.answers_tcp("127.0.0.1", port)
+            for _ in range(2):
+                await asyncio.wait_for(answered.acquire(), 10)
         silent = await ports.http_status("127.0.0.1", port, "/")
         return spoken, silent, open_before
 

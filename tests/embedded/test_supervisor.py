@@ -190,6 +190,25 @@ def test_each_ready_is_told_with_the_warnings_of_the_part(tmp_path: Path) -> Non
     assert printed(run(tmp_path, work)).count("Warning: stores: no room.\n") == 2
 
 
+def test_a_part_hears_what_the_shell_of_the_supervisor_let_be_ignored(tmp_path: Path) -> None:
+    """`script/up &` in a script: the shell has SIGINT and SIGQUIT ignored, and exec hands that on."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+
+    async def ready() -> bool:
+        return "up" in (tmp_path / "quits.log").read_text()
+
+    try:
+        program = f"print('up', flush=True); {WAITS}"
+        quits = part("quits", program, ready=ready, stop_signals=((signal.SIGQUIT, 10.0),))
+        supervisor = run(tmp_path, lambda each: each.start([quits]))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    process = supervisor.keepers["quits"].process
+    assert process is not None
+    assert process.returncode == -signal.SIGQUIT
+
+
 def test_the_next_signal_follows_when_the_first_is_not_heard(tmp_path: Path) -> None:
     deaf = "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True)"
     deaf += "\nwhile True: signal.pause()"
