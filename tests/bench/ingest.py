@@ -22,8 +22,8 @@ DERIVERS = ("metadata", "preview")
 @dataclass(frozen=True, slots=True)
 class Size:
     photos: int = 1000
-    width: int = 1824
-    height: int = 1368
+    width: int = 2000
+    height: int = 1500
     rounds: int = 5
     """Equal parts of the one run whose rates are told beside the whole."""
 
