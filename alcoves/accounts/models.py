@@ -40,6 +40,7 @@ class User(AbstractBaseUser, PermissionsMixin, Row):
     name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False, help_text="may use the operators' console")
     is_active = models.BooleanField(default=True, help_text="switch off instead of deleting")
+    avatar_key = models.CharField(max_length=512, blank=True, default="", editable=False)
 
     objects: ClassVar[Any] = UserManager()
 

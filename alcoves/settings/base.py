@@ -167,6 +167,12 @@ def blob_stores(driver: str) -> dict[str, dict[str, Any]]:
 
 
 BLOB_STORES = blob_stores(STORAGE_DRIVER)
+# Pictures on demand: media.imageproxy, media.prewarm, media.imagecache.
+IMAGE_PREWARM_ENABLED = env.boolean("ALCOVES_IMAGE_PROXY_PREWARM_ENABLED", default=True)
+IMAGE_CACHE_MAX_BYTES = env.integer("ALCOVES_IMAGE_CACHE_MAX_BYTES", 10 * 1024**3, low=1)
+IMAGE_QUEUE_LIMIT = env.integer("ALCOVES_IMAGE_QUEUE_LIMIT", 500, low=1)
+IMAGE_WAIT_SECONDS = env.number("ALCOVES_IMAGE_WAIT_SECONDS", 30, low=1)
+IMAGE_MAX_SECONDS = env.number("ALCOVES_IMAGE_MAX_SECONDS", 20, low=1)
 SCRATCH_PATH = env.path("ALCOVES_SCRATCH_PATH", DATA_PATH / "scratch")
 
 # Uploads.

@@ -7,24 +7,17 @@ a band, 3 bands or 4; nothing that leaves `encode` carries metadata.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from media.errors import DamagedFileError, UnsupportedTypeError
 from media.images import fallback
+from media.images.recipes import Format
 from media.tools import pillow, vips
 from media.tools.vips import Image, PixelLimits
 
-Format: TypeAlias = Literal["jpeg", "webp", "avif", "png"]
 WHITE: Final = (255, 255, 255)
 FLAT: Final = 0.5
 """Standard deviation below which what is left of a damaged picture is only the decoder's filling."""
-
-CONTENT_TYPES: Final[dict[Format, str]] = {
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "png": "image/png",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,24 @@
 
 from media.models.base import uuid7
 from media.models.blob import UnnamedBlob
+from media.models.cached_image import CachedImage
 from media.models.derivative import Derivative
 from media.models.file import File
 from media.models.folder import Folder
 from media.models.library import Library, Membership
 from media.models.original import Original
+from media.models.stack import Stack
 from media.models.upload import Upload
 
 __all__ = [
+    "CachedImage",
     "Derivative",
     "File",
     "Folder",
     "Library",
     "Membership",
     "Original",
+    "Stack",
     "UnnamedBlob",
     "Upload",
     "uuid7",

@@ -7,11 +7,13 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Upper
+from django.utils import timezone
 
 from media.models.base import Row
 from media.models.folder import Folder
 from media.models.library import Library
 from media.models.original import Original
+from media.models.stack import Stack
 
 
 class FileQuerySet(models.QuerySet["File"]):
@@ -40,11 +42,22 @@ class File(Row):
     )
     client_modified_at = models.DateTimeField(null=True, blank=True)
     trashed_at = models.DateTimeField(null=True, blank=True)
+    rotation = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="degrees clockwise that a person has turned the picture, after its own orientation",
+    )
+    effective_at = models.DateTimeField(
+        default=timezone.now, help_text="captured, else last changed by its owner, else uploaded"
+    )
+    stack = models.ForeignKey(Stack, on_delete=models.SET_NULL, null=True, blank=True, related_name="members")
 
     objects: ClassVar[Any] = FileQuerySet.as_manager()
 
     class Meta:
-        constraints = (models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),)
+        constraints = (
+            models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),
+            models.CheckConstraint(condition=Q(rotation__in=(0, 90, 180, 270)), name="file_rotation_quarter"),
+        )
         # Two indexes for one list: Postgres does not keep an order through "folder IS NULL".
         indexes = (
             models.Index(
@@ -66,6 +79,11 @@ class File(Row):
                 fields=["library", "-created_at", "-id"],
                 condition=Q(trashed_at__isnull=True),
                 name="file_live_newest",
+            ),
+            models.Index(
+                fields=["library", "-effective_at", "-id"],
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_by_date",
             ),
             models.Index(
                 "library",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 
@@ -62,6 +63,37 @@ class Original(Row):
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     duration = models.FloatField(null=True, blank=True, help_text="seconds")
+    captured_offset = models.SmallIntegerField(null=True, blank=True, help_text="minutes east of UTC")
+    captured_zone = models.CharField(
+        max_length=64, blank=True, default="", help_text="IANA name, by position"
+    )
+    latitude = models.FloatField(null=True, blank=True, help_text="degrees north")
+    longitude = models.FloatField(null=True, blank=True, help_text="degrees east")
+    altitude = models.FloatField(null=True, blank=True, help_text="metres above the sea")
+    camera_make = models.CharField(max_length=120, blank=True, default="")
+    camera_model = models.CharField(max_length=120, blank=True, default="")
+    lens = models.CharField(max_length=200, blank=True, default="")
+    iso = models.PositiveIntegerField(null=True, blank=True)
+    f_number = models.FloatField(null=True, blank=True)
+    exposure_seconds = models.FloatField(null=True, blank=True)
+    focal_length_mm = models.FloatField(null=True, blank=True)
+    orientation = models.PositiveSmallIntegerField(null=True, blank=True, help_text="EXIF, 1 to 8")
+    color_profile = models.CharField(max_length=120, blank=True, default="")
+    title = models.CharField(max_length=300, blank=True, default="")
+    caption = models.TextField(blank=True, default="")
+    keywords = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    rating = models.SmallIntegerField(null=True, blank=True, help_text="-1 rejected, 0 none, 1 to 5 stars")
+    content_id = models.CharField(
+        max_length=64, blank=True, default="", help_text="shared by both halves of a Live Photo"
+    )
+    burst_id = models.CharField(max_length=64, blank=True, default="")
+    warmed_version = models.PositiveIntegerField(
+        default=0, help_text="of the image variants that lie in the cache"
+    )
+    warming_version = models.PositiveIntegerField(default=0, help_text="for which warm_attempts counts")
+    warm_attempts = models.PositiveSmallIntegerField(default=0)
+    warm_claimed_at = models.DateTimeField(null=True, blank=True)
+    warm_error = models.TextField(blank=True, default="")
 
     objects: ClassVar[Any] = OriginalQuerySet.as_manager()
 
@@ -79,11 +111,25 @@ class Original(Row):
             models.CheckConstraint(condition=Q(size__gte=0), name="original_size_not_negative"),
             models.CheckConstraint(condition=Q(kind__in=KINDS), name="original_kind_known"),
             models.CheckConstraint(
+                condition=Q(latitude__isnull=True, longitude__isnull=True)
+                | Q(latitude__range=(-90, 90), longitude__range=(-180, 180)),
+                name="original_position_on_earth",
+            ),
+            models.CheckConstraint(
                 condition=Q(captured_at__isnull=True) | Q(captured_at__gte=EARLIEST, captured_at__lt=LATEST),
                 name="original_captured_at_plausible",
             ),
         )
-        indexes = (models.Index(fields=["library", "kind"], name="original_library_kind"),)
+        indexes = (
+            models.Index(fields=["library", "kind"], name="original_library_kind"),
+            models.Index(
+                fields=["library", "content_id"], condition=~Q(content_id=""), name="original_by_content_id"
+            ),
+            models.Index(
+                fields=["library", "burst_id"], condition=~Q(burst_id=""), name="original_by_burst_id"
+            ),
+            models.Index(fields=["warmed_version", "id"], name="original_by_warmth"),
+        )
 
     def __str__(self) -> str:
         return f"{self.mime} {self.size} bytes {(self.sha256 or 'not hashed')[:12]}"

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from media.errors import DamagedFileError, TooLargeError, UnsupportedTypeError
-from media.images import fallback, transform
-from media.images.transform import Box, Format
+from media.images import fallback, recipes, transform
+from media.images.recipes import Format
+from media.images.transform import Box
 from media.sniffing import sniff_path
 from media.tools import vips
 from media.tools.vips import PixelLimits
@@ -126,7 +127,7 @@ def test_no_metadata_leaves(tmp_path: Path, format_: Format) -> None:
     out = (tmp_path / "out").read_bytes()
     assert size == (60, 40)
     assert not [secret for secret in SECRETS if secret in out]
-    assert sniff_path(tmp_path / "out").mime == transform.CONTENT_TYPES[format_]
+    assert sniff_path(tmp_path / "out").mime == recipes.CONTENT_TYPES[format_]
 
 
 def test_jpeg_is_progressive(tmp_path: Path) -> None:
