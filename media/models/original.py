@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from media.models.file import File
 
 KINDS = ("image", "video", "audio", "other")
+DOCUMENTS = frozenset({"application/pdf"})
+"""Kind `other`, and still something to look at: the first page."""
 EARLIEST, LATEST = datetime(1826, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """From the first photograph there is to a clock that is merely wrong."""
 
@@ -133,6 +135,11 @@ class Original(Row):
 
     def __str__(self) -> str:
         return f"{self.mime} {self.size} bytes {(self.sha256 or 'not hashed')[:12]}"
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the bytes themselves can be shown as a picture: images, and documents by their first page."""
+        return self.kind == "image" or self.mime in DOCUMENTS
 
     def subject(self, switches: frozenset[str] = frozenset()) -> Subject:
         """What derivers may know of these bytes."""

@@ -1,0 +1,104 @@
+"""Which bytes stand for a file when somebody wants to see it: the image itself, or the poster of a video.
+
+Everything about one picture in one value that fits in a message: the image proxy, the pre-warm and the ready-made
+addresses of the API all begin here, so they speak of the same source, size and version.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from media.images import recipes, variants
+from media.images.recipes import Recipe
+from media.models import Derivative, File
+
+POSTER: Final = ("poster", "poster-large.webp")
+"""The deriver and the output that stand for a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A source and how it is turned. `width` and `height` are as displayed after the turn; None: not known."""
+
+    library_id: str
+    original_id: str
+    key: str
+    """Of the source, in the store `files`."""
+    mime: str
+    size: int
+    version: str
+    rotation: int = 0
+    width: int | None = None
+    height: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Picture":
+        return cls(**values)
+
+    def is_registered(self, recipe: Recipe) -> bool:
+        """Whether this is what a registry variant makes of this picture."""
+        return variants.is_registered(recipe, self.width, self.height)
+
+    def cache_key(self, recipe: Recipe) -> str:
+        return recipes.cache_key(self.library_id, self.version, recipe, registered=self.is_registered(recipe))
+
+    def variants(self) -> dict[str, Recipe]:
+        """Every registry variant of this picture, by name."""
+        return variants.resolve_all(self.width, self.height)
+
+
+def find_picture(file: File, derivatives: Iterable[Derivative]) -> Picture | None:
+    """None where there is nothing to see: sounds, other files, a video whose poster is not made yet.
+
+    `derivatives` are those of the file's original; only a video's poster is looked for. Costs no query.
+    """
+    original = file.original
+    if original.is_picture:
+        return picture(
+            file,
+            key=original.key,
+            mime=original.mime,
+            size=original.size,
+            digest=original.sha256 or digest_of_key(original.key),
+            displayed=(original.width, original.height),
+        )
+    if original.kind != "video":
+        return None
+    for row in derivatives:
+        output = row.output(POSTER[1]) if row.deriver == POSTER[0] and row.variant == "" else None
+        if output is not None:
+            return picture(
+                file,
+                key=output["key"],
+                mime=output["content_type"],
+                size=output["size"],
+                digest=output.get("sha256") or digest_of_key(output["key"]),
+                displayed=(row.facts.get("large_width"), row.facts.get("large_height")),
+            )
+    return None
+
+
+def picture(
+    file: File, *, key: str, mime: str, size: int, digest: str, displayed: tuple[int | None, int | None]
+) -> Picture:
+    width, height = variants.turned(*displayed, file.rotation)
+    return Picture(
+        library_id=str(file.library_id),
+        original_id=str(file.original_id),
+        key=key,
+        mime=mime,
+        size=size,
+        version=recipes.version_of(digest, file.rotation),
+        rotation=file.rotation,
+        width=width,
+        height=height,
+    )
+
+
+def digest_of_key(key: str) -> str:
+    """A stand-in until the bytes are hashed: keys are never written twice."""
+    return hashlib.sha256(key.encode()).hexdigest()
