@@ -40,9 +40,9 @@ class UnnamedBlobQuerySet(models.QuerySet["UnnamedBlob"]):
             [UnnamedBlob(store=store, key=key, due_at=Now() + due) for key in keys], ignore_conflicts=True
         )
 
-    def retire(self, keys: Iterable[str]) -> None:
+    def retire(self, keys: Iterable[str], *, store: str = FILES) -> None:
         """Keys that have just lost their name: kept a little while for readers in mid-stream, then swept."""
-        self.register(keys, due=timedelta(seconds=settings.SWEEP_GRACE_SECONDS))
+        self.register(keys, due=timedelta(seconds=settings.SWEEP_GRACE_SECONDS), store=store)
 
     def due(self) -> "UnnamedBlobQuerySet":
         return self.filter(due_at__lt=Now())
