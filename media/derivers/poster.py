@@ -104,6 +104,10 @@ class PosterDeriver(BaseDeriver):
             {"strategy": best.strategy, "ffmpeg": ffmpeg.capabilities().version},
         )
 
+    def record(self, original: Any, result: Ready) -> None:
+        """Another poster is another picture: its sizes are made ahead anew."""
+        original.forget_warmth()
+
 
 class Film:
     """One video during one run: how to get a frame out of it, and which frames to look at."""

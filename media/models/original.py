@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from media.models.base import Row
 from media.models.blob import LINKS_DIE, UnnamedBlob
@@ -49,6 +49,13 @@ class OriginalQuerySet(models.QuerySet["Original"]):
 
         live = File.objects.live().filter(original=models.OuterRef("pk"))
         return self.filter(models.Exists(live))
+
+    def forget_warmth(self) -> int:
+        """What is to be seen of them has changed, or left the cache: warm them again, from the first try on.
+
+        A run under way loses its claim, so it cannot say that the new picture is warm.
+        """
+        return self.update(warmed_version=0, warm_attempts=0, warm_claimed_at=None, warm_error="")
 
 
 class Original(Row):
@@ -130,7 +137,15 @@ class Original(Row):
             models.Index(
                 fields=["library", "burst_id"], condition=~Q(burst_id=""), name="original_by_burst_id"
             ),
-            models.Index(fields=["warmed_version", "id"], name="original_by_warmth"),
+            # What the pre-warm has yet to look at, in its order: those tried longest ago first.
+            models.Index(
+                "warmed_version",
+                F("warm_claimed_at").asc(nulls_first=True),
+                "id",
+                condition=Q(sha256__isnull=False)
+                & (Q(kind__in=("image", "video")) | Q(mime__in=sorted(DOCUMENTS))),
+                name="original_to_be_warmed",
+            ),
         )
 
     def __str__(self) -> str:
@@ -175,6 +190,10 @@ class Original(Row):
                 "updated_at",
             ]
         )
+
+    def forget_warmth(self) -> None:
+        """As for many: another poster, another turn."""
+        type(self).objects.filter(pk=self.pk).forget_warmth()
 
     def blob_keys(self) -> list[str]:
         """Every blob that lives and dies with these bytes: the bytes themselves and all that was made of them."""
