@@ -31,7 +31,7 @@ from storage.serving import content_disposition, iter_range, parse_range
 Response = TypeVar("Response", bound=HttpResponseBase)
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'"
 REVALIDATE = "private, no-cache"
-KEEP = "private, max-age=86400, immutable"
+KEEP_SECONDS = 24 * 3600
 LINK_LIFE = timedelta(minutes=10)
 SHOWN = ("image/", "video/", "audio/")
 NEVER_SHOWN = frozenset({"image/svg+xml"})
@@ -46,7 +46,10 @@ class BytesMissingError(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What to answer. `immutable` promises that this address never gives other bytes."""
+    """What to answer. `immutable` promises that this address never gives other bytes for `max_age` seconds.
+
+    `tag` names the bytes where something else than their digest does; `vary` is what else the answer hangs on.
+    """
 
     key: str
     size: int
@@ -58,11 +61,19 @@ class Served:
     download: bool = False
     immutable: bool = False
     may_redirect: bool = False
+    max_age: int = KEEP_SECONDS
+    tag: str | None = None
+    vary: str = "Cookie, Authorization"
 
     @property
     def etag(self) -> str:
         """Keys are never written twice, so a key's own digest is as good as that of bytes not hashed yet."""
-        return f'"{self.sha256 or hashlib.sha256(self.key.encode()).hexdigest()}"'
+        return f'"{self.tag or self.sha256 or hashlib.sha256(self.key.encode()).hexdigest()}"'
+
+    @property
+    def cache_control(self) -> str:
+        """Private: what a shared cache keeps would be shown to people who may not see it."""
+        return f"private, max-age={self.max_age}, immutable" if self.immutable else REVALIDATE
 
     @property
     def inline(self) -> bool:
@@ -135,11 +146,11 @@ def finish(response: Response, blob: Served) -> Response:
     response["ETag"] = blob.etag
     response["Last-Modified"] = http_date(blob.modified_at.timestamp())
     response["Accept-Ranges"] = "bytes"
-    response["Cache-Control"] = KEEP if blob.immutable else REVALIDATE
+    response["Cache-Control"] = blob.cache_control
     response["Content-Security-Policy"] = SANDBOX
     response["X-Content-Type-Options"] = "nosniff"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
-    response["Vary"] = "Cookie, Authorization"
+    response["Vary"] = blob.vary
     return response
 
 
