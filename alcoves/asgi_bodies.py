@@ -21,7 +21,8 @@ Receive: TypeAlias = Any
 Send: TypeAlias = Any
 
 UPLOADS = re.compile(
-    r"\w+ /api/tus(?:/.*)?|POST /api/libraries/[^/]+/files|PUT /api/files/upload-signed", re.ASCII
+    r"\w+ /api/tus(?:/.*)?|POST /api/(?:libraries/[^/]+/files|auth/me/avatar)|PUT /api/files/upload-signed",
+    re.ASCII,
 )
 """The ways in for files, as method and path. Nothing else may bring a body over the limit."""
 

@@ -37,6 +37,7 @@ class UserShape(serializers.Serializer[Any]):
     email = serializers.EmailField()
     name = serializers.CharField(allow_blank=True)
     isStaff = serializers.BooleanField()  # noqa: N815  The names of the JSON.
+    avatarUrl = serializers.CharField(allow_null=True)  # noqa: N815
 
 
 class SessionShape(serializers.Serializer[Any]):
@@ -84,7 +85,13 @@ class LockedOutError(APIException):
 
 
 def described(user: Any) -> dict[str, Any]:
-    return {"id": str(user.pk), "email": user.email, "name": user.name, "isStaff": user.is_staff}
+    return {
+        "id": str(user.pk),
+        "email": user.email,
+        "name": user.name,
+        "isStaff": user.is_staff,
+        "avatarUrl": user.avatar_url,
+    }
 
 
 def described_token(token: AccessToken) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The accounts app."""
 
 from django.apps import AppConfig
+from django.db.models.signals import pre_delete
 
 
 class AccountsConfig(AppConfig):
@@ -10,3 +11,9 @@ class AccountsConfig(AppConfig):
     label = "accounts"
     verbose_name = "Accounts"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Only now: models and views need the registry of apps.
+        from alcoves.accounts.avatars import drop_with_user
+
+        pre_delete.connect(drop_with_user, sender="accounts.User", dispatch_uid="drop avatar with user")

@@ -2,14 +2,17 @@
 
 from django.urls import path
 
-from alcoves.accounts import api, flower, views
+from alcoves.accounts import api, avatars, flower, views
 
 urlpatterns = [
     path("login", views.LogIn.as_view(), name="login"),
+    path("profile", views.show_profile, name="profile"),
     path("logout", views.LogOut.as_view(), name="logout"),
     path("admin/login/", views.to_login),
     path("api/_auth/session", api.Session.as_view(), name="session"),
     path("api/auth/me", api.Me.as_view(), name="me"),
+    path("api/auth/me/avatar", avatars.MyAvatar.as_view(), name="my-avatar"),
+    path("api/auth/users/<uuid:user_id>/avatar", avatars.OneAvatar.as_view(), name="avatar"),
     path("api/auth/login", api.Login.as_view(), name="api-login"),
     path("api/auth/logout", api.Logout.as_view(), name="api-logout"),
     path("api/auth/tokens", api.Tokens.as_view(), name="tokens"),

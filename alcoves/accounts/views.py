@@ -5,9 +5,12 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import views
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
 
 from alcoves.accounts.models import fold_email
 from alcoves.accounts.throttling import seconds_to_wait
@@ -44,6 +47,14 @@ class LogIn(views.LoginView):
 
 class LogOut(views.LogoutView):
     """By POST only."""
+
+
+@require_safe
+@login_required
+@ensure_csrf_cookie
+def show_profile(request: HttpRequest) -> HttpResponse:
+    """Who one is, and one's picture."""
+    return render(request, "alcoves/profile.html")
 
 
 def to_login(request: HttpRequest) -> HttpResponse:

@@ -58,6 +58,7 @@ def member(row: Membership) -> dict[str, Any]:
         "userId": str(row.user_id),
         "email": user.email,
         "name": user.name,
+        "avatarUrl": user.avatar_url,
         "role": row.role,
         "joinedAt": row.created_at,
     }

@@ -63,6 +63,7 @@ class MemberShape(serializers.Serializer[Any]):
     userId = serializers.UUIDField()
     email = serializers.EmailField()
     name = serializers.CharField(allow_blank=True)
+    avatarUrl = serializers.CharField(allow_null=True)
     role = serializers.ChoiceField(choices=Role.choices)
     joinedAt = serializers.DateTimeField()
 

@@ -176,6 +176,7 @@ def test_the_app_is_told_who_asks_and_how(tmp_path: Path) -> None:
 def test_only_files_are_handed_on_while_they_arrive(tmp_path: Path) -> None:
     Upstream.begun = []
     files = ["/api/tus", "/api/tus/0000", "/api/libraries/0000/files", "/api/files/upload-signed"]
+    files += ["/api/auth/me/avatar"]
     with running(tmp_path) as base, contextlib.ExitStack() as stack:
         host, _, port = base.removeprefix("http://").partition(":")
         for path in ["/api/auth/login", "/api/libraries/0000/files/purge", *files]:

@@ -31,10 +31,11 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 
 def ask(
-    port: int, method: str, path: str, token: str = "", body: Any = None
+    port: int, method: str, path: str, token: str = "", body: Any = None, more: Any = None
 ) -> tuple[int, dict[str, str], bytes]:
     """A body that is an iterator goes out in chunks."""
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    headers |= more or {}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -56,6 +57,17 @@ def test_a_body_in_chunks_counts_like_any_other(port: int) -> None:
     assert (status, json.loads(content)["code"]) == (413, "body_too_large")
     library.refresh_from_db()
     assert library.name == "After"
+
+
+def test_a_picture_of_oneself_may_be_longer_than_other_bodies(port: int) -> None:
+    _, token = AccessToken.issue(User.objects.create_user("face@example.org", "face-password"), "face")
+    png = b"\x89PNG\r\n\x1a\n" + bytes(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    for content, code in ((png, 400), (png * 5, 413)):
+        body = head + content + b"\r\n--x--\r\n"
+        status, _, said = ask(port, "POST", "/api/auth/me/avatar", token, body, kind)
+        assert (status, "picture" in json.loads(said)["message"]) == (code, True)
 
 
 def test_strangers_who_send_slowly_stop_nobody(port: int) -> None:

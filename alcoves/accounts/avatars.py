@@ -1,0 +1,221 @@
+"""Pictures of people: taken in by a form, made into a small square at once, shown to those who share a library.
+
+Each picture has a new key, registered before its first byte is written. The user's row names the newest one; what
+it named before is swept a little later, when nobody reads it any more.
+"""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, TooManyFilesSent
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404, HttpResponseBase
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from alcoves.accounts.models import User
+from media import blobs
+from media.api.access import user_of
+from media.api.bodies import Body, LeaveBodyParser, body_size
+from media.api.derivatives import AsItIs
+from media.api.uploads import LengthRequiredError
+from media.errors import RequestError
+from media.images import avatars
+from media.models import UnnamedBlob, uuid7
+from media.serving import Served, serve
+from media.tools.vips import PixelLimits
+from media.uploads.errors import TooLongError
+from storage.errors import BlobNotFoundError
+from storage.registry import get_store
+
+AVATARS = "avatars"
+LARGEST = 8 * 1024 * 1024
+"""Bytes of the picture that is uploaded."""
+FORM = 64 * 1024
+"""Bytes that the form around it may have."""
+FIELDS = frozenset({"file", "avatar"})
+CACHE = "private, max-age=300"
+ONE_AT_A_TIME = threading.Lock()
+"""A crafted picture of 100 megapixels takes some 400 MB: so many uploads as there are threads would be too much."""
+
+
+def too_long() -> TooLongError:
+    return TooLongError("A picture of yourself may have 8 MiB at most. Choose a smaller one.")
+
+
+class PictureHandler(FileUploadHandler):
+    """Keeps the one picture of a form in memory, and reads no further than the limit."""
+
+    chunk_size = 256 * 1024
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content: bytearray | None = None
+        self.whole = False
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        if self.field_name not in FIELDS or self.content is not None:
+            raise SkipFile
+        self.content = bytearray()
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        assert self.content is not None  # noqa: S101  Parts that are passed over come to no handler.
+        if len(self.content) + len(raw_data) > LARGEST:
+            raise too_long()
+        self.content += raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        self.whole = True
+
+
+def read_picture(request: Request) -> bytes:
+    """The picture of the form. RequestError (400) where there is none, TooLongError (413) as soon as it is too long."""
+    size = body_size(request)
+    if size is None:
+        raise LengthRequiredError("A form must announce its length. Send Content-Length.")
+    if size > LARGEST + FORM:
+        raise too_long()
+    handler = PictureHandler()
+    body: Any = Body(request.META["wsgi.input"], size)
+    try:
+        MultiPartParser(request.META, body, [handler], "utf-8").parse()
+    except (MultiPartParserError, TooManyFilesSent, BadRequest) as error:
+        raise RequestError(
+            f"This form cannot be read: {error}. Send the picture as the part named file.", code="bad_form"
+        ) from error
+    if handler.content is None or not handler.whole:
+        raise RequestError("This form has no picture. Send it as the part named file.", code="file_missing")
+    return bytes(handler.content)
+
+
+def replace(user_id: UUID, content: bytes) -> None:
+    """Make the square, store it, name it. Of two at the same moment the later one stays; nothing of the other does."""
+    scratch = Path(settings.SCRATCH_PATH)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with ONE_AT_A_TIME:
+        made = avatars.normalise(content, scratch, PixelLimits.from_environment())
+    key = f"{user_id}/{uuid7()}.webp"
+    UnnamedBlob.objects.register([key], due=blobs.WRITING, store=AVATARS)
+    try:
+        get_store(AVATARS).put(key, [made], content_type=avatars.CONTENT_TYPE, size=len(made))
+        with transaction.atomic():
+            blobs.name([key])
+            rename(user_id, key)
+    except BaseException:
+        UnnamedBlob.objects.register([key], due=timedelta(0), store=AVATARS)
+        raise
+
+
+def rename(user_id: UUID, key: str) -> None:
+    """In a transaction: the row names this key from now on, and the one before is for the sweeper."""
+    user = User.objects.select_for_update().only("avatar_key").filter(pk=user_id).first()
+    if user is None:
+        raise Http404("This account is gone.")
+    if user.avatar_key:
+        UnnamedBlob.objects.retire([user.avatar_key], store=AVATARS)
+    User.objects.filter(pk=user_id).update(avatar_key=key)
+
+
+def remove(user_id: UUID) -> None:
+    with transaction.atomic():
+        rename(user_id, "")
+
+
+def drop_with_user(sender: Any, instance: User, **given: Any) -> None:
+    """pre_delete of a user, in the transaction that deletes the row: its picture goes with it."""
+    remove(instance.pk)
+
+
+def find_key(viewer: Any, user_id: UUID) -> str:
+    """For yourself and for whoever shares a library with you. 404 for everybody else and where there is no picture."""
+    shared = Q(memberships__library__memberships__user=viewer)
+    seen = User.objects.filter(Q(pk=viewer.pk) | shared, pk=user_id).exclude(avatar_key="")
+    key: str | None = seen.values_list("avatar_key", flat=True).first()
+    if key is None:
+        raise Http404("There is no such picture, or it is not for you.")
+    return key
+
+
+def answer(request: Request, user_id: UUID) -> HttpResponseBase:
+    key = find_key(request.user, user_id)
+    try:
+        stat = get_store(AVATARS).stat(key)
+    except BlobNotFoundError as error:
+        raise Http404("The bytes of this picture are missing. Upload it again.") from error
+    served = Served(
+        key=key,
+        size=stat.size,
+        content_type=avatars.CONTENT_TYPE,
+        name="avatar.webp",
+        modified_at=stat.modified_at,
+        store=AVATARS,
+    )
+    response = serve(request._request, served)  # noqa: SLF001  Conditions are read from Django's own request.
+    response["Cache-Control"] = CACHE
+    return response
+
+
+class AvatarShape(serializers.Serializer[Any]):
+    avatarUrl = serializers.CharField(allow_null=True)  # noqa: N815  The names of the JSON.
+
+
+PICTURE = {(200, avatars.CONTENT_TYPE): OpenApiTypes.BINARY}
+
+
+class MyAvatar(APIView):
+    """The picture of yourself."""
+
+    parser_classes = (LeaveBodyParser,)
+    content_negotiation_class = AsItIs
+
+    @extend_schema(operation_id="auth_me_avatar", responses=PICTURE)
+    def get(self, request: Request) -> HttpResponseBase:
+        """A square of 512 pixels at most, as WebP."""
+        return answer(request, user_of(request).pk)
+
+    @extend_schema(
+        operation_id="auth_me_avatar_replace",
+        request={
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {"file": {"type": "string", "format": "binary"}},
+                "required": ["file"],
+            }
+        },
+        responses={200: AvatarShape},
+    )
+    def post(self, request: Request) -> Response:
+        """A form with one picture of up to 8 MiB, in the part `file`: its middle is kept, as a square."""
+        user = user_of(request)
+        replace(user.pk, read_picture(request))
+        user.refresh_from_db(fields=["avatar_key"])
+        return Response({"avatarUrl": user.avatar_url})
+
+    @extend_schema(operation_id="auth_me_avatar_destroy", responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Have none."""
+        remove(user_of(request).pk)
+        return Response(status=204)
+
+
+class OneAvatar(APIView):
+    """The picture of somebody."""
+
+    content_negotiation_class = AsItIs
+
+    @extend_schema(operation_id="auth_users_avatar", responses=PICTURE)
+    def get(self, request: Request, user_id: UUID) -> HttpResponseBase:
+        """Of yourself and of people who share a library with you."""
+        return answer(request, user_id)
