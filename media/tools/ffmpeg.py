@@ -26,6 +26,7 @@ from media.tools.run import Completed, ExitedError, Limits, Stream
 DEMUXERS: Final = frozenset(
     {"mov", "matroska", "avi", "ogg", "mpegts", "mpeg", "flv", "asf"}
     | {"mp3", "aac", "wav", "aiff", "flac", "caf", "amr", "wv"}
+    | {"jpegxl_pipe"}
 )
 BASE: Final = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-y")
 LIMITS: Final = Limits(memory_bytes=8 * 1024**3)

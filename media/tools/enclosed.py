@@ -1,0 +1,171 @@
+"""A decoder in a process of its own: the child's side of `media.tools.enclosure`.
+
+Run as a script by `python -I` with this command line:
+
+    enclosed.py STEP PATH WORD...
+
+It answers on stdout: one line of JSON, then the bytes that belong to it. What goes wrong is an answer too
+(`{"error": ..., "detail": ...}`). It imports nothing of ours, and of the libraries only the one it was asked for:
+a parser that crashes or eats memory on a hostile file takes this process along and nothing else.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+# Read by OpenMP and OpenBLAS when they are loaded: one picture gets one processor, as everywhere in the pool,
+# and each further thread would take room from the limit on memory.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
+Answer = tuple[dict[str, Any], Any]
+EXIF_OF_FLIP: Final = (1, 2, 4, 3, 5, 8, 6, 7)
+"""LibRaw's bits (1: left to right, 2: upside down, 4: across the diagonal) as EXIF orientations."""
+
+
+class RefusedError(Exception):
+    """An answer that is no picture: a word for the parent, and what the library said."""
+
+    def __init__(self, word: str, detail: str = "") -> None:
+        super().__init__(word)
+        self.word = word
+        self.detail = detail
+
+
+def raw_facts(opened: Any) -> dict[str, Any]:
+    sizes = opened.sizes
+    return {
+        "width": sizes.width,
+        "height": sizes.height,
+        "orientation": EXIF_OF_FLIP[sizes.flip & 7],
+        "raw_width": sizes.raw_width,
+        "raw_height": sizes.raw_height,
+    }
+
+
+def raw(path: str, read: Callable[[Any, Any], Answer]) -> Answer:
+    """Open a camera RAW; LibRaw's errors become words."""
+    import rawpy
+
+    try:
+        with rawpy.imread(path) as opened:
+            return read(opened, rawpy)
+    except (
+        rawpy.LibRawFileUnsupportedError,
+        rawpy.LibRawNotImplementedError,
+        rawpy.NotSupportedError,
+    ) as error:
+        raise RefusedError("unsupported", repr(error)) from error
+    except (
+        rawpy.LibRawUnsufficientMemoryError,
+        rawpy.LibRawTooBigError,
+        rawpy.LibRawMemPoolOverflowError,
+    ) as error:
+        raise RefusedError("memory", repr(error)) from error
+    except rawpy.LibRawError as error:
+        raise RefusedError("damaged", repr(error)) from error
+
+
+def raw_header(path: str) -> Answer:
+    return raw(path, lambda opened, _: (raw_facts(opened), b""))
+
+
+def raw_preview(path: str) -> Answer:
+    """The largest picture that the camera put in: its JPEG, or its pixels; or no bytes at all."""
+    return raw(path, embedded)
+
+
+def embedded(opened: Any, rawpy: Any) -> Answer:
+    facts = raw_facts(opened)
+    try:
+        thumb = opened.extract_thumb()
+    except (rawpy.LibRawError, rawpy.NotSupportedError):
+        return facts, b""
+    if thumb.format == rawpy.ThumbFormat.JPEG:
+        return facts | {"preview": "jpeg"}, thumb.data
+    height, width, bands = thumb.data.shape
+    return facts | {"preview": "pixels", "shape": [width, height, bands]}, thumb.data.tobytes()
+
+
+def raw_develop(path: str, half: str) -> Answer:
+    """All pixels of the sensor as sRGB of 8 bits, upright; `half` makes one pixel of each four."""
+
+    def develop(opened: Any, rawpy: Any) -> Answer:
+        pixels = opened.postprocess(
+            half_size=half == "half",
+            use_camera_wb=True,
+            output_color=rawpy.ColorSpace.sRGB,
+            output_bps=8,
+        )
+        height, width, bands = pixels.shape
+        return raw_facts(opened) | {"shape": [width, height, bands]}, pixels.tobytes()
+
+    return raw(path, develop)
+
+
+def pdf_page(path: str) -> tuple[Any, Any]:
+    """The document and its first page."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(path)
+        if len(document) < 1:
+            raise RefusedError("damaged", "no pages")
+        return document, document[0]
+    except pypdfium2.PdfiumError as error:
+        word = "password" if "password" in str(error).lower() else "damaged"
+        raise RefusedError(word, repr(error)) from error
+
+
+def pdf_header(path: str) -> Answer:
+    document, page = pdf_page(path)
+    width, height = page.get_size()
+    return {"width": width, "height": height, "pages": len(document)}, b""
+
+
+def pdf_render(path: str, scale: str) -> Answer:
+    """The first page on white paper; `scale` is pixels a point."""
+    import pypdfium2
+
+    _, page = pdf_page(path)
+    try:
+        bitmap = page.render(
+            scale=float(scale), may_draw_forms=False, fill_color=(255, 255, 255, 255), rev_byteorder=True
+        )
+    except pypdfium2.PdfiumError as error:
+        raise RefusedError("damaged", repr(error)) from error
+    pixels = bitmap.to_numpy()[:, :, :3]
+    height, width, bands = pixels.shape
+    return {"shape": [width, height, bands]}, pixels.tobytes()
+
+
+STEPS: Final[dict[str, Callable[..., Answer]]] = {
+    "raw_header": raw_header,
+    "raw_preview": raw_preview,
+    "raw_develop": raw_develop,
+    "pdf_header": pdf_header,
+    "pdf_render": pdf_render,
+}
+
+
+def main(argv: list[str]) -> int:
+    # Libraries that print shall not print into the answer.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    step, path, *words = argv
+    try:
+        facts, data = STEPS[step](path, *words)
+    except RefusedError as refused:
+        facts, data = {"error": refused.word, "detail": refused.detail[:500]}, b""
+    except MemoryError:
+        facts, data = {"error": "memory", "detail": ""}, b""
+    with answers:
+        answers.write(json.dumps(facts).encode() + b"\n")
+        answers.write(data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

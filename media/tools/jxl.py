@@ -1,0 +1,88 @@
+"""The JPEG XL door: libjxl inside ffmpeg, which sets the picture upright and hands it over as PNG.
+
+A profile of the file's own travels in the PNG. Where libjxl has had to name a colour space instead (BT.2020 for lossy
+pictures of wide gamut, PQ or HLG), the PNG says so in a chunk that libvips does not read: those are converted here.
+"""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from media.errors import DamagedFileError
+from media.tools import ffmpeg, ffprobe
+from media.tools.run import Limits
+
+TYPES: Final = frozenset({"image/jxl"})
+DEMUXER: Final = "jpegxl_pipe"
+"""It opens animations too, and gives their first frame."""
+TIMEOUT: Final = 60.0
+LIMITS: Final = Limits(memory_bytes=8 * 1024**3, cpu_seconds=60)
+MOST_ANSWER: Final = 1024**3
+WIDE: Final = {9, 11, 12}
+"""Primaries by their numbers in ITU-T H.273: BT.2020 and the two of P3."""
+LINEAR: Final = 8
+HDR_CURVES: Final = {16, 18}
+"""PQ and HLG."""
+
+TO_SRGB: Final = "zscale=p=bt709:t=iec61966-2-1"
+FROM_HDR: Final = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
+    "zscale=t=iec61966-2-1,format=rgb24"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JxlHeader:
+    """As displayed."""
+
+    width: int
+    height: int
+
+
+def open_header(path: Path) -> JxlHeader:
+    """Raises DamagedFileError. ffprobe reads the size without a decoder."""
+    streams = ffprobe.read(path, DEMUXER).get("streams", [])
+    width, height = (int(streams[0].get(name) or 0) for name in ("width", "height")) if streams else (0, 0)
+    if min(width, height) < 1:
+        raise DamagedFileError("The picture is damaged and cannot be read. Upload it again.")
+    return JxlHeader(width, height)
+
+
+def decode(path: Path) -> bytes:
+    """The first frame as PNG, upright, in sRGB or with its profile. The caller has checked the limits."""
+    png = as_png(path, [])
+    told = color_of(png)
+    if told is None or not ffmpeg.capabilities().zscale:
+        return png
+    primaries, curve = told
+    if curve in HDR_CURVES:
+        return as_png(path, ["-vf", FROM_HDR])
+    return as_png(path, ["-vf", TO_SRGB]) if primaries in WIDE or curve == LINEAR else png
+
+
+def as_png(path: Path, filters: list[str]) -> bytes:
+    arguments = [*ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
+    # Level 1: the PNG lives for a moment only.
+    encode = ["-c:v", "png", "-compression_level", "1", "-f", "image2pipe", "pipe:1"]
+    done = ffmpeg.run([*arguments, *encode], timeout=TIMEOUT, limits=LIMITS, stdout_limit=MOST_ANSWER)
+    if not done.stdout:
+        raise DamagedFileError(
+            "The picture is damaged and cannot be decoded. Upload it again.", detail=done.stderr_tail
+        )
+    return done.stdout
+
+
+def color_of(png: bytes) -> tuple[int, int] | None:
+    """Primaries and transfer of a `cICP` chunk, where there is no profile to go by."""
+    position, found = 8, None
+    while position + 8 <= len(png):
+        length, name = struct.unpack_from(">I4s", png, position)
+        if name == b"iCCP":
+            return None
+        if name == b"IDAT":
+            break
+        if name == b"cICP" and length >= 2:
+            found = (png[position + 8], png[position + 9])
+        position += 12 + length
+    return found
