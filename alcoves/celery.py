@@ -28,10 +28,14 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="20", hour="4", day_of_week="sun"),
         "options": {"expires": 86400},
     },
+    # A time of the hour, for the same reason; so many an hour is the pace of the pre-warm.
+    "prewarm": {"task": "media.prewarm", "schedule": crontab(minute="5"), "options": {"expires": 3600}},
+    "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 app.conf.task_routes = {
-    name: {"queue": "maintenance"} for name in ("celery.*", "media.sweep_*", "media.find_orphans")
+    name: {"queue": "maintenance"}
+    for name in ("celery.*", "media.sweep_*", "media.find_orphans", "media.prewarm*", "media.evict_images")
 }
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()

@@ -13,6 +13,12 @@ JOB_SECONDS = Histogram("alcoves_job_seconds", "Run time of a deriver.", ["deriv
 QUEUE_WAIT = Histogram("alcoves_queue_wait_seconds", "From wanted to started.", ["queue"], buckets=LONG)
 RECONCILED = Counter("alcoves_reconciled_total", "Rows the reconciler took up again.", ["reason"])
 SWEPT = Counter("alcoves_swept_blobs_total", "Blobs removed that no row named.")
+EVICTED = Counter(
+    "alcoves_evicted_images_total", "Pictures that left the image cache to keep it under its cap."
+)
+WARMED = Counter(
+    "alcoves_prewarmed_total", "Pictures whose sizes were made ahead, by the outcome.", ["outcome"]
+)
 ORPHANS = Counter(
     "alcoves_orphan_blobs_total",
     "Blobs found that nothing named: entered for sweeping, or held back.",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from media.images import recipes, variants
 from media.images.recipes import Recipe
-from media.models import Derivative, File
+from media.models import Derivative, File, Original
 
 POSTER: Final = ("poster", "poster-large.webp")
 """The deriver and the output that stand for a video."""
@@ -80,6 +80,18 @@ def find_picture(file: File, derivatives: Iterable[Derivative]) -> Picture | Non
                 displayed=(row.facts.get("large_width"), row.facts.get("large_height")),
             )
     return None
+
+
+def live_pictures(original: Original) -> list[Picture]:
+    """One for each way in which files outside the trash show these bytes: a person may have turned one of two."""
+    derivatives = list(original.derivatives.filter(deriver=POSTER[0]))
+    found = []
+    for file in File.objects.live().filter(original=original).order_by("rotation").distinct("rotation"):
+        file.original = original
+        shown = find_picture(file, derivatives)
+        if shown is not None:
+            found.append(shown)
+    return found
 
 
 def picture(

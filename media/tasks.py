@@ -2,16 +2,17 @@
 
 import logging
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, orphans, runs
+from media import blobs, dispatch, evicting, orphans, prewarm, runs
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -54,6 +55,24 @@ def find_orphans(**position: Any) -> None:
         return
     if following is not None:
         find_orphans.apply_async(kwargs=asdict(following), queue="maintenance")
+
+
+@shared_task(name="media.prewarm", ignore_result=True)
+def prewarm_pictures() -> int:
+    """Send the next pictures whose sizes are to be made ahead. The switch is ALCOVES_IMAGE_PROXY_PREWARM_ENABLED."""
+    return prewarm.send(prewarm.claim()) if settings.IMAGE_PREWARM_ENABLED else 0
+
+
+@shared_task(name=prewarm.TASK, ignore_result=True)
+def prewarm_image(original_id: str, claimed_at: str) -> None:
+    """Make the sizes of one picture. A message that comes twice, or too late, changes nothing."""
+    prewarm.warm(prewarm.Claim(UUID(original_id), datetime.fromisoformat(claimed_at)))
+
+
+@shared_task(name="media.evict_images", ignore_result=True)
+def evict_images() -> int:
+    """Keep the image cache under its cap."""
+    return evicting.evict().images
 
 
 def abandoned_uploads() -> QuerySet[Upload]:

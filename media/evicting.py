@@ -1,0 +1,194 @@
+"""Keeps the image cache under its cap: least recently used free sizes go, registry variants of live files never.
+
+Rows go at once; their blobs are retired, so that readers in mid-stream read on, and swept a little later. A picture
+that is asked for meanwhile is made again. The pre-warm tells here which variants are those of today.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Now
+
+from alcoves import metrics
+from media import imagecache, pictures
+from media.images.variants import VARIANTS_VERSION
+from media.models import CachedImage, Original
+from media.pictures import Picture
+
+logger = logging.getLogger(__name__)
+DOWN_TO: Final = 0.9
+"""Of the cap: a little further, so that not every new picture evicts another."""
+BATCH: Final = 500
+UNWRITTEN: Final = timedelta(hours=1)
+"""A row without a size for so long: whoever was to write the picture died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What lies in the cache, in bytes. `free` may be evicted at any time, `variants` are those of the registry."""
+
+    images: int
+    size: int
+    variants: int
+    variants_size: int
+    cap: int
+
+    @property
+    def free(self) -> int:
+        return self.images - self.variants
+
+    @property
+    def free_size(self) -> int:
+        return self.size - self.variants_size
+
+    @property
+    def warning(self) -> str:
+        """A sentence where eviction cannot help: what is left is wanted."""
+        if self.variants_size <= self.cap:
+            return ""
+        return (
+            f"The variants of live files alone take {self.variants_size:,} bytes, more than the cap of {self.cap:,}, "
+            "and they are never evicted. Raise ALCOVES_IMAGE_CACHE_MAX_BYTES or empty the trash."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    images: int = 0
+    size: int = 0
+
+    def __add__(self, other: "Evicted") -> "Evicted":
+        return Evicted(self.images + other.images, self.size + other.size)
+
+
+def usage() -> Usage:
+    """One query."""
+    registered = Q(variants_version__gt=0)
+    told: dict[str, Any] = CachedImage.objects.aggregate(
+        images=Count("pk"),
+        size=Sum("size", default=0),
+        variants=Count("pk", filter=registered),
+        variants_size=Sum("size", filter=registered, default=0),
+    )
+    return Usage(**told, cap=settings.IMAGE_CACHE_MAX_BYTES)
+
+
+def evict() -> Evicted:
+    """Down to 90 % of the cap where the cache is over it. Logs a warning where what may go is not enough."""
+    drop(unwritten())
+    total = usage().size
+    if total <= settings.IMAGE_CACHE_MAX_BYTES:
+        return Evicted()
+    goal = total - int(settings.IMAGE_CACHE_MAX_BYTES * DOWN_TO)
+    gone = evict_unseen(goal)
+    settle_old()
+    gone += evict_free(goal - gone.size)
+    if warning := usage().warning:
+        logger.warning("%s", warning)
+    logger.info("image cache: %d images of %d bytes evicted", gone.images, gone.size)
+    return gone
+
+
+def unwritten() -> QuerySet[CachedImage]:
+    rows: QuerySet[CachedImage] = CachedImage.objects.filter(size=0, updated_at__lt=Now() - UNWRITTEN)
+    return rows
+
+
+def evict_unseen(goal: int) -> Evicted:
+    """All that was made of originals without a live file; they are warmed again when one comes back."""
+    gone = Evicted()
+    while gone.size < goal:
+        with transaction.atomic():
+            # The original first, then its pictures: the purge locks in the same order.
+            originals = list(unseen().select_for_update(skip_locked=True, no_key=True, of=("self",))[:100])
+            if not originals:
+                break
+            Original.objects.filter(pk__in=[one.pk for one in originals]).forget_warmth()
+            gone += drop(CachedImage.objects.filter(original__in=originals))
+    return gone
+
+
+def unseen() -> Any:
+    kept = CachedImage.objects.filter(original=OuterRef("pk"))
+    return Original.objects.filter(Exists(kept)).exclude(pk__in=Original.objects.wanted().values("pk"))
+
+
+def settle_old() -> None:
+    """Variants of an older registry: those that are today's too are told so, the others become free sizes."""
+    for original in Original.objects.filter(
+        pk__in=CachedImage.objects.filter(
+            variants_version__gt=0, variants_version__lt=VARIANTS_VERSION
+        ).values("original")
+    ).iterator():
+        settle(original, pictures.live_pictures(original))
+
+
+def settle(original: Original, shown: Iterable[Picture]) -> None:
+    """Say of everything kept of an original whether it is a registry variant of what its live files show today."""
+    wanted = {picture.cache_key(recipe) for picture in shown for recipe in picture.variants().values()}
+    kept = CachedImage.objects.filter(original=original)
+    kept.filter(key__in=wanted).exclude(variants_version=VARIANTS_VERSION).update(
+        variants_version=VARIANTS_VERSION
+    )
+    kept.filter(variants_version__gt=0).exclude(key__in=wanted).update(variants_version=0)
+
+
+def evict_free(goal: int) -> Evicted:
+    """The least recently used free sizes, until so many bytes are gone."""
+    gone = Evicted()
+    while gone.size < goal:
+        oldest = list(CachedImage.objects.filter(variants_version=0).order_by("used_at")[:BATCH])
+        batch = drop(until(oldest, goal - gone.size))
+        if not batch.images:
+            break
+        gone += batch
+    return gone
+
+
+def until(rows: list[CachedImage], goal: int) -> list[CachedImage]:
+    """As many from the beginning as reach the goal together."""
+    chosen, size = [], 0
+    for row in rows:
+        if size >= goal:
+            break
+        chosen.append(row)
+        size += row.size
+    return chosen
+
+
+def clear(*, variants: bool = False, seconds: float = 20.0) -> tuple[Evicted, bool]:
+    """Every free size, or everything; False where the time was not enough and some are left."""
+    end = time.monotonic() + seconds
+    gone = Evicted()
+    while time.monotonic() < end:
+        batch = clear_batch(variants=variants)
+        if not batch.images:
+            return gone, True
+        gone += batch
+    return gone, False
+
+
+def clear_batch(*, variants: bool) -> Evicted:
+    rows = CachedImage.objects.all() if variants else CachedImage.objects.filter(variants_version=0)
+    batch = list(rows.order_by("variants_version", "used_at")[:BATCH])
+    with transaction.atomic():
+        if variants:
+            Original.objects.filter(
+                cached_images__in=batch, cached_images__variants_version__gt=0
+            ).forget_warmth()
+        return drop(batch)
+
+
+def drop(rows: Iterable[CachedImage]) -> Evicted:
+    """Out of the cache. One that somebody writes at this moment is left alone."""
+    chosen = list(rows)
+    gone = Evicted(imagecache.discard(row.pk for row in chosen), sum(row.size for row in chosen))
+    metrics.EVICTED.inc(gone.images)
+    return gone
