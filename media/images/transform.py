@@ -1,143 +1,198 @@
 """From a picture file to smaller pictures: decode once, fit inside, encode as often as wanted.
 
-The order of steps is the order of the functions. Everything that leaves `decode` is upright, in sRGB, 8 bits
-a band, 3 bands or 4; nothing that leaves `encode` carries metadata.
+`generate` is the whole way. The order of steps is the order of the functions: check the limits on the header, decode
+(shrink on load, sRGB through the profile, upright, a person's turn), then `make` or `make_all` fit and encode.
+
+Animated GIF and WebP stay animated in WebP; every other format gets the first frame. Refused is only what is too
+large in a single frame (or has more frames than any picture): an animation that is too long or too large as a whole
+is given as its first frame. Animated PNG is shown by its first frame.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from media.errors import DamagedFileError, UnsupportedTypeError
+from media.errors import DamagedFileError, TooLargeError, UnsupportedTypeError
 from media.images import fallback
-from media.images.recipes import Format
+from media.images.color import flatten, to_srgb
+from media.images.decoded import Animation, Box, Decoded
+from media.images.encoding import LONGEST, encode, encoded, encoded_animation
+from media.images.recipes import Recipe
 from media.tools import pillow, vips
-from media.tools.vips import Image, PixelLimits
+from media.tools.vips import FOREVER, Image, ImageHeader, PixelLimits
 
-WHITE: Final = (255, 255, 255)
+__all__ = ["Box", "Decoded", "decode", "encode", "fit", "flatten", "generate", "make", "make_all", "to_srgb"]
+
 FLAT: Final = 0.5
 """Standard deviation below which what is left of a damaged picture is only the decoder's filling."""
 
+ANIMATED: Final = frozenset({"image/gif", "image/webp"})
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Fit inside this; never larger than the picture itself."""
-
-    width: int
-    height: int
+SHARP: Final = 2
+"""A picture is made smaller from another one only where that is at least this much longer: see `make_all`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Pixels in memory. `partial`: the file is damaged and this is the part that could be read."""
+def generate(
+    path: Path, mime: str, recipes: Sequence[Recipe], limits: PixelLimits, *, rotation: int = 0
+) -> Iterator[tuple[Recipe, bytes]]:
+    """Everything that is wanted of one picture: one decode (of an animation one more, for its frames), then `make_all`.
 
-    image: Image
-    partial: bool = False
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.image.width, self.image.height
-
-
-def decode(path: Path, mime: str, box: Box, limits: PixelLimits) -> Decoded:
-    """The first frame, no larger than `box`.
-
-    Raises TooLargeError before any pixel is decoded, DamagedFileError, UnsupportedTypeError.
+    Frames are decoded no larger than the largest WebP that is wanted, because all are in memory at once.
     """
+    moving = [one for one in recipes if one.format == "webp"] if is_animated(path, mime) else []
+    still = [one for one in recipes if one not in moving]
+    for wanted in (moving, still):
+        if wanted:
+            box = Box.around([box_of(recipe) for recipe in wanted])
+            decoded = decode(path, mime, box, limits, rotation=rotation, animated=wanted is moving)
+            yield from make_all(decoded, wanted)
+
+
+def is_animated(path: Path, mime: str) -> bool:
+    return mime in ANIMATED and vips.open_header(path).pages > 1
+
+
+def decode(
+    path: Path, mime: str, box: Box, limits: PixelLimits, *, rotation: int = 0, animated: bool = False
+) -> Decoded:
+    """The picture, no larger than `box`, turned clockwise by `rotation` degrees; with all frames if `animated`.
+
+    `box` is of the turned picture. The clock of `limits.seconds` starts here and counts for what is made of it too.
+    Raises TooLargeError before any pixel is decoded, DamagedFileError, UnsupportedTypeError, TimedOutError.
+    """
+    deadline = limits.deadline()
+    check_bytes(path, limits)
+    inner = box.turned(rotation)
     if mime in vips.TYPES:
-        header = vips.open_header(path)
-        vips.check_limits(header.width, header.height, header.pages, limits)
-        return as_far_as_possible(path, box, profiled=header.profiled)
-    if mime in pillow.DECODED:
+        decoded = decode_directly(path, mime, inner, limits, deadline, animated=animated)
+    elif mime in pillow.DECODED:
         image = fallback.decode(path, mime, limits)
-        return Decoded(to_srgb(vips.shrink(image, box.width, box.height)))
-    raise UnsupportedTypeError(
-        "This machine has no decoder for this type of picture. Convert it to JPEG, PNG or WebP.",
-        code="decoder_missing",
-    )
+        decoded = Decoded(to_srgb(vips.shrink(image, inner.width, inner.height, deadline=deadline)))
+    else:
+        raise UnsupportedTypeError(
+            "This machine has no decoder for this type of picture. Convert it to JPEG, PNG or WebP.",
+            code="decoder_missing",
+        )
+    return turned(replace(decoded, deadline=deadline), rotation)
 
 
-def as_far_as_possible(path: Path, box: Box, *, profiled: bool) -> Decoded:
-    """Whole pictures strictly; of a damaged one the part that is there, marked, unless nothing is."""
+def check_bytes(path: Path, limits: PixelLimits) -> None:
+    if path.exists() and path.stat().st_size > limits.bytes:
+        raise TooLargeError(
+            f"The picture's file is larger than {limits.bytes // 1024**2} MiB. Make it smaller.",
+            code="too_many_bytes",
+        )
+
+
+def decode_directly(
+    path: Path, mime: str, box: Box, limits: PixelLimits, deadline: float, *, animated: bool
+) -> Decoded:
+    header = vips.open_header(path)
+    vips.check_limits(header.width, header.height, header.pages, limits)
+    moves = animated and mime in ANIMATED and header.pages > 1
+    if moves and limits.allow_animation(header.width, header.height, header.pages):
+        found = find_animation(path, box, header, deadline)
+        if found is not None:
+            return Decoded(found.frames[0], animation=found)
+    return as_far_as_possible(path, box, header, deadline)
+
+
+def find_animation(path: Path, box: Box, header: ImageHeader, deadline: float) -> Animation | None:
+    """None for what is damaged: its first frame may still be shown."""
     try:
-        return Decoded(
-            to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=True, profiled=profiled))
+        frames, delays, loop = vips.load_frames(
+            path, box.width, box.height, profiled=header.profiled, deadline=deadline
         )
     except DamagedFileError:
-        image = to_srgb(vips.load_thumbnail(path, box.width, box.height, strict=False, profiled=profiled))
+        return None
+    return Animation(tuple(to_srgb(frame) for frame in frames), tuple(delays), loop)
+
+
+def as_far_as_possible(path: Path, box: Box, header: ImageHeader, deadline: float = FOREVER) -> Decoded:
+    """Whole pictures strictly; of a damaged one the part that is there, marked, unless nothing is."""
+
+    def load(*, strict: bool) -> Image:
+        return to_srgb(
+            vips.load_thumbnail(
+                path,
+                box.width,
+                box.height,
+                strict=strict,
+                profiled=header.profiled,
+                on_side=header.on_side,
+                deadline=deadline,
+            )
+        )
+
+    try:
+        return Decoded(load(strict=True))
+    except DamagedFileError:
+        image = load(strict=False)
         if flatten(image).deviate() < FLAT:
             raise
         return Decoded(image, partial=True)
 
 
-def to_srgb(image: Image) -> Image:
-    """16-bit, grey and Lab end as 8-bit sRGB; a profile has been applied by the decoder."""
-    if image.interpretation == "srgb" and image.format == "uchar" and image.bands in {3, 4}:
-        return image
-    with vips.translated():
-        if image.interpretation != "srgb":
-            image = image.colourspace("srgb")
-        if image.format != "uchar":
-            image = image.cast("uchar")
-        if image.bands > 4:
-            image = image.extract_band(0, n=4 if image.hasalpha() else 3)
-        return image.copy_memory()
+def turned(decoded: Decoded, rotation: int) -> Decoded:
+    """By 90, 180 or 270 degrees clockwise, as a person asked after seeing it upright."""
+    if rotation == 0:
+        return decoded
+    animation = decoded.animation
+    if animation is not None:
+        frames = tuple(vips.turn(frame, rotation) for frame in animation.frames)
+        return replace(decoded, image=frames[0], animation=replace(animation, frames=frames))
+    return replace(decoded, image=vips.turn(decoded.image, rotation))
 
 
-def fit(image: Image, box: Box) -> Image:
+def fit(image: Image, box: Box, deadline: float = FOREVER) -> Image:
     """A smaller copy, or the picture itself where it fits already."""
-    if image.width <= box.width and image.height <= box.height:
-        return image
-    return vips.shrink(image, box.width, box.height)
+    return image if box.holds(image) else vips.shrink(image, box.width, box.height, deadline=deadline)
 
 
-def flatten(image: Image) -> Image:
-    return image.flatten(background=list(WHITE)) if image.hasalpha() else image
+def make(decoded: Decoded, recipe: Recipe) -> bytes:
+    """The file that the recipe asks for, no larger than what was decoded."""
+    [(_, content)] = make_all(decoded, [recipe])
+    return content
 
 
-def encode(image: Image, out: Path, format: Format, quality: int = 80) -> None:  # noqa: A002 - Everybody's word.
-    """Write a file without metadata. JPEG has no alpha: it is flattened on white."""
-    with vips.translated():
-        ENCODERS[format](image, out, quality)
+def make_all(decoded: Decoded, recipes: Iterable[Recipe]) -> Iterator[tuple[Recipe, bytes]]:
+    """Every recipe's file from one decode, the largest first.
+
+    A small one is made of the smallest that is at hand and still twice as long: five sizes cost hardly more than
+    the largest, and the result is as sharp as one made directly (tests compare them).
+    """
+    made = [decoded.image]
+    for recipe in sorted(recipes, key=lambda one: area(decoded.image, box_of(one)), reverse=True):
+        box = box_of(recipe)
+        if decoded.animation is not None and recipe.format == "webp":
+            yield recipe, make_animation(decoded.animation, box, recipe.quality, decoded.deadline)
+            continue
+        image = fit(nearest(made, box), box, decoded.deadline)
+        made.append(image)
+        yield recipe, encoded(image, recipe.format, recipe.quality, deadline=decoded.deadline)
 
 
-def encode_jpeg(image: Image, out: Path, quality: int) -> None:
-    flatten(image).jpegsave(str(out), Q=quality, optimize_coding=True, interlace=True, keep="none")
+def box_of(recipe: Recipe) -> Box:
+    return Box.of(recipe).within(LONGEST[recipe.format])
 
 
-def encode_webp(image: Image, out: Path, quality: int) -> None:
-    # Effort 0 takes a quarter of the time of the default 4 at the same quality; files are 5 to 30 % larger.
-    image.webpsave(str(out), Q=quality, effort=0, keep="none")
+def area(image: Image, box: Box) -> float:
+    return scale(image, box) ** 2
 
 
-def encode_avif(image: Image, out: Path, quality: int) -> None:
-    image.heifsave(str(out), Q=quality, compression="av1", effort=3, keep="none")
+def scale(image: Image, box: Box) -> float:
+    """How much longer the picture gets by fitting into the box: 1 at most."""
+    return float(min(1.0, box.width / image.width, box.height / image.height))
 
 
-def encode_png(image: Image, out: Path, quality: int) -> None:
-    image.pngsave(str(out), compression=6, keep="none")
+def nearest(made: list[Image], box: Box) -> Image:
+    """The smallest picture that is SHARP times as long as the wanted one; the first, which is the largest, else."""
+    wanted = made[0].width * scale(made[0], box)
+    enough = [image for image in made[1:] if image.width >= SHARP * wanted]
+    return min(enough, key=lambda image: image.width, default=made[0])
 
 
-ENCODERS: Final[dict[Format, Callable[[Image, Path, int], None]]] = {
-    "jpeg": encode_jpeg,
-    "webp": encode_webp,
-    "avif": encode_avif,
-    "png": encode_png,
-}
-
-
-def thumbnail(
-    path: Path,
-    mime: str,
-    box: Box,
-    out: Path,
-    *,
-    format: Format = "webp",  # noqa: A002 - As above.
-    quality: int = 80,
-    limits: PixelLimits | None = None,
-) -> tuple[int, int]:
-    """Decode, fit and encode in one go. Returns the size of what was written."""
-    decoded = decode(path, mime, box, limits or PixelLimits())
-    encode(decoded.image, out, format, quality)
-    return decoded.size
+def make_animation(animation: Animation, box: Box, quality: int, deadline: float) -> bytes:
+    frames = tuple(fit(frame, box, deadline) for frame in animation.frames)
+    return encoded_animation(replace(animation, frames=frames), quality, deadline=deadline)

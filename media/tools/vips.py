@@ -4,13 +4,17 @@
 - One thread per image (a pool of workers is faster in total so) and no cache of operations.
 - Headers may be read anywhere. Pixels only in the process that read its first pixels: a fork after that hangs
   in libvips, so `guard_pixels` raises instead.
-- Every limit is checked on the header, before a single pixel is decoded.
+- Every limit is checked on the header, before a single pixel is decoded. The one that cannot be, time, stops
+  libvips in its work: at the next strip of pixels, or the next step of the WebP encoder.
 """
 
 import os
-from collections.abc import Iterator
+import struct
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -25,6 +29,7 @@ from media.errors import (
     DamagedFileError,
     InfrastructureError,
     MediaError,
+    TimedOutError,
     TooLargeError,
     UnsupportedTypeError,
 )
@@ -38,7 +43,10 @@ TYPES: Final = frozenset(
 )
 """Sniffed types that libvips reads rightly. DNG it would read as a grey TIFF, HEIC not at all."""
 
-ALPHA_BANDS: Final = frozenset({2, 4})
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+LIBPNG_SIDE: Final = 1_000_000
+FOREVER: Final = float("inf")
+"""The deadline of what has none."""
 
 
 def configure() -> None:
@@ -56,12 +64,34 @@ class PixelLimits:
     """What may be decoded. 100 megapixels is every camera but a few phones' 200-megapixel mode."""
 
     megapixels: float = 100.0
+    """Of one frame."""
     side: int = 65_500
     frames: int = 16_383
+    """More is no picture. Fewer, but more than the limits for animations below: the first frame alone is shown."""
+    bytes: int = 1024**3
+    """Of the file. 100 megapixels of 16 bits with alpha, not compressed, are 800 MB."""
+    animation_megapixels: float = 50.0
+    """Of all frames together: they are in memory at once."""
+    animation_frames: int = 1000
+    seconds: float = 20.0
+    """For decoding and everything that is made of it."""
 
     @classmethod
     def from_environment(cls) -> "PixelLimits":
-        return cls(megapixels=env.number("ALCOVES_IMAGE_MAX_MEGAPIXELS", 100.0, low=1.0))
+        return cls(
+            megapixels=env.number("ALCOVES_IMAGE_MAX_MEGAPIXELS", 100.0, low=1.0),
+            bytes=env.integer("ALCOVES_IMAGE_MAX_BYTES", 1024**3, low=1),
+            animation_megapixels=env.number("ALCOVES_IMAGE_MAX_ANIMATION_MEGAPIXELS", 50.0, low=0.0),
+            seconds=env.number("ALCOVES_IMAGE_MAX_SECONDS", 20.0, low=1.0),
+        )
+
+    def deadline(self) -> float:
+        """The moment, by the monotonic clock, at which work that begins now is given up."""
+        return time.monotonic() + self.seconds
+
+    def allow_animation(self, width: int, height: int, frames: int) -> bool:
+        pixels = width * height * frames
+        return frames <= self.animation_frames and pixels <= self.animation_megapixels * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +119,19 @@ class ImageHeader:
         return self.has_profile and self.interpretation not in {"lab", "labs", "labq", "xyz", "scrgb"}
 
     @property
+    def on_side(self) -> bool:
+        return self.orientation >= 5
+
+    @property
     def displayed(self) -> tuple[int, int]:
         """Width and height as a person sees them: orientations 5 to 8 lie on their side."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+        return (self.height, self.width) if self.on_side else (self.width, self.height)
 
 
 def open_header(path: Path) -> ImageHeader:
-    """Raises UnsupportedTypeError or DamagedFileError. Decodes nothing."""
+    """Raises UnsupportedTypeError, DamagedFileError or TooLargeError. Decodes nothing."""
     with translated():
+        refuse_endless_png(path)
         image = pyvips.Image.new_from_source(source_of(path), "", access="sequential")
         names = set(image.get_fields())
         return ImageHeader(
@@ -111,6 +146,21 @@ def open_header(path: Path) -> ImageHeader:
             bits=bits_of(image, names),
             has_profile="icc-profile-data" in names,
         )
+
+
+def refuse_endless_png(path: Path) -> None:
+    """libpng calls sides beyond a million damaged, without a word of why. They are valid, and a bomb."""
+    if not path.is_file():
+        return
+    with path.open("rb") as reader:
+        head = reader.read(24)
+    if head[:8] == PNG_SIGNATURE and len(head) == 24:
+        width, height = struct.unpack(">II", head[16:])
+        if max(width, height) > LIBPNG_SIDE:
+            raise TooLargeError(
+                f"The picture says that it has {width} x {height} pixels. Make it smaller.",
+                code="too_many_pixels",
+            )
 
 
 def orientation_of(image: Image, names: set[str]) -> int:
@@ -144,31 +194,132 @@ def check_limits(width: int, height: int, frames: int, limits: PixelLimits) -> N
         )
 
 
-def load_thumbnail(path: Path, width: int, height: int, *, strict: bool, profiled: bool) -> Image:
+def load_thumbnail(
+    path: Path,
+    width: int,
+    height: int,
+    *,
+    strict: bool,
+    profiled: bool,
+    on_side: bool = False,
+    deadline: float = FOREVER,
+) -> Image:
     """Decode with shrink-on-load into the box, upright, in sRGB through the embedded profile. Never larger.
 
     `strict` refuses what is cut off or damaged; without it the part that can be read is returned.
     `profiled` (see the header) False saves 200 ms for 12 megapixels that have no profile.
+    `on_side`: orientations 5 to 8. Turning is done here, on the small picture: libvips would decode while it only
+    prepares, where no deadline reaches it.
     """
     guard_pixels()
+    box = (height, width) if on_side else (width, height)
     with translated():
         image = pyvips.Image.thumbnail_source(
             source_of(path),
-            width,
-            height=height,
+            box[0],
+            height=box[1],
             size="down",
+            no_rotate=True,
             **({"output_profile": "srgb"} if profiled else {}),
             # This call passes the loader its options as a string only; its own `fail_on` goes unheard.
             option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
         )
-        return image.copy_memory()
+        small = in_memory(image, deadline)
+        return small if orientation_of(small, set(small.get_fields())) == 1 else in_memory(small.autorot())
 
 
-def shrink(image: Image, width: int, height: int) -> Image:
-    """A smaller copy of pixels that are already decoded, upright and sRGB."""
+def load_frames(
+    path: Path, width: int, height: int, *, profiled: bool, deadline: float = FOREVER
+) -> tuple[list[Image], list[int], int]:
+    """Every frame of an animation, whole as a viewer sees it, like `load_thumbnail`; delays in ms; how often it plays.
+
+    The frames are read one after the other and made small one by one: in one long strip the edge of one would
+    bleed into the next, and the strip would be in memory whole.
+    """
     guard_pixels()
     with translated():
-        return image.thumbnail_image(width, height=height, size="down").copy_memory()
+        strip = pyvips.Image.new_from_source(
+            source_of(path), "", access="sequential", n=-1, fail_on="truncated"
+        )
+        names = set(strip.get_fields())
+        delays = [int(delay) for delay in strip.get("delay")] if "delay" in names else []
+        loop = int(strip.get("loop")) if "loop" in names else 0
+        tall = strip.get_page_height()
+        for name in names & {"delay", "loop", "page-height", "n-pages"}:
+            strip = strip.copy()
+            strip.remove(name)
+        frames = [
+            shrink(strip.crop(0, top, strip.width, tall), width, height, profiled=profiled, deadline=deadline)
+            for top in range(0, strip.height, tall)
+        ]
+    return frames, delays, loop
+
+
+def shrink(
+    image: Image, width: int, height: int, *, profiled: bool = False, deadline: float = FOREVER
+) -> Image:
+    """A smaller copy of decoded pixels, never larger. `profiled`: to sRGB through the profile that they carry."""
+    guard_pixels()
+    profile = {"output_profile": "srgb"} if profiled else {}
+    with translated():
+        return in_memory(image.thumbnail_image(width, height=height, size="down", **profile), deadline)
+
+
+def in_memory(image: Image, deadline: float = FOREVER) -> Image:
+    """All pixels, computed now. Raises TimedOutError at the deadline."""
+    with translated():
+        return watched(image, deadline).copy_memory()
+
+
+def watched(image: Image, deadline: float) -> Image:
+    """The same picture, whose computation libvips gives up at the deadline."""
+    if deadline == FOREVER:
+        return image
+    if time.monotonic() >= deadline:
+        raise too_slow()
+    image = image.copy()
+    image.set_progress(True)
+    image.signal_connect("eval", partial(stop_late, deadline))
+    return image
+
+
+def stop_late(deadline: float, image: Image, progress: Any) -> None:
+    if time.monotonic() >= deadline:
+        image.set_kill(True)
+
+
+def too_slow(detail: str = "") -> TimedOutError:
+    return TimedOutError(
+        "The picture takes longer to turn than the limit allows. Try again later, or make it smaller.",
+        detail=detail,
+    )
+
+
+def turn(image: Image, degrees: int) -> Image:
+    """Clockwise by 90, 180 or 270."""
+    guard_pixels()
+    return in_memory(image.rot(f"d{degrees}"))
+
+
+def to_file(path: Path) -> Any:
+    """Where an encoder writes. Not a file name, for the same reason as in `source_of`."""
+    with translated():
+        return pyvips.Target.new_to_file(str(path))
+
+
+def to_memory() -> Any:
+    """An encoder's bytes are in its property `blob` afterwards."""
+    return pyvips.Target.new_to_memory()
+
+
+def animated(frames: Sequence[Image], delays: Sequence[int], loop: int) -> Image:
+    """Frames of one size as one picture that the WebP encoder writes as an animation."""
+    with translated():
+        strip = pyvips.Image.arrayjoin(list(frames), across=1).copy()
+    strip.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+    strip.set_type(pyvips.GValue.array_int_type, "delay", list(delays))
+    strip.set_type(pyvips.GValue.gint_type, "loop", loop)
+    return strip
 
 
 def from_pixels(data: Any, width: int, height: int, bands: int) -> Image:
@@ -233,6 +384,8 @@ def explain(error: pyvips.Error) -> MediaError:
     detail = f"{error.message} {error.detail}".strip()[-2000:]
     if "No space left" in detail:
         return InfrastructureError("The disk is full. Free some space.", code="disk_full", detail=detail)
+    if "killed" in detail:
+        return too_slow(detail)
     if "not a known" in detail or "is not in a known format" in detail or "operation is blocked" in detail:
         return UnsupportedTypeError(
             "This type of picture cannot be read here. Convert it to JPEG or PNG.", detail=detail
