@@ -2,7 +2,7 @@
 
 Run as a script by `python -I` with this command line:
 
-    enclosed.py STEP PATH WORD...
+    enclosed.py STEP WORD...
 
 It answers on stdout: one line of JSON, then the bytes that belong to it. What goes wrong is an answer too
 (`{"error": ..., "detail": ...}`). It imports nothing of ours, and of the libraries only the one it was asked for:
@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 # Read by OpenMP and OpenBLAS when they are loaded: one picture gets one processor, as everywhere in the pool,
@@ -141,12 +142,102 @@ def pdf_render(path: str, scale: str) -> Answer:
     return {"shape": [width, height, bands]}, pixels.tobytes()
 
 
+MAGICK_LIMITS: Final = {"thread": 1, "file": 64, "disk": 0}
+"""Nothing is swapped to disk: what does not fit the memory is refused."""
+
+
+def magick(path: str, form: str, megapixels: str, read: Callable[[Any, str], Answer]) -> Answer:
+    """ImageMagick with our policy beside this file, and the format said and never guessed."""
+    os.environ["MAGICK_CONFIGURE_PATH"] = str(Path(__file__).resolve().parent)
+    try:
+        import wand.image
+        from wand.exceptions import CacheError, PolicyError, ResourceLimitError, WandException
+        from wand.resource import limits
+    except ImportError as error:
+        raise RefusedError("unsupported", repr(error)) from error
+    area = int(float(megapixels) * 1_000_000)
+    for name, value in MAGICK_LIMITS.items():
+        limits[name] = value
+    limits["area"], limits["memory"], limits["map"] = area, area * 16, area * 16
+    # The name of a descriptor holds none of the characters that ImageMagick reads as patterns and options.
+    number = os.open(path, os.O_RDONLY)
+    try:
+        return read(wand.image.Image, f"{form}:/proc/self/fd/{number}")
+    except (CacheError, ResourceLimitError, MemoryError) as error:
+        raise RefusedError("memory", repr(error)) from error
+    except PolicyError as error:
+        raise RefusedError("unsupported", repr(error)) from error
+    except WandException as error:
+        raise RefusedError("damaged", repr(error)) from error
+
+
+def magick_header(path: str, form: str, megapixels: str) -> Answer:
+    def read(image_type: Any, name: str) -> Answer:
+        with image_type.ping(filename=name) as image:
+            width, height = image.page_width or image.width, image.page_height or image.height
+            return {"width": max(width, image.width), "height": max(height, image.height)}, b""
+
+    return magick(path, form, megapixels, read)
+
+
+def magick_decode(path: str, form: str, megapixels: str) -> Answer:
+    """All layers laid over one another, sRGB of 8 bits, with alpha where there is any."""
+
+    def read(image_type: Any, name: str) -> Answer:
+        with image_type(filename=name) as image:
+            if len(image.sequence) > 1:
+                image.background_color = "transparent"
+                image.merge_layers("flatten")
+            image.transform_colorspace("srgb")
+            image.depth = 8
+            mode = "RGBA" if image.alpha_channel else "RGB"
+            data = bytes(image.export_pixels(channel_map=mode, storage="char"))
+            return {"shape": [image.width, image.height, len(mode)]}, data
+
+    return magick(path, form, megapixels, read)
+
+
+def report() -> Answer:
+    """Which of the libraries are here, by really loading them."""
+    found: dict[str, Any] = {}
+    for name, look in (("rawpy", raw_version), ("pypdfium2", pdf_version), ("wand", magick_formats)):
+        try:
+            found[name] = look()
+        except Exception as error:  # noqa: BLE001 - A library that cannot be loaded says why in its own way.
+            found[name] = None
+            found[f"{name}_error"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return found, b""
+
+
+def raw_version() -> str:
+    import rawpy
+
+    return "LibRaw " + ".".join(str(part) for part in rawpy.libraw_version)
+
+
+def pdf_version() -> str:
+    import pypdfium2
+
+    pypdfium2.PdfDocument.new().close()
+    return f"PDFium {pypdfium2.PDFIUM_INFO}"
+
+
+def magick_formats() -> list[str]:
+    import wand.image  # noqa: F401 - It says best what is missing.
+    from wand.version import formats
+
+    return sorted(formats())
+
+
 STEPS: Final[dict[str, Callable[..., Answer]]] = {
     "raw_header": raw_header,
     "raw_preview": raw_preview,
     "raw_develop": raw_develop,
     "pdf_header": pdf_header,
     "pdf_render": pdf_render,
+    "magick_header": magick_header,
+    "magick_decode": magick_decode,
+    "report": report,
 }
 
 
@@ -154,9 +245,9 @@ def main(argv: list[str]) -> int:
     # Libraries that print shall not print into the answer.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    step, path, *words = argv
+    step, *words = argv
     try:
-        facts, data = STEPS[step](path, *words)
+        facts, data = STEPS[step](*words)
     except RefusedError as refused:
         facts, data = {"error": refused.word, "detail": refused.detail[:500]}, b""
     except MemoryError:

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from media.tools.run import Limits
 GIGABYTE: Final = 1024**3
 MOST_ANSWER: Final = 2 * GIGABYTE
 """Bytes. Each door has checked the pixels it asks for; this only ends what cannot be."""
+REPORT_TIMEOUT: Final = 30.0
 
 REASONS: Final[dict[str, tuple[type[MediaError], str, str]]] = {
     "damaged": (
@@ -78,8 +80,18 @@ def ask(step: str, path: Path, *words: str, timeout: float, memory: int) -> Answ
         raise InfrastructureError(
             f"The file {path.name} is not there any more. Try again.", code="source_missing"
         )
+    return take(step, str(path), *words, timeout=timeout, memory=memory)
+
+
+@lru_cache(maxsize=1)
+def report() -> dict[str, Any]:
+    """Which libraries are on this machine: name -> version or formats, or None and the reason as `name_error`."""
+    return take("report", timeout=REPORT_TIMEOUT, memory=2 * GIGABYTE).facts
+
+
+def take(step: str, *words: str, timeout: float, memory: int) -> Answer:
     done = door.run(
-        [sys.executable, "-I", enclosed.__file__, step, path, *words],
+        [sys.executable, "-I", enclosed.__file__, step, *words],
         timeout=timeout,
         limits=Limits(memory_bytes=memory, file_bytes=GIGABYTE, cpu_seconds=max(1, int(timeout))),
         stdout_limit=MOST_ANSWER,
