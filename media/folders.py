@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from media import stacks
 from media.errors import ConflictError, RequestError
 from media.intake import clean_name
 from media.models import File, Folder, Library
@@ -73,7 +74,9 @@ def trash_folder(library: Library, folder_id: UUID) -> int:
             Folder.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk", flat=True)
         )
         Folder.objects.filter(pk__in=keys).update(trashed_at=Now())
-        return int(File.objects.live().filter(library=library, folder__in=keys).update(trashed_at=Now()))
+        files = File.objects.live().filter(library=library, folder__in=keys)
+        with stacks.rearranging(library.pk, list(files.values_list("pk", flat=True))):
+            return int(files.update(trashed_at=Now()))
 
 
 def existing(library: Library, folder_id: UUID) -> Folder:

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 
-from media import blobs, dispatch, pipeline
+from media import blobs, dispatch, pipeline, stacks
 from media.errors import RequestError
 from media.models import File, Folder, Library, Original, UnnamedBlob
 from media.sniffing import Sniffed
@@ -78,6 +78,8 @@ def admit(stored: Stored, place: Place) -> Admitted:
             created_by_id=place.user_id,
             client_modified_at=place.client_modified_at,
         )
+        if not created:
+            stacks.join(place.library.pk, [file.pk])
         dispatch.publish_after_commit(pipeline.plan_original(original, place.library.switches()))
     return Admitted(file, duplicate=not created)
 

@@ -6,22 +6,28 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from media import dispatch
+from media import dispatch, stacks
 from media.models import Derivative, File, Library, Original
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
     """Into the trash: nothing is deleted, what is queued waits."""
-    return int(File.objects.live().filter(library=library, pk__in=list(keys)).update(trashed_at=Now()))
+    files = File.objects.live().filter(library=library, pk__in=list(keys))
+    found = list(files.values_list("pk", flat=True))
+    with transaction.atomic(), stacks.rearranging(library.pk, found):
+        return int(files.filter(pk__in=found).update(trashed_at=Now()))
 
 
 def restore(library: Library, keys: Iterable[UUID]) -> int:
     """Back to where it was (to the top where its folder is gone); what waited is sent again."""
     with transaction.atomic():
         files = File.objects.filter(library=library, pk__in=list(keys), trashed_at__isnull=False)
-        originals = list(files.values_list("original_id", flat=True))
-        files.filter(folder__trashed_at__isnull=False).update(folder=None)
-        count = int(files.update(trashed_at=None))
+        rows = list(files.values_list("pk", "original_id", "name"))
+        originals = [original for _, original, _ in rows]
+        top = [(None, name) for _, _, name in rows]
+        with stacks.rearranging(library.pk, [key for key, _, _ in rows], to=top):
+            files.filter(folder__trashed_at__isnull=False).update(folder=None)
+            count = int(files.update(trashed_at=None))
         dispatch.publish_after_commit(Derivative.objects.filter(original__in=originals, status="queued"))
     return count
 
@@ -38,7 +44,8 @@ def purge_one(library: Library, key: UUID) -> bool:
         if original is None:
             return False
         locked = Original.objects.select_for_update().filter(pk=original).first()
-        gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()
+        with stacks.rearranging(library.pk, [key]):
+            gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()
         if not gone or locked is None:
             return False  # Purged or merged meanwhile.
         if not File.objects.filter(original_id=original).exists():

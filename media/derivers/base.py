@@ -63,8 +63,8 @@ class Context(Protocol):
         """The original as a file on this machine (the store's own file, or one copy in scratch)."""
         ...
 
-    def open_source(self) -> AbstractContextManager[BinaryIO]:
-        """The original as a stream, straight from its store: nothing is copied."""
+    def open_source(self, start: int = 0, end: int | None = None) -> AbstractContextManager[BinaryIO]:
+        """The original, or its bytes `start` up to `end`, as a stream from its store: nothing is copied."""
         ...
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
@@ -93,6 +93,8 @@ class Deriver(Protocol):
     """Planned only once the metadata is ready."""
     replans: ClassVar[bool] = False
     """True for the metadata deriver: when it is ready, the planner runs again."""
+    regroups: ClassVar[bool] = False
+    """True where what `record` writes may say which files lie in one stack."""
     hidden: ClassVar[bool] = False
     """True for steps of the house (hash) that the API does not list as something to look at."""
 
@@ -115,6 +117,7 @@ class BaseDeriver:
     max_attempts: ClassVar[int] = 3
     needs_probe: ClassVar[bool] = False
     replans: ClassVar[bool] = False
+    regroups: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
 
     def record(self, original: Any, result: Ready) -> None:

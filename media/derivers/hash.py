@@ -10,6 +10,8 @@ class HashDeriver(BaseDeriver):
     name: ClassVar[str] = "hash"
     version: ClassVar[int] = 1
     queue: ClassVar[str] = "hash"
+    regroups: ClassVar[bool] = True
+    """Bytes that turn out to be known already share what was learnt of them."""
     hidden: ClassVar[bool] = True
 
     def accepts(self, subject: Subject) -> bool:

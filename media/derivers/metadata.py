@@ -12,6 +12,7 @@ class MetadataDeriver(BaseDeriver):
     version: ClassVar[int] = 1
     queue: ClassVar[str] = "metadata"
     replans: ClassVar[bool] = True
+    regroups: ClassVar[bool] = True
 
     def accepts(self, subject: Subject) -> bool:
         return subject.kind in {"image", "video", "audio"}
