@@ -37,6 +37,7 @@ app.conf.task_routes = {
     name: {"queue": "maintenance"}
     for name in ("celery.*", "media.sweep_*", "media.find_orphans", "media.prewarm*", "media.evict_images")
 }
+app.conf.task_routes["media.make_image"] = {"queue": "imageproxy"}
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()
 

@@ -19,6 +19,10 @@ EVICTED = Counter(
 WARMED = Counter(
     "alcoves_prewarmed_total", "Pictures whose sizes were made ahead, by the outcome.", ["outcome"]
 )
+IMAGE_CACHE = Counter("alcoves_image_cache_total", "Looks for a picture in the image cache.", ["outcome"])
+IMAGE_ASKED = Counter("alcoves_image_asked_total", "Cold pictures asked for, by what was done.", ["way"])
+IMAGE_TRANSFORMS = Counter("alcoves_image_transforms_total", "Pictures made.", ["format", "outcome"])
+IMAGE_SECONDS = Histogram("alcoves_image_transform_seconds", "Time to make a picture.", buckets=QUICK)
 ORPHANS = Counter(
     "alcoves_orphan_blobs_total",
     "Blobs found that nothing named: entered for sweeping, or held back.",

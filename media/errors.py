@@ -15,6 +15,8 @@ class MediaError(Exception):
     code: str = "media_error"
     http_status: int = 500
     retry: bool = False
+    retry_after: int = 30
+    """Seconds, where trying again may help."""
 
     def __init__(self, message: str, *, code: str | None = None, detail: str = "") -> None:
         super().__init__(message)

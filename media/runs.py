@@ -11,28 +11,24 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from alcoves import metrics
-from media import blobs, dispatch, heartbeat, ledger, pipeline
-from media.derivers.base import Deriver, NotNeeded, Result
+from media import blobs, dispatch, failures, heartbeat, ledger, pipeline, stacks
+from media.derivers.base import Deriver, NotNeeded, Ready, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
     InfrastructureError,
     MediaError,
     PermanentError,
     RunAbandonedError,
-    TimedOutError,
-    TransientError,
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
 from media.models import Original, UnnamedBlob
 from media.models.blob import FILES
 from storage.base import CHUNK_SIZE
-from storage.errors import BlobNotFoundError, StoreError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
@@ -75,8 +71,8 @@ class RunContext:
                     target.write(block)
         return copy
 
-    def open_source(self) -> AbstractContextManager[BinaryIO]:
-        return get_store(FILES).open(self._claim.key)
+    def open_source(self, start: int = 0, end: int | None = None) -> AbstractContextManager[BinaryIO]:
+        return get_store(FILES).open(self._claim.key, start=start, end=end)
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
         self._pulse.tell(percent, eta_seconds)
@@ -118,7 +114,7 @@ def attempt(claim: Claim) -> str:
     except RunAbandonedError:
         raise
     except Exception as error:  # noqa: BLE001  Whatever a deriver raises ends on its row, never in the worker.
-        return settle(claim, understood(error))
+        return settle(claim, failures.understood(error))
 
 
 def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
@@ -196,45 +192,32 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
             made_by = {"deriver": deriver.name, "version": deriver.version, **result.made_with}
             old = ledger.finish_ready(claim, outputs=outputs, facts=result.facts, made_by=made_by)
             blobs.name(output["key"] for output in outputs)
-            deriver.record(original, result)
+            learn(deriver, original, result)
         retire(old)
         if deriver.replans:
             dispatch.publish_after_commit(pipeline.plan_original(original, claim.subject.switches))
     return "not_needed" if isinstance(result, NotNeeded) else "ready"
 
 
+def learn(deriver: Deriver, original: Original, result: Ready) -> None:
+    """What the result says of the original; files of which it says who they belong with find their stacks."""
+    if not deriver.regroups:
+        deriver.record(original, result)
+        return
+    library, keys = original.library_id, list(original.files.values_list("pk", flat=True))
+    if deriver.replans:
+        with stacks.rearranging(library, keys):
+            deriver.record(original, result)
+    else:
+        # A merge locks the twin original, which comes before names in the order of locks.
+        deriver.record(original, result)
+        stacks.join(library, keys)
+
+
 def retire(outputs: list[dict[str, Any]]) -> None:
     """Outputs that lost their name stay a little while for readers in mid-stream."""
     if outputs:
         UnnamedBlob.objects.retire(output["key"] for output in outputs)
-
-
-def understood(error: Exception) -> MediaError:
-    """Any exception as one of our families, so that the policy below has only three cases."""
-    if isinstance(error, MediaError):
-        return error
-    if isinstance(error, BlobNotFoundError):
-        return PermanentError(
-            "The stored original is missing. Restore it from a backup.", code="source_missing"
-        )
-    if isinstance(error, StoreError):
-        return InfrastructureError(str(error), code=error.code)
-    if isinstance(error, SoftTimeLimitExceeded):
-        return TimedOutError("This took longer than its limit and was stopped.")
-    if isinstance(error, MemoryError):
-        return TransientError("This file needs more memory than there is.", code="out_of_memory")
-    if isinstance(error, (OperationalError, InterfaceError)):
-        return InfrastructureError(
-            "The database or the machine was not able to go on; it is tried again.", detail=str(error)
-        )
-    if isinstance(error, OSError):
-        return InfrastructureError(
-            f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error)
-        )
-    logger.error("unexpected failure of a deriver", exc_info=error)
-    return TransientError(
-        "An unexpected fault in the program; it is in the log.", code="crashed", detail=repr(error)
-    )
 
 
 def settle(claim: Claim, error: MediaError) -> str:

@@ -12,9 +12,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, evicting, orphans, prewarm, runs
+from media import blobs, dispatch, evicting, imagemaking, orphans, prewarm, runs
+from media.images.recipes import Recipe
 from media.models import Upload
 from media.models.blob import FILES
+from media.pictures import Picture
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
@@ -30,6 +32,12 @@ def derive(self: Any, derivative_id: str) -> None:
         runs.run(UUID(derivative_id))
     finally:
         dispatch.release_twin(derivative_id, (self.request.headers or {}).get("twin_token"))
+
+
+@shared_task(name=imagemaking.TASK, acks_late=True, ignore_result=True)
+def make_image(picture: dict[str, Any], recipe: str, token: str) -> None:
+    """Make one picture for those who wait for it."""
+    imagemaking.make_for_waiters(Picture.from_json(picture), Recipe.from_text(recipe), token)
 
 
 @shared_task(name="media.sweep_blobs", ignore_result=True)
