@@ -1,0 +1,43 @@
+"""`python -m tests.fuzz [--files N] [--seed S]`: exit code 1 for any crash, hang, unknown exception or growth."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.fuzz.corpus import SHARED, find_sources
+from tests.fuzz.running import Size, run
+
+
+def main() -> int:
+    asked = parse(sys.argv[1:])
+    size = Size(asked.files, asked.seed, asked.children, asked.seconds)
+    kept = Path(tempfile.gettempdir()) / "alcoves-fuzz"
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="alcoves-fuzz-") as name:
+        sources = find_sources(Path(name) / "made")
+        where = SHARED if SHARED.is_dir() else "made here"
+        print(f"{size.files} files from {len(sources)} ({where}), seed {size.seed}", flush=True)
+        report = run(size, sources, Path(name), kept)
+    print("\n".join(report.lines()), f"({time.monotonic() - began:.0f} s)")
+    return 0 if report.clean and report.done == size.files else 1
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="script/fuzz", description="Broken files through metadata and transform."
+    )
+    usual = Size()
+    parser.add_argument("--files", type=int, default=usual.files, metavar="N")
+    parser.add_argument("--seed", type=int, default=usual.seed, metavar="S")
+    parser.add_argument("--children", type=int, default=max(1, min(4, os.cpu_count() or 1)), metavar="N")
+    parser.add_argument(
+        "--seconds", type=float, default=usual.seconds, help="limit of each step of each file"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
