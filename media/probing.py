@@ -10,12 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from media import exif, streams
-from media.errors import DamagedFileError, MediaError, UnsupportedTypeError
+from media import exif, motion, streams, zones
+from media.errors import (
+    DamagedFileError,
+    MediaError,
+    PermanentError,
+    TimedOutError,
+    UnsupportedTypeError,
+)
 from media.exif import Camera, Location
+from media.motion import Motion
+from media.particulars import Particulars, bounded, particulars_of
 from media.sniffing import Kind, Sniffed
 from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
-from media.tools import ffprobe, pillow, vips
+from media.tools import embedded, ffprobe, jxl, pillow, raw, vips
+from media.tools.embedded import Embedded
+from media.xmp import Region
+from media.zones import Taken
 
 THINNEST: Final = 200.0
 """Bits a second. A duration that would spread the file thinner than this is a lie of the header."""
@@ -53,8 +64,24 @@ class Probe:
     taken_at: datetime | None = None
     """Aware. Where `taken_offset` is None for an image, the camera's wall clock as if in UTC."""
     taken_offset: str | None = None
+    """`+02:00`, told or found by the place."""
+    taken_zone: str | None = None
+    """IANA name of the time zone where the place is."""
     location: Location | None = None
     camera: Camera | None = None
+    color_profile: str | None = None
+    title: str | None = None
+    caption: str | None = None
+    keywords: tuple[str, ...] = ()
+    rating: int | None = None
+    """-1 rejected, 0 none, 1 to 5 stars."""
+    regions: tuple[Region, ...] = ()
+    content_id: str | None = None
+    """Shared by both halves of a Live Photo."""
+    burst_id: str | None = None
+    motion: Motion | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+    """All tags that can be read, by name; bounded."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON column; what is not known is left out."""
@@ -90,7 +117,7 @@ def probe_streams(path: Path, sniffed: Sniffed, *, timeout: float) -> Probe:
         )
     size = path.stat().st_size
     width, height = video.displayed if video else (None, None)
-    created = streams.created_of(answer)
+    location = streams.location_of(answer)
     duration = believable_duration(
         path, sniffed, answer, size, video.index if video else audio[0].index, timeout
     )
@@ -113,17 +140,27 @@ def probe_streams(path: Path, sniffed: Sniffed, *, timeout: float) -> Probe:
         chapters=streams.chapters_of(answer),
         cover=streams.cover_of(answer),
         tags=streams.tags_of(answer),
-        taken_at=created.astimezone(UTC) if created else None,
-        taken_offset=offset_of(created),
-        location=streams.location_of(answer),
+        **when(filmed(answer, location)),
+        location=location,
+        camera=streams.camera_of(answer),
+        **streams.words_of(answer),
+        raw={"tags": bounded(streams.raw_of(answer))},
     )
 
 
-def offset_of(moment: datetime | None) -> str | None:
-    """`+02:00` where the container says more than UTC."""
-    if moment is None or not moment.utcoffset():
+def filmed(answer: dict[str, Any], location: Location | None) -> Taken | None:
+    created = streams.created_of(answer)
+    if created is None:
         return None
-    return moment.isoformat()[-6:]
+    return zones.of_moment(created, local=bool(created.utcoffset()), location=location)
+
+
+def when(taken: Taken | None) -> dict[str, Any]:
+    """The three fields that tell a moment."""
+    if taken is None:
+        return {}
+    at = taken.at.astimezone(UTC)
+    return {"taken_at": at, "taken_offset": zones.as_text(taken.offset), "taken_zone": taken.zone}
 
 
 def believable_duration(
@@ -138,23 +175,39 @@ def believable_duration(
 
 
 def probe_image(path: Path, sniffed: Sniffed) -> Probe:
-    """libvips speaks for the types it reads, Pillow for the rest; EXIF is always Pillow's."""
+    """libvips speaks for the types it reads, Pillow for the rest; what is written into it is Pillow's to read."""
     shape = vips_header(path, sniffed.mime)
     details = pillow_header(path, sniffed.mime, required=shape is None)
-    found = from_vips(shape) if shape else from_pillow(details, sniffed.mime)
+    told = details.embedded if details else embedded.of_raw(path)
+    found = from_vips(shape) if shape else measured(path, sniffed.mime, details, told)
     if sniffed.mime == "image/apng" and details:
         found["frames"] = details.frames
-    taken = exif.taken_of(details.exif) if details else None
     return Probe(
         kind="image",
         mime=sniffed.mime,
         size=path.stat().st_size,
-        taken_at=taken.at if taken else None,
-        taken_offset=taken.offset if taken else None,
-        location=exif.location_of(details.gps) if details else None,
-        camera=exif.camera_of(details.main, details.exif) if details else None,
         **found,
+        **told_by(path, sniffed.mime, particulars_of(told)),
     )
+
+
+def told_by(path: Path, mime: str, told: Particulars) -> dict[str, Any]:
+    """The particulars of a picture as fields of a probe."""
+    return {
+        **when(told.taken),
+        "location": told.location,
+        "camera": told.camera,
+        "color_profile": told.profile,
+        "title": told.title,
+        "caption": told.caption,
+        "keywords": told.keywords,
+        "rating": told.rating,
+        "regions": told.regions,
+        "content_id": told.content_id,
+        "burst_id": told.burst_id,
+        "motion": motion.motion_of(path, mime, told.film),
+        "raw": told.raw,
+    }
 
 
 def vips_header(path: Path, mime: str) -> vips.ImageHeader | None:
@@ -191,21 +244,27 @@ ROTATIONS: Final = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 """Degrees clockwise of each EXIF orientation; 2, 4, 5 and 7 are mirrored besides."""
 
 
-def from_pillow(details: pillow.PillowHeader | None, mime: str) -> dict[str, Any]:
-    """RAW files open as the small picture in their first directory: its size is not the photograph's."""
-    if details is None:
-        return {}
-    if mime in RAW_SIZES or mime not in pillow.DECODED:
-        return raw_size(details)
+def measured(path: Path, mime: str, details: pillow.PillowHeader | None, told: Embedded) -> dict[str, Any]:
+    """The size of what libvips does not read, by the reader of its type."""
+    if mime in raw.TYPES:
+        return from_raw(path, told)
+    if mime in jxl.TYPES:
+        header = jxl.open_header(path)
+        return {"width": header.width, "height": header.height}
+    return from_pillow(details, mime) if details and mime in pillow.DECODED else {}
+
+
+def from_pillow(details: pillow.PillowHeader, mime: str) -> dict[str, Any]:
     # HEIC is turned by its own boxes and pi-heif applies them; the EXIF orientation was read before.
-    turned = mime not in {"image/heic", "image/heif"} and exif.whole(details.main.get(0x0112)) in {5, 6, 7, 8}
-    width, height = (details.height, details.width) if turned else (details.width, details.height)
+    orientation = exif.orientation_of(details.embedded.main) if not mime.startswith("image/hei") else 1
+    width, height = upright(details.width, details.height, orientation)
     return {
         "width": width,
         "height": height,
         "stored_width": details.width,
         "stored_height": details.height,
-        "orientation": exif.whole(details.main.get(0x0112)) if not mime.startswith("image/hei") else 1,
+        "orientation": orientation,
+        "rotation": ROTATIONS.get(orientation or 1),
         "frames": details.frames,
         "has_alpha": details.has_alpha,
         "color_space": details.mode.lower(),
@@ -213,11 +272,20 @@ def from_pillow(details: pillow.PillowHeader | None, mime: str) -> dict[str, Any
     }
 
 
-RAW_SIZES: Final = frozenset(
-    {"image/x-adobe-dng", "image/x-nikon-nef", "image/x-sony-arw", "image/x-pentax-pef", "image/x-canon-cr2"}
-)
+def from_raw(path: Path, told: Embedded) -> dict[str, Any]:
+    """What the sensor saw; where that cannot be read, what the camera says of the picture."""
+    try:
+        header = raw.open_header(path)
+        stored, orientation = (header.width, header.height), header.orientation
+    except (PermanentError, TimedOutError):
+        width, height = exif.whole(told.exif.get(0xA002)), exif.whole(told.exif.get(0xA003))
+        stored, orientation = (width or 0, height or 0), exif.orientation_of(told.main) or 1
+    found = {"orientation": orientation, "rotation": ROTATIONS[orientation]}
+    if min(stored) < 1:
+        return found
+    width, height = upright(*stored, orientation)
+    return {**found, "width": width, "height": height, "stored_width": stored[0], "stored_height": stored[1]}
 
 
-def raw_size(details: pillow.PillowHeader) -> dict[str, Any]:
-    width, height = exif.whole(details.exif.get(0xA002)), exif.whole(details.exif.get(0xA003))
-    return {"width": width, "height": height} if width and height else {}
+def upright(width: int, height: int, orientation: int | None) -> tuple[int, int]:
+    return (height, width) if orientation in {5, 6, 7, 8} else (width, height)

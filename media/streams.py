@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Final
 
-from media.exif import Location, text_of
+from media.exif import CAPTION_LIMIT, HIGHEST, LONGEST_TEXT, TEXT_LIMIT, Camera, Location, number, text_of
 
 Json = Mapping[str, Any]
 
@@ -21,6 +21,11 @@ TAGS: Final = (
     *("title", "artist", "album", "album_artist", "composer", "genre"),
     *("track", "disc", "date", "comment", "encoder"),
 )
+MAKES: Final = ("com.apple.quicktime.make", "com.android.manufacturer", "make")
+MODELS: Final = ("com.apple.quicktime.model", "com.android.model", "model")
+CAPTIONS: Final = ("com.apple.quicktime.description", "description", "synopsis")
+KEYWORDS: Final = ("com.apple.quicktime.keywords", "keywords")
+RATINGS: Final = ("com.apple.quicktime.rating.user",)
 ISO_6709: Final = re.compile(r"([+-]\d{1,3}(?:\.\d+)?)([+-]\d{1,3}(?:\.\d+)?)([+-]\d+(?:\.\d+)?)?")
 EARLIEST: Final = datetime(1971, 1, 1, tzinfo=UTC)
 """The zero of the MP4 epoch is 1904, that of Unix 1970: both mean 'never set'."""
@@ -265,10 +270,50 @@ def location_of(answer: Json) -> Location | None:
             found = ISO_6709.match(str(source.get(name, "")))
             if not found:
                 continue
-            latitude, longitude = float(found[1]), float(found[2])
+            latitude, longitude, altitude = float(found[1]), float(found[2]), number(found[3])
             if abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude, longitude) != (0, 0):
-                return Location(latitude, longitude, float(found[3]) if found[3] else None)
+                known = altitude is not None and abs(altitude) <= HIGHEST
+                return Location(latitude, longitude, altitude if known else None)
     return None
+
+
+def camera_of(answer: Json) -> Camera | None:
+    camera = Camera(make=named(answer, MAKES), model=named(answer, MODELS))
+    return None if camera == Camera() else camera
+
+
+def words_of(answer: Json) -> dict[str, Any]:
+    """What people and phones wrote into the container, by the names of the probe."""
+    stars = number(named(answer, RATINGS))
+    return {
+        "title": named(answer, ("title", "com.apple.quicktime.title")),
+        "caption": named(answer, CAPTIONS, CAPTION_LIMIT),
+        "keywords": tuple(
+            word.strip() for word in (named(answer, KEYWORDS) or "").split(",") if word.strip()
+        ),
+        "rating": round(stars) if stars is not None and -1 <= stars <= 5 else None,
+        "content_id": named(answer, ("com.apple.quicktime.content.identifier",), 64),
+    }
+
+
+def named(answer: Json, names: tuple[str, ...], limit: int = TEXT_LIMIT) -> str | None:
+    """The first of these tags that says something."""
+    for source in all_tags(answer):
+        for name in names:
+            if (text := text_of(source.get(name), limit)) is not None:
+                return text
+    return None
+
+
+def raw_of(answer: Json) -> dict[str, str]:
+    """All tags of the container; those of its streams only where they add a name."""
+    found: dict[str, str] = {}
+    for source in all_tags(answer):
+        for name, value in source.items():
+            key, text = text_of(name), text_of(value, LONGEST_TEXT)
+            if key is not None and text is not None:
+                found.setdefault(key, text)
+    return found
 
 
 def all_tags(answer: Json) -> Iterable[Json]:

@@ -1,19 +1,20 @@
-"""The Pillow door: headers and EXIF of every picture type, and pixels of those that libvips lacks.
+"""The Pillow door: headers of every picture type, and pixels of those that libvips lacks.
 
 `formats` is always given, by the sniffed type: Pillow never guesses, so that no plug-in that starts a program
 (EPS and Ghostscript) can be reached. HEIC comes through pi-heif. Text chunks of PNG are bounded.
 """
 
-import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from PIL import Image, ImageOps, PngImagePlugin
 
 from media.errors import DamagedFileError, UnsupportedTypeError
+from media.tools import embedded
+from media.tools.embedded import Embedded
 
 FORMATS: Final[dict[str, str]] = {
     "image/jpeg": "JPEG",
@@ -50,8 +51,7 @@ DECODED: Final = frozenset(
 )
 """Types whose pixels we take from here."""
 
-EXIF_IFD: Final = 0x8769
-GPS_IFD: Final = 0x8825
+DEPTHS: Final = frozenset({8, 10, 12, 14, 16})
 BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}
 
 # Limits are checked by media.tools.vips.check_limits on the header, for every decoder alike; Pillow's own one
@@ -71,10 +71,7 @@ class PillowHeader:
     frames: int
     bits: int
     has_alpha: bool
-    main: dict[int, Any]
-    """Tags of the first EXIF directory, as Pillow gives them."""
-    exif: dict[int, Any]
-    gps: dict[int, Any]
+    embedded: Embedded
 
 
 @lru_cache(maxsize=1)
@@ -104,18 +101,21 @@ def open_header(path: Path, mime: str) -> PillowHeader:
     with warnings.catch_warnings(), open_image(path, mime) as image:
         # Pillow warns of broken EXIF; it is left out here, which is all there is to do.
         warnings.simplefilter("ignore")
-        main, exif, gps = directories(image)
         return PillowHeader(
             width=image.width,
             height=image.height,
             mode=image.mode,
             frames=frames_of(image),
-            bits=BITS.get(image.mode, 8),
+            bits=bits_of(image),
             has_alpha=image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info,
-            main=main,
-            exif=exif,
-            gps=gps,
+            embedded=embedded.of_image(image, path),
         )
+
+
+def bits_of(image: Image.Image) -> int:
+    """HEIC tells its depth beside the mode."""
+    told = image.info.get("bit_depth")
+    return told if isinstance(told, int) and told in DEPTHS else BITS.get(image.mode, 8)
 
 
 def frames_of(image: Image.Image) -> int:
@@ -126,32 +126,6 @@ def frames_of(image: Image.Image) -> int:
         return int(getattr(image, "n_frames", 1))
     except Exception:  # noqa: BLE001 - A frame count that cannot be read is one frame.
         return 1
-
-
-def directories(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
-    """The three EXIF directories we read; what is broken is left out, never raised."""
-    found: list[dict[int, Any]] = []
-    try:
-        unpack_raw_profile(image)
-        # The method of the base class: that of PNG would decode every pixel to look for a chunk at the end.
-        tags = Image.Image.getexif(image)
-    except Exception:  # noqa: BLE001 - A camera's broken EXIF must never cost the picture.
-        return {}, {}, {}
-    for number in (None, EXIF_IFD, GPS_IFD):
-        try:
-            found.append(dict(tags if number is None else tags.get_ifd(number)))
-        except Exception:  # noqa: BLE001 - As above, for one directory.
-            found.append({})
-    return found[0], found[1], found[2]
-
-
-def unpack_raw_profile(image: Image.Image) -> None:
-    """EXIF that older programs keep in PNG as text: three lines, then hexadecimal and sometimes more."""
-    profile = image.info.get("Raw profile type exif")
-    if isinstance(profile, str) and "exif" not in image.info:
-        digits = re.match(r"[0-9a-fA-F\s]*", "".join(profile.split("\n")[3:]))
-        packed = "".join(digits[0].split()) if digits else ""
-        image.info["exif"] = bytes.fromhex(packed[: len(packed) // 2 * 2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,20 +227,12 @@ def test_exif_of_a_tiff(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_dates_are_no_dates(value: str) -> None:
-    assert exif.taken_of({0x9003: value}) is None
-
-
-def test_a_date_without_an_offset_is_the_wall_clock() -> None:
-    taken = exif.taken_of({0x9003: "1901:12:13 20:45:51", 0x9011: "nonsense"})
-    assert taken is not None
-    assert taken.at == datetime(1901, 12, 13, 20, 45, 51, tzinfo=UTC)
-    assert taken.offset is None
+    assert exif.clocks_of({0x9003: value}) == []
 
 
 def test_the_date_of_digitising_is_second_best() -> None:
-    taken = exif.taken_of({0x9003: "bad", 0x9004: "2015:05:05 05:05:05"})
-    assert taken is not None
-    assert taken.at.year == 2015
+    found = exif.clocks_of({0x9003: "bad", 0x9004: "2015:05:05 05:05:05"})
+    assert [clock.wall.year for clock in found] == [2015]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,271 @@
+"""What programs have written into a picture: EXIF, XMP, IPTC and colour profile, out of every container we read.
+
+Pillow reads the containers (pi-heif those of HEIC), ExifRead those that Pillow lacks. What is broken is left
+out, never raised: it must not cost the picture. Everything is bounded before it is read.
+"""
+
+import io
+import re
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
+
+EXIF_IFD: Final = 0x8769
+GPS_IFD: Final = 0x8825
+MAKER_NOTE: Final = 0x927C
+XMP_TAG: Final = 700
+IPTC_RESOURCE, EXIF_RESOURCE, XMP_RESOURCE, PROFILE_RESOURCE = 0x0404, 0x0422, 0x0424, 0x040F
+EXIF_NAMES: Final[Mapping[int, str]] = ExifTags.TAGS
+GPS_NAMES: Final[Mapping[int, str]] = ExifTags.GPSTAGS
+
+HEAD: Final = 1024 * 1024
+"""Bytes at the beginning of a RAW that are looked at."""
+LARGEST_PROFILE: Final = 4 * 1024 * 1024
+LARGEST_BLOCK: Final = 16 * 1024 * 1024
+MOST_CHUNKS: Final = 100_000
+LATE: Final = frozenset({b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
+APPLE: Final = b"Apple iOS\0"
+PRIMARIES: Final = {1: "sRGB", 9: "BT.2020", 12: "Display P3"}
+"""Colour primaries by their number in ITU-T H.273, as people know them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Tags by number, as Pillow gives them."""
+
+    main: dict[int, Any] = field(default_factory=dict)
+    exif: dict[int, Any] = field(default_factory=dict)
+    gps: dict[int, Any] = field(default_factory=dict)
+    apple: dict[int, Any] = field(default_factory=dict)
+    """The maker note of an iPhone."""
+    xmp: bytes = b""
+    iptc: dict[tuple[int, int], Any] = field(default_factory=dict)
+    profile: str | None = None
+    """Description of the colour profile."""
+
+
+def of_image(image: Image.Image, path: Path) -> Embedded:
+    """Of an opened picture whose pixels are not decoded. `path` is where its bytes lie."""
+    blocks: dict[str, Any] = {}
+    for read in (late_chunks, raw_profiles, resources):
+        with suppress(Exception):
+            read(image, path, blocks)
+    main, exif, gps = directories(image, blocks)
+    return Embedded(
+        main=main,
+        exif=exif,
+        gps=gps,
+        apple=apple_of(exif.get(MAKER_NOTE)),
+        xmp=packet_of(image, blocks, main),
+        iptc=iptc_of(image, blocks),
+        profile=profile_of(image, blocks),
+    )
+
+
+def late_chunks(image: Image.Image, path: Path, blocks: dict[str, Any]) -> None:
+    """Chunks of a PNG that stand after its pixels: Pillow would decode all of those to come there."""
+    if image.format != "PNG":
+        return
+    with path.open("rb") as reader:
+        stream = PngImagePlugin.PngStream(reader)
+        reader.seek(8)
+        try:
+            walk(stream, reader)
+        finally:
+            blocks.update({str(name): value for name, value in stream.im_info.items()})
+
+
+def walk(stream: PngImagePlugin.PngStream, reader: BinaryIO) -> None:
+    """Read the chunks that hold words; step over all others."""
+    for _ in range(MOST_CHUNKS):
+        name, position, length = stream.read()
+        if name == b"IEND":
+            break
+        if name in LATE and length <= LARGEST_BLOCK:
+            with suppress(Exception):
+                stream.call(name, position, length)
+        reader.seek(position + length + 4)
+
+
+def raw_profiles(image: Image.Image, path: Path, blocks: dict[str, Any]) -> None:
+    """EXIF, XMP and IPTC that older programs keep in PNG as text: three lines, then hexadecimal."""
+    for name in ("exif", "xmp", "iptc", "APP1"):
+        text = blocks.get(f"Raw profile type {name}")
+        if not isinstance(text, str):
+            continue
+        digits = re.match(r"[0-9a-fA-F\s]*", "".join(text.split("\n")[3:]))
+        packed = "".join(digits[0].split()) if digits else ""
+        data = bytes.fromhex(packed[: len(packed) // 2 * 2])
+        key = name if name != "APP1" else ("exif" if data.startswith(b"Exif") else "xmp")
+        blocks.setdefault(key, data.removeprefix(b"http://ns.adobe.com/xap/1.0/\0"))
+
+
+def resources(image: Image.Image, path: Path, blocks: dict[str, Any]) -> None:
+    """The image resources of Photoshop's own format."""
+    names = {
+        IPTC_RESOURCE: "iptc",
+        EXIF_RESOURCE: "exif",
+        XMP_RESOURCE: "xmp",
+        PROFILE_RESOURCE: "icc_profile",
+    }
+    for number, _, data in getattr(image, "resources", ()):
+        if number in names:
+            blocks.setdefault(names[number], data)
+
+
+def directories(
+    image: Image.Image, blocks: Mapping[str, Any]
+) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+    """The three EXIF directories we read."""
+    try:
+        if "exif" in blocks and "exif" not in image.info:
+            tags = Image.Exif()
+            tags.load(blocks["exif"])
+        else:
+            # The method of the base class: that of PNG would decode every pixel to look for a chunk at the end.
+            tags = Image.Image.getexif(image)
+    except Exception:  # noqa: BLE001 - A camera's broken EXIF must never cost the picture.
+        return {}, {}, {}
+    return parts_of(tags)
+
+
+def parts_of(tags: Image.Exif) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+    found: list[dict[int, Any]] = []
+    for number in (None, EXIF_IFD, GPS_IFD):
+        try:
+            found.append(dict(tags if number is None else tags.get_ifd(number)))
+        except Exception:  # noqa: BLE001 - As above, for one directory.
+            found.append({})
+    return found[0], found[1], found[2]
+
+
+def apple_of(note: Any) -> dict[int, Any]:
+    """The maker note of an iPhone is a TIFF directory; its offsets count from the note's first byte."""
+    if not isinstance(note, bytes) or not note.startswith(APPLE):
+        return {}
+    try:
+        reader = io.BytesIO(note)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(note[12:14] + b"\0\x2a\0\0\0\0")
+        reader.seek(14)
+        directory.load(reader)
+        return dict(directory)
+    except Exception:  # noqa: BLE001 - As above.
+        return {}
+
+
+def packet_of(image: Image.Image, blocks: Mapping[str, Any], main: Mapping[int, Any]) -> bytes:
+    for found in (image.info.get("xmp"), blocks.get("xmp"), main.get(XMP_TAG)):
+        if isinstance(found, tuple) and all(isinstance(part, int) and 0 <= part < 256 for part in found):
+            return bytes(found)
+        if isinstance(found, bytes | str) and found:
+            return found.encode(errors="replace") if isinstance(found, str) else found
+    return b""
+
+
+def iptc_of(image: Image.Image, blocks: Mapping[str, Any]) -> dict[tuple[int, int], Any]:
+    """Where the format keeps it: a tag of TIFF's own, or Photoshop's resource 0x0404."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        with suppress(Exception):
+            return dict(IptcImagePlugin.getiptcinfo(image) or {})
+    shop = image.info.get("photoshop")
+    found = shop.get(IPTC_RESOURCE) if isinstance(shop, Mapping) else blocks.get("iptc")
+    if not isinstance(found, bytes):
+        return {}
+    # ImageMagick's text holds the whole resource, whose data begin with the first record.
+    begin = found.find(b"\x1c") if found.startswith(b"8BIM") else 0
+    return records_of(found[max(0, begin) :])
+
+
+def records_of(block: bytes) -> dict[tuple[int, int], Any]:
+    """The records up to the first that cannot be read."""
+    if not block or len(block) > LARGEST_BLOCK:
+        return {}
+    reader = IptcImagePlugin.IptcImageFile.__new__(IptcImagePlugin.IptcImageFile)
+    reader.fp = io.BytesIO(block)
+    found: dict[tuple[int, int], Any] = {}
+    with suppress(Exception):
+        while True:
+            tag, size = reader.field()
+            if tag is None:
+                break
+            found.setdefault(tag, []).append(reader.fp.read(size))
+    return found
+
+
+def profile_of(image: Image.Image, blocks: Mapping[str, Any]) -> str | None:
+    """What the profile calls itself; else what the container says of its colours."""
+    data = image.info.get("icc_profile") or blocks.get("icc_profile")
+    if isinstance(data, bytes) and 0 < len(data) <= LARGEST_PROFILE:
+        try:
+            name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(data)))
+            return name.strip() or None
+        except Exception:  # noqa: BLE001 - As above; a profile that cannot be read is none.
+            return None
+    if "srgb" in image.info:
+        return PRIMARIES[1]
+    nclx = image.info.get("nclx_profile")
+    return PRIMARIES.get(nclx.get("color_primaries", 0)) if isinstance(nclx, Mapping) else None
+
+
+def of_raw(path: Path) -> Embedded:
+    """Of a camera RAW, or of another container that Pillow cannot open. Empty where nothing can be read."""
+    with path.open("rb") as reader:
+        head = reader.read(HEAD)
+    for read in (of_canon, of_fuji, of_tiff):
+        with suppress(Exception):
+            if found := read(path, head):
+                return found
+    return Embedded()
+
+
+def of_canon(path: Path, head: bytes) -> Embedded | None:
+    """CR3 keeps three whole TIFF files in boxes: the first directory, that of the exposure, and that of the place."""
+    if head[4:12] != b"ftypcrx ":
+        return None
+    found: dict[bytes, dict[int, Any]] = {}
+    for box in re.finditer(rb"(.{4})CMT([124])(?=II\*\0|MM\0\*)", head, re.DOTALL):
+        (size,) = struct.unpack(">I", box[1])
+        tags = Image.Exif()
+        tags.load(b"Exif\0\0" + head[box.end() : box.start() + size])
+        found.setdefault(box[2], dict(tags))
+    return Embedded(main=found.get(b"1", {}), exif=found.get(b"2", {}), gps=found.get(b"4", {}))
+
+
+def of_fuji(path: Path, head: bytes) -> Embedded | None:
+    """RAF carries a whole JPEG with all that the camera had to say; the header tells where."""
+    if not head.startswith(b"FUJIFILMCCD-RAW "):
+        return None
+    offset, length = struct.unpack_from(">II", head, 84)
+    with path.open("rb") as reader:
+        reader.seek(offset)
+        data = reader.read(min(length, LARGEST_BLOCK))
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return of_image(image, path)
+
+
+def of_tiff(path: Path, head: bytes) -> Embedded | None:
+    """ExifRead knows the RAW families whose TIFF has another magic number, and JPEG XL."""
+    import exifread
+
+    with path.open("rb") as reader:
+        tags = exifread.process_file(reader, details=False, extract_thumbnail=False)
+    parts: dict[str, dict[int, Any]] = {"Image": {}, "EXIF": {}, "GPS": {}}
+    for name, tag in tags.items():
+        part = parts.get(name.partition(" ")[0])
+        if part is not None and hasattr(tag, "values"):
+            part.setdefault(tag.tag, values_of(tag.values))
+    packet = parts["Image"].pop(XMP_TAG, b"")
+    packet = bytes(packet) if isinstance(packet, tuple) else b""
+    return Embedded(main=parts["Image"], exif=parts["EXIF"], gps=parts["GPS"], xmp=packet)
+
+
+def values_of(values: Any) -> Any:
+    """As Pillow would give them: one value by itself, several as a tuple, text as text."""
+    if not isinstance(values, list):
+        return values
+    return values[0] if len(values) == 1 else tuple(values)
