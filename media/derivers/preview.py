@@ -1,9 +1,12 @@
-"""A preview (fit in 1920 x 1080) and a thumbnail (480) of a picture, from one decode, with placeholders."""
+"""A preview (fit in 1920 x 1080) and a thumbnail (480) of a picture, from one decode, with placeholders.
+
+The preview of an animation moves, its thumbnail is the first frame.
+"""
 
 from typing import ClassVar, Final
 
 from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Subject
-from media.images import transform
+from media.images import encoding, transform
 from media.images.placeholders import placeholder_of
 from media.images.transform import Box
 from media.tools.vips import PixelLimits
@@ -15,21 +18,24 @@ QUALITY: Final = 80
 
 class PreviewDeriver(BaseDeriver):
     name: ClassVar[str] = "preview"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     queue: ClassVar[str] = "thumbnail"
 
     def accepts(self, subject: Subject) -> bool:
         return subject.kind == "image"
 
     def derive(self, context: Context) -> Result:
-        path = context.source_path()
-        decoded = transform.decode(path, context.subject.mime, PREVIEW, PixelLimits.from_environment())
+        path, limits = context.source_path(), PixelLimits.from_environment()
+        decoded = transform.decode(path, context.subject.mime, PREVIEW, limits, animated=True)
         context.check()
-        thumb = transform.fit(decoded.image, THUMB)
-        outputs = []
-        for name, image in (("preview.webp", decoded.image), ("thumb.webp", thumb)):
-            transform.encode(image, context.scratch / name, "webp", QUALITY)
-            outputs.append(Output(name, context.scratch / name, "image/webp"))
+        thumb = transform.fit(decoded.image, THUMB, decoded.deadline)
+        preview, small = context.scratch / "preview.webp", context.scratch / "thumb.webp"
+        if decoded.animation:
+            encoding.encode_animation(decoded.animation, preview, QUALITY, deadline=decoded.deadline)
+        else:
+            encoding.encode(decoded.image, preview, "webp", QUALITY, deadline=decoded.deadline)
+        encoding.encode(thumb, small, "webp", QUALITY, deadline=decoded.deadline)
+        outputs = tuple(Output(out.name, out, "image/webp") for out in (preview, small))
         facts = {
             "width": decoded.image.width,
             "height": decoded.image.height,
@@ -39,4 +45,6 @@ class PreviewDeriver(BaseDeriver):
         }
         if decoded.partial:
             facts["partial"] = True
-        return Ready(tuple(outputs), facts, {"quality": QUALITY})
+        if decoded.animation:
+            facts["frames"] = len(decoded.animation.frames)
+        return Ready(outputs, facts, {"quality": QUALITY})

@@ -18,9 +18,16 @@ LONGEST: Final[dict[Format, int]] = {"jpeg": 65_500, "webp": 16_383, "avif": 16_
 """Pixels a side that an encoder takes."""
 
 
-def encode(image: Image, out: Path, format: Format, quality: int = 80) -> None:  # noqa: A002 - Everybody's word.
-    """Write a file."""
-    write(image, vips.to_file(out), format, quality, FOREVER)
+def encode(
+    image: Image,
+    out: Path,
+    format: Format,  # noqa: A002 - Everybody's word.
+    quality: int = 80,
+    *,
+    deadline: float = FOREVER,
+) -> None:
+    """Write a file. Raises TimedOutError at the deadline."""
+    write(image, vips.to_file(out), format, quality, deadline)
 
 
 def encoded(
@@ -30,7 +37,7 @@ def encoded(
     *,
     deadline: float = FOREVER,
 ) -> bytes:
-    """The bytes of a picture file. Raises TimedOutError at the deadline."""
+    """The same in memory."""
     target = vips.to_memory()
     write(image, target, format, quality, deadline)
     return bytes(target.get("blob"))

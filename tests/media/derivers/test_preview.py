@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from media.derivers.preview import PreviewDeriver
 from media.errors import RunAbandonedError, TooLargeError, UnsupportedTypeError
@@ -44,6 +45,16 @@ def test_a_cut_photo_is_marked(tmp_path: Path) -> None:
     whole = make_image(tmp_path / "a.jpg", noise).read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     assert derive(PreviewDeriver(), tmp_path / "cut.jpg", tmp_path / "scratch").facts["partial"] is True
+
+
+def test_the_preview_of_an_animation_moves_and_its_thumbnail_does_not(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (600, 400), color) for color in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=70)
+    result = derive(PreviewDeriver(), tmp_path / "a.gif", tmp_path / "scratch")
+    assert (result.facts["frames"], result.facts["color"]) == (3, "#ff0000")
+    with Image.open(result.outputs[0].path) as preview, Image.open(result.outputs[1].path) as thumb:
+        assert (getattr(preview, "n_frames", 1), preview.size) == (3, (600, 400))
+        assert (getattr(thumb, "n_frames", 1), thumb.size) == (1, (480, 320))
 
 
 def test_a_bomb_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
