@@ -65,9 +65,9 @@ def test_a_child_that_dies_is_told_and_followed_by_another(child: Child, tmp_pat
 
 def test_memory_that_grows_is_told(child: Child) -> None:
     megabyte = 1024**2
-    child.residents = [100 * megabyte + 50 * megabyte * (number % 2) for number in range(1000)]
+    child.residents = [100 * megabyte + 50 * megabyte * (number % 2) for number in range(2000)]
     assert child.growth() == ""
-    child.residents = [100 * megabyte + number * megabyte // 4 for number in range(1000)]
+    child.residents = [100 * megabyte + number * megabyte // 8 for number in range(2000)]
     assert "memory grew" in child.growth()
     report = Report(grown=[child.growth()])
     assert not report.clean

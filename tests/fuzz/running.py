@@ -21,9 +21,9 @@ STEPS = ("metadata", "transform")
 GRACE = 10.0
 """Seconds beyond the limit that is given to the work itself: to be slow to stop is no hang."""
 GROWTH, LEAST_GROWTH = 0.25, 64 * 1024**2
-"""What a child may have more in its last fifth than in its second: a share of it, and at least so many bytes."""
-JUDGED = 200
-"""Files after which the memory of a child says something."""
+"""What a child may have more in its last fifth than in its middle one: a share of it, and at least so many bytes."""
+JUDGED = 500
+"""Files after which the memory of a child says something: until then its allocator is still finding its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Child:
         fifth = len(self.residents) // 5
         if len(self.residents) < JUDGED * len(STEPS):
             return ""
-        before = statistics.median(self.residents[fifth : 2 * fifth])
+        before = statistics.median(self.residents[2 * fifth : 3 * fifth])
         after = statistics.median(self.residents[-fifth:])
         if after - before <= max(LEAST_GROWTH, before * GROWTH):
             return ""
