@@ -17,8 +17,9 @@ from django.db.models.functions import Now
 
 from alcoves import metrics
 from media.errors import InfrastructureError
-from media.models import UnnamedBlob
+from media.models import CachedImage, UnnamedBlob
 from media.models import blob as register_of_blobs
+from media.models.cached_image import CACHE
 from storage.base import CHUNK_SIZE
 from storage.errors import StoreError
 from storage.registry import get_store
@@ -69,10 +70,18 @@ def sweep(limit: int = 500) -> int:
     return swept
 
 
+def is_cached_again(row: UnnamedBlob) -> bool:
+    """Keys of the cache are used again: what was evicted may have been made anew in this very moment."""
+    return row.store == CACHE and CachedImage.objects.filter(key=row.key).exists()
+
+
 def sweep_one(key: UUID) -> bool:
     with transaction.atomic():
         row = UnnamedBlob.objects.select_for_update(skip_locked=True).due().filter(pk=key).first()
         if row is None:
+            return False
+        if is_cached_again(row):
+            row.delete()
             return False
         try:
             get_store(row.store).delete(row.key)

@@ -5,13 +5,16 @@ without a size is only a picture that has to be made. A blob that lost its row i
 """
 
 import logging
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
 
 from media.images import variants
 from media.images.recipes import Recipe
@@ -23,6 +26,10 @@ from storage.local import LocalStore
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
+FREE = "derived/"
+"""How keys of free sizes begin."""
+NOTED_SECONDS, NOTED_MOST = 3600.0, 50_000
+FLUSH_SECONDS = 60.0
 
 ENTER = """
 WITH lazy AS (SELECT set_config('synchronous_commit', 'off', true) AS said),
@@ -127,5 +134,51 @@ def forget(key: str) -> None:
     CachedImage.objects.filter(key=key).update(size=0)
 
 
+class Uses:
+    """Free sizes that somebody looked at: each at most once an hour, written together by a thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: dict[str, float] = {}
+        self._waiting: set[str] = set()
+        self._writer: threading.Thread | None = None
+
+    def note(self, key: str) -> None:
+        now = time.monotonic()
+        if not key.startswith(FREE) or now - self._noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
+            return
+        with self._lock:
+            if len(self._noted) >= NOTED_MOST:
+                self._noted.clear()
+            self._noted[key] = now
+            self._waiting.add(key)
+            if self._writer is None or not self._writer.is_alive():
+                self._writer = threading.Thread(target=self._write, name="image-uses", daemon=True)
+                self._writer.start()
+
+    def flush(self) -> int:
+        """Write what is waiting; returns how many rows were told."""
+        with self._lock:
+            keys, self._waiting = self._waiting, set()
+        hour_ago = Now() - timedelta(seconds=NOTED_SECONDS)
+        return int(CachedImage.objects.filter(key__in=keys, used_at__lt=hour_ago).update(used_at=Now()))
+
+    def _write(self) -> None:
+        """Once, a while after the first use; the next use starts another."""
+        threading.Event().wait(FLUSH_SECONDS)
+        with self._lock:
+            self._writer = None
+        try:
+            self.flush()
+        except Exception:
+            logger.exception("it was not written which pictures were used; the next hour tells it again")
+        finally:
+            connection.close()
+
+
+uses = Uses()
+
+
 def touch(key: str) -> None:
-    """Somebody looks at it."""
+    """Somebody looks at it. Costs nothing here: see `Uses`. Registry variants do not age."""
+    uses.note(key)

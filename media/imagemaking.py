@@ -166,10 +166,10 @@ def scratch_folder() -> Iterator[Path]:
         os.close(held)
 
 
-def sweep_scratch(root: Path | None = None) -> int:
+def sweep_scratch(root: Path) -> int:
     """Remove folders whose process is dead: nobody holds their lock any more."""
     swept = 0
-    for folder in (root or Path(settings.SCRATCH_PATH)).glob(SCRATCH + "*"):
+    for folder in root.glob(SCRATCH + "*"):
         try:
             held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:

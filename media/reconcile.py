@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from alcoves import metrics
-from media import dispatch, ledger
+from media import dispatch, imagemaking, ledger
 from media.models import Derivative
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,10 @@ def resend_queue(queue: str, count: int) -> int:
 
 
 def sweep_scratch(root: Path | None = None) -> int:
-    """Remove folders that a killed run left behind: those whose claim is not the row's newest any more."""
+    """Remove folders that a killed run left behind: those whose claim is not the row's newest any more.
+
+    And those of pictures on demand.
+    """
     root = root or Path(settings.SCRATCH_PATH)
     left = [folder for folder in root.glob("*-*") if folder.is_dir()] if root.is_dir() else []
     swept = 0
@@ -124,4 +127,4 @@ def sweep_scratch(root: Path | None = None) -> int:
         if not alive:
             shutil.rmtree(folder, ignore_errors=True)
             swept += 1
-    return swept
+    return swept + imagemaking.sweep_scratch(root)

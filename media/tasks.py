@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from celery import shared_task
+from celery import shared_task, signals
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -38,6 +39,15 @@ def derive(self: Any, derivative_id: str) -> None:
 def make_image(picture: dict[str, Any], recipe: str, token: str) -> None:
     """Make one picture for those who wait for it."""
     imagemaking.make_for_waiters(Picture.from_json(picture), Recipe.from_text(recipe), token)
+
+
+@signals.task_failure.connect
+def tell_of_lost_picture(sender: Any = None, exception: Any = None, args: Any = (), **_: Any) -> None:
+    """In the parent, whose child was killed by the kernel or by the hard limit: who waits shall not wait in vain."""
+    if sender.name == imagemaking.TASK and isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
+        picture, recipe, token = args
+        key = Picture.from_json(picture).cache_key(Recipe.from_text(recipe))
+        imagemaking.tell_lost(key, token)
 
 
 @shared_task(name="media.sweep_blobs", ignore_result=True)

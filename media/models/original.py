@@ -16,6 +16,7 @@ from media.subject import Subject
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
 
+    from media.models.cached_image import CachedImage
     from media.models.derivative import Derivative
     from media.models.file import File
 
@@ -109,6 +110,7 @@ class Original(Row):
     if TYPE_CHECKING:
         files: RelatedManager["File"]
         derivatives: RelatedManager["Derivative"]
+        cached_images: RelatedManager["CachedImage"]
 
     class Meta:
         constraints = (
@@ -205,7 +207,10 @@ class Original(Row):
 
         The caller holds this row locked FOR UPDATE and has seen that no File points at it.
         """
+        from media.models.cached_image import CACHE
+
         UnnamedBlob.objects.retire(self.blob_keys())
+        UnnamedBlob.objects.retire(self.cached_images.values_list("key", flat=True), store=CACHE)
         # The link by which the bytes came may still be good, and their key is free again once they are swept.
         UnnamedBlob.objects.filter(key=self.key).update(watched_until=self.created_at + LINKS_DIE)
         self.delete()
