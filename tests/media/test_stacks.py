@@ -1,0 +1,465 @@
+"""Stacks: who belongs together, who stands for the rest, whatever comes first and whatever people do."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection, transaction
+
+from media import belonging, blobs, intake, runs, stacks, trash
+from media.belonging import Mark, Member
+from media.derivers.base import BaseDeriver, Context, Ready, Result, Subject
+from media.folders import create_folder, trash_folder
+from media.intake import Place, Stored
+from media.libraries import create_library
+from media.models import Derivative, File, Folder, Library, Original, Stack, uuid7
+from media.sniffing import described
+from tests.ingesting import put_bytes, run_queued
+
+NOON = datetime(2024, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+DNG, JPEG, HEIC, MOV = "image/x-adobe-dng", "image/jpeg", "image/heic", "video/quicktime"
+
+
+class ToldDeriver(BaseDeriver):
+    """A metadata deriver that finds whatever its parameters say, without a decoder."""
+
+    name: ClassVar[str] = "metadata"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "metadata"
+    replans: ClassVar[bool] = True
+    regroups: ClassVar[bool] = True
+
+    def accepts(self, subject: Subject) -> bool:
+        return True
+
+    def derive(self, context: Context) -> Result:
+        return Ready(facts=context.parameters)
+
+    def record(self, original: Any, result: Ready) -> None:
+        original.probe = dict(result.facts)
+        for name, value in result.facts.items():
+            setattr(original, name, value)
+        original.save()
+
+
+@pytest.fixture(autouse=True)
+def told(settings: Any) -> None:
+    settings.DERIVERS = {
+        "metadata": "tests.media.test_stacks.ToldDeriver",
+        "hash": "media.derivers.hash.HashDeriver",
+    }
+
+
+def bring(
+    library: Library,
+    name: str,
+    mime: str = JPEG,
+    *,
+    folder: Folder | None = None,
+    digest: str = "",
+    **facts: Any,
+) -> File:
+    """A file whose metadata, once run, will say these facts."""
+    sniffed = described(mime)
+    key = uuid7()
+    blobs.register([f"{library.pk}/{key}"])
+    stored = Stored(key, f"{library.pk}/{key}", 10, digest or uuid4().hex * 2, sniffed)
+    admitted = intake.admit(stored, Place(library, name, folder))
+    taken = facts.get("captured_at")
+    given = facts | ({"captured_at": taken.isoformat()} if taken else {})
+    Derivative.objects.filter(original=admitted.file.original).update(parameters=given)
+    return admitted.file
+
+
+def add(library: Library, name: str, mime: str = JPEG, **more: Any) -> File:
+    """The same, and the metadata is ready."""
+    file = bring(library, name, mime, **more)
+    run_queued()
+    file.refresh_from_db()
+    return file
+
+
+def the_stack() -> Stack:
+    found: Stack = Stack.objects.get()
+    return found
+
+
+def names_of(stack: Stack) -> list[str]:
+    return sorted(stack.members.values_list("name", flat=True))
+
+
+# Pure: what belongs together.
+
+
+def member(name: str, mime: str = JPEG, **facts: Any) -> Member:
+    kind = described(mime).kind
+    return Member(
+        uuid4(), facts.pop("original", uuid4()), facts.pop("folder", None), name, kind, mime, **facts
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("00001IMG_00001_BURST20180424184823123.jpg", "00002IMG_00002_BURST20180424184823123_COVER.jpg"),
+        ("IMG_20180424_184823_BURST001_COVER.jpg", "IMG_20180424_184823_BURST012.jpg"),
+        ("IMG_20171231_235959123_BURST000_COVER_TOP.jpg", "img_20171231_235959123_burst001.JPG"),
+        ("DSC_0001_BURST20180424184823123.JPG", "DSC_0002_BURST20180424184823123.JPG"),
+    ],
+)
+def test_names_that_tell_a_burst(first: str, second: str) -> None:
+    one, other = belonging.mark_of(member(first)), belonging.mark_of(member(second))
+    assert one is not None
+    assert one == other
+    assert one.kind == "burst"
+    assert belonging.mark_of(member(first, folder=uuid4())) != one
+
+
+@pytest.mark.parametrize(
+    "name", ["burst.jpg", "BURST001.jpg", "a_burst_of_joy.jpg", "IMG_1234.jpg", "outburst12345678.jpg"]
+)
+def test_names_that_tell_none(name: str) -> None:
+    assert belonging.mark_of(member(name)) is None
+
+
+def test_two_bursts_of_one_day_are_two() -> None:
+    names = ["IMG_20180424_184823_BURST001.jpg", "IMG_20180424_184829_BURST001.jpg"]
+    assert len({belonging.mark_of(member(name)) for name in names}) == 2
+
+
+def test_identifiers_rank_before_names() -> None:
+    name = "IMG_20180424_184823_BURST001.jpg"
+    assert belonging.mark_of(member(name, burst_id="B-1")) == Mark("burst", "b-1")
+    assert belonging.mark_of(member(name, content_id="AB")) == Mark("live_photo", "ab")
+    assert belonging.mark_of(member("a.mov", MOV, burst_id="B-1")) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "companion", "pair"),
+    [
+        ({}, {}, True),
+        ({"captured_at": NOON}, {}, True),
+        ({"captured_at": NOON}, {"captured_at": NOON.replace(microsecond=0)}, True),
+        ({"captured_at": NOON}, {"captured_at": NOON + timedelta(seconds=1)}, False),
+        # One reader knew the zone: the same moment on the camera's clock.
+        ({"captured_at": NOON}, {"captured_at": NOON - timedelta(hours=2), "captured_offset": 120}, True),
+        ({"model": "EOS R5", "make": "Canon"}, {"model": "eos r5 "}, True),
+        ({"model": "EOS R5"}, {"model": "Z 6"}, False),
+        ({"make": "Canon"}, {"make": "Nikon"}, False),
+        ({"model": "EOS R5"}, {"make": "Nikon"}, True),
+    ],
+)
+def test_a_raw_and_its_companion(raw: dict[str, Any], companion: dict[str, Any], pair: bool) -> None:
+    one, other = member("IMG_1.DNG", DNG, **raw), member("img_1.jpg", JPEG, **companion)
+    assert belonging.is_pair(one, other) is pair
+    assert belonging.is_pair(other, one) is pair
+
+
+def test_what_is_no_pair() -> None:
+    raw = member("a.dng", DNG)
+    assert not belonging.is_pair(raw, member("a.cr2", "image/x-canon-cr2"))
+    assert not belonging.is_pair(raw, member("a.png", "image/png"))
+    assert not belonging.is_pair(raw, member("b.jpg"))
+    assert not belonging.is_pair(raw, member("a.jpg", folder=uuid4()))
+    assert not belonging.is_pair(raw, member("a.jpg", burst_id="b"))
+    assert not belonging.is_pair(member("a.jpg"), member("a.heic", HEIC))
+
+
+def test_who_leads() -> None:
+    early, late = member("b.jpg", captured_at=NOON), member("a.jpg", captured_at=NOON + timedelta(seconds=1))
+    unknown = member("0.jpg")
+    assert belonging.leader("burst", [late, unknown, early]) == early
+    cover = member("z_COVER.jpg", captured_at=NOON + timedelta(seconds=9))
+    assert belonging.leader("burst", [late, early, cover]) == cover
+    copy = member("copy.jpg", original=early.original)
+    assert belonging.leader("burst", [early, copy]) is None
+    still, film = member("a.heic", HEIC), member("a.mov", MOV)
+    assert belonging.leader("live_photo", [film, still]) == still
+    assert belonging.leader("live_photo", [still, member("b.heic", HEIC)]) is None
+    assert belonging.leader("live_photo", [film]) is None
+    raw, jpeg = member("a.dng", DNG), member("a.jpg")
+    assert belonging.leader("raw", [raw, still, jpeg]) == jpeg
+
+
+def test_a_mark_fits_its_column_whatever_the_name() -> None:
+    long = member("İ" * 250 + ".jpg", folder=uuid4())
+    assert len(belonging.pair_mark(long).text) <= 300
+
+
+# The flow.
+
+
+@pytest.mark.parametrize("order", [("still", "film"), ("film", "still")])
+def test_a_live_photo_whichever_half_comes_last(order: tuple[str, str], library: Library) -> None:
+    halves = {"still": ("IMG_1.HEIC", HEIC), "film": ("IMG_1.MOV", MOV)}
+    first = add(library, *halves[order[0]], content_id="AB-12")
+    assert not Stack.objects.shown().exists()
+    second = add(library, *halves[order[1]], content_id="ab-12")
+    still = {order[0]: first, order[1]: second}["still"]
+    stack = the_stack()
+    assert (stack.kind, stack.primary_id, stack.count) == ("live_photo", still.pk, 2)
+    assert names_of(stack) == ["IMG_1.HEIC", "IMG_1.MOV"]
+
+
+def test_never_across_libraries(library: Library, alice: Any) -> None:
+    other = create_library(alice, "Other")
+    add(library, "a.heic", HEIC, content_id="x")
+    add(other, "a.mov", MOV, content_id="x")
+    add(library, "b.dng", DNG)
+    add(other, "b.jpg")
+    assert not Stack.objects.shown().exists()
+
+
+@pytest.mark.parametrize("order", [("a.dng", "A.JPG"), ("A.JPG", "a.dng")])
+def test_raw_and_jpeg_whichever_comes_last(order: tuple[str, str], library: Library) -> None:
+    kinds = {"a.dng": DNG, "A.JPG": JPEG}
+    for name in order:
+        add(library, name, kinds[name], captured_at=NOON, camera_model="R5")
+    stack = the_stack()
+    assert (stack.kind, stack.count, stack.primary.name) == ("raw", 2, "A.JPG")
+
+
+def test_one_picture_alone_makes_no_row(library: Library) -> None:
+    add(library, "a.jpg")
+    add(library, "b.dng", DNG)
+    add(library, "c.png", "image/png")
+    assert not Stack.objects.exists()
+
+
+def test_what_the_metadata_says_ends_a_pair(library: Library) -> None:
+    raw = bring(library, "a.dng", DNG, captured_at=NOON)
+    add(library, "a.jpg", captured_at=NOON)
+    assert the_stack().count == 2
+    row = Derivative.objects.get(original=raw.original)
+    later = (NOON + timedelta(minutes=5)).isoformat()
+    Derivative.objects.filter(pk=row.pk).update(
+        parameters={"captured_at": later}, status="queued", requested_version=2
+    )
+    run_queued()
+    assert not Stack.objects.exists()
+    assert not File.objects.filter(stack__isnull=False).exists()
+
+
+def test_a_second_run_changes_nothing(library: Library) -> None:
+    add(library, "a.heic", HEIC, content_id="x")
+    add(library, "a.mov", MOV, content_id="x")
+    before = the_stack()
+    files = list(File.objects.order_by("pk").values("pk", "stack_id", "updated_at"))
+    Derivative.objects.update(status="queued", requested_version=2)
+    assert run_queued() == 2
+    after = the_stack()
+    assert (after.pk, after.updated_at, after.primary_id) == (before.pk, before.updated_at, before.primary_id)
+    assert list(File.objects.order_by("pk").values("pk", "stack_id", "updated_at")) == files
+
+
+def test_a_burst_is_led_by_its_first_frame_even_when_it_comes_late(library: Library) -> None:
+    for number in (3, 1, 2):
+        add(library, f"{number}.jpg", burst_id="B", captured_at=NOON + timedelta(milliseconds=100 * number))
+    assert (the_stack().kind, the_stack().count, the_stack().primary.name) == ("burst", 3, "1.jpg")
+
+
+def test_the_next_leads_when_the_first_is_trashed_and_it_leads_again(library: Library) -> None:
+    frames = [
+        add(library, f"{n}.jpg", burst_id="B", captured_at=NOON + timedelta(seconds=n)) for n in range(3)
+    ]
+    trash.trash(library, [frames[0].pk])
+    assert (the_stack().primary_id, the_stack().count) == (frames[1].pk, 2)
+    trash.trash(library, [frames[1].pk])
+    assert (the_stack().primary_id, the_stack().count) == (None, 1)
+    trash.restore(library, [frames[0].pk, frames[1].pk])
+    assert (the_stack().primary_id, the_stack().count) == (frames[0].pk, 3)
+    for frame in frames:
+        trash.purge(library, [frame.pk])
+    assert not Stack.objects.exists()
+
+
+def test_a_raw_pair_through_the_trash(library: Library) -> None:
+    raw, jpeg = add(library, "a.dng", DNG), add(library, "a.jpg")
+    trash.trash(library, [jpeg.pk])
+    assert the_stack().primary is None
+    trash.restore(library, [jpeg.pk])
+    assert (the_stack().primary_id, the_stack().count) == (jpeg.pk, 2)
+    trash.trash(library, [raw.pk])
+    trash.purge(library, [raw.pk])
+    jpeg.refresh_from_db()
+    assert jpeg.stack is None
+    assert not Stack.objects.exists()
+
+
+def test_a_folder_that_goes_takes_the_leader_along(library: Library) -> None:
+    folder = create_folder(library, "Stills")
+    still = add(library, "a.heic", HEIC, folder=folder, content_id="x")
+    add(library, "a.mov", MOV, content_id="x")
+    assert the_stack().primary_id == still.pk
+    trash_folder(library, folder.pk)
+    assert (the_stack().primary, the_stack().count) == (None, 1)
+    trash.restore(library, [still.pk])
+    assert the_stack().primary_id == still.pk
+
+
+def rename(file: File, name: str, folder: Folder | None = None) -> None:
+    place = (folder.pk if folder else None, name)
+    with transaction.atomic(), stacks.rearranging(file.library_id, [file.pk], to=[place]):
+        File.objects.filter(pk=file.pk).update(name=name, folder=folder)
+
+
+def test_names_make_and_end_a_pair(library: Library) -> None:
+    raw, jpeg = add(library, "a.dng", DNG), add(library, "b.jpg")
+    assert not Stack.objects.exists()
+    rename(jpeg, "A.jpg")
+    assert the_stack().primary_id == jpeg.pk
+    rename(raw, "c.dng")
+    assert not Stack.objects.exists()
+    folder = create_folder(library, "Raws")
+    rename(raw, "a.dng", folder)
+    assert not Stack.objects.exists()
+    rename(jpeg, "a.jpg", folder)
+    assert (the_stack().count, the_stack().primary_id) == (2, jpeg.pk)
+
+
+def test_a_copy_of_known_bytes_finds_its_stack_without_a_run(library: Library) -> None:
+    digest = "ab" * 32
+    first = add(library, "a.heic", HEIC, digest=digest, content_id="x")
+    add(library, "a.mov", MOV, content_id="x")
+    copy = bring(library, "b.heic", HEIC, digest=digest)
+    assert copy.original_id == first.original_id
+    assert (the_stack().count, the_stack().primary_id) == (3, first.pk)
+
+
+def test_bytes_hashed_late_that_are_known_already(library: Library) -> None:
+    content = b"\xff\xd8\xff\xe0 a picture"
+    known = intake.admit(put_bytes(library, content), Place(library, "a.jpg")).file
+    Derivative.objects.update(parameters={"content_id": "x"})
+    run_queued()
+    add(library, "a.mov", MOV, content_id="x")
+    late = intake.admit(put_bytes(library, content, hashed=False), Place(library, "late.jpg")).file
+    Derivative.objects.filter(original=late.original, deriver="metadata").delete()
+    run_queued()
+    late.refresh_from_db()
+    assert late.original_id == known.original_id
+    assert late.stack_id == the_stack().pk
+    assert the_stack().count == 3
+
+
+def test_taken_apart_stays_apart(library: Library) -> None:
+    raw, jpeg = add(library, "a.dng", DNG), add(library, "a.jpg")
+    stacks.take_apart(the_stack())
+    assert (the_stack().primary, the_stack().apart) == (None, True)
+    Derivative.objects.update(status="queued", requested_version=2)
+    run_queued()
+    trash.trash(library, [raw.pk])
+    trash.restore(library, [raw.pk])
+    assert the_stack().primary is None
+    stacks.choose(the_stack(), raw)
+    assert the_stack().primary_id == raw.pk
+    Derivative.objects.update(status="queued", requested_version=3)
+    run_queued()
+    assert the_stack().primary_id == raw.pk
+    trash.trash(library, [raw.pk])
+    trash.restore(library, [raw.pk])
+    assert the_stack().primary_id == raw.pk
+    trash.trash(library, [raw.pk])
+    trash.purge(library, [raw.pk])
+    assert not Stack.objects.shown().exists()
+    assert File.objects.get().pk == jpeg.pk
+
+
+def test_a_chosen_one_that_is_trashed_makes_room_until_it_is_back(library: Library) -> None:
+    frames = [add(library, f"{n}.jpg", burst_id="B") for n in range(3)]
+    stacks.choose(the_stack(), frames[2])
+    assert the_stack().primary_id == frames[2].pk
+    trash.trash(library, [frames[2].pk])
+    assert the_stack().primary_id == frames[0].pk
+    trash.restore(library, [frames[2].pk])
+    assert the_stack().primary_id == frames[2].pk
+
+
+def test_a_stranger_cannot_lead(library: Library) -> None:
+    add(library, "a.dng", DNG)
+    add(library, "a.jpg")
+    other = add(library, "c.jpg")
+    with pytest.raises(stacks.NotInStackError):
+        stacks.choose(the_stack(), other)
+    trashed = File.objects.get(name="a.jpg")
+    trash.trash(library, [trashed.pk])
+    with pytest.raises(stacks.NotInStackError):
+        stacks.choose(the_stack(), trashed)
+
+
+# Together at the same moment, on real connections.
+
+
+def at_once(*work: Callable[[], object]) -> None:
+    """Run each in a thread with a connection of its own; all start together. Their errors are ours."""
+    start = threading.Barrier(len(work))
+    errors: list[BaseException] = []
+
+    def go(one: Callable[[], object]) -> None:
+        try:
+            start.wait(10)
+            one()
+        except BaseException as error:  # noqa: BLE001  Told below, in the thread of the test.
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=go, args=(one,)) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not errors, errors
+
+
+def run_all_at_once() -> None:
+    keys: list[UUID] = list(Derivative.objects.filter(status="queued").values_list("pk", flat=True))
+    at_once(*(lambda key=key: runs.run(key) for key in keys))  # type: ignore[misc]
+    assert set(Derivative.objects.values_list("status", "attempts", "deferrals")) == {("ready", 0, 0)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_halves_that_become_ready_at_the_same_moment_make_one_stack(library: Library) -> None:
+    for number in range(8):
+        bring(library, f"{number}.heic", HEIC, content_id=f"id-{number}")
+        bring(library, f"{number}.mov", MOV, content_id=f"id-{number}")
+        run_all_at_once()
+    assert list(Stack.objects.values_list("count", flat=True)) == [2] * 8
+    assert Stack.objects.shown().count() == 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pairs_and_bursts_that_become_ready_at_the_same_moment(library: Library) -> None:
+    for number in range(6):
+        bring(library, f"{number}.dng", DNG, captured_at=NOON)
+        bring(library, f"{number}.jpg", JPEG, captured_at=NOON)
+        for frame in range(4):
+            bring(library, f"f{number}-{frame}.jpg", burst_id=f"b{number}")
+        run_all_at_once()
+    assert set(Stack.objects.values_list("kind", "count")) == {("raw", 2), ("burst", 4)}
+    assert Stack.objects.shown().count() == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_trash_rename_and_runs_at_the_same_moment_leave_the_truth(library: Library) -> None:
+    for number in range(8):
+        frames = [bring(library, f"{number}-{frame}.jpg", burst_id=f"b{number}") for frame in range(3)]
+        raw = add(library, f"r{number}.dng", DNG)
+        jpeg = add(library, f"x{number}.jpg")
+        Derivative.objects.update(status="queued", requested_version=number + 2)
+        keys = list(Derivative.objects.filter(original__files__in=frames).values_list("pk", flat=True))
+        at_once(
+            *(lambda key=key: runs.run(key) for key in keys),  # type: ignore[misc]
+            lambda gone=frames[0].pk: trash.trash(library, [gone]),  # type: ignore[misc]
+            lambda file=jpeg, to=number: rename(file, f"r{to}.jpg"),  # type: ignore[misc]
+            lambda file=raw, to=number: rename(file, f"R{to}.DNG"),  # type: ignore[misc]
+        )
+        run_queued(200)
+    for stack in Stack.objects.all():
+        live = stack.members.filter(trashed_at__isnull=True)
+        assert stack.count == live.count() == 2
+        assert live.filter(pk=stack.primary_id).exists()
+    assert sorted(Stack.objects.values_list("kind", flat=True)) == ["burst"] * 8 + ["raw"] * 8
+    assert not Original.objects.exclude(files__isnull=False).exists()
