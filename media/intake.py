@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from media import blobs, dispatch, pipeline, stacks
 from media.errors import RequestError
@@ -77,6 +78,7 @@ def admit(stored: Stored, place: Place) -> Admitted:
             name=clean_name(place.name),
             created_by_id=place.user_id,
             client_modified_at=place.client_modified_at,
+            effective_at=original.captured_at or place.client_modified_at or timezone.now(),
         )
         if not created:
             stacks.join(place.library.pk, [file.pk])

@@ -29,12 +29,14 @@ class Output:
 class Ready:
     """The result. `facts` are small JSON values kept on the row (sizes, durations, counts).
 
-    `made_with` says what beside the deriver's version decided the bytes (model, encoder, parameters).
+    `made_with` says what beside the deriver's version decided the bytes (model, encoder, parameters). `learnt` is for
+    `record` alone: what it says belongs on the Original and not twice in the database.
     """
 
     outputs: tuple[Output, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     made_with: Mapping[str, Any] = field(default_factory=dict)
+    learnt: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

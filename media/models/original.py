@@ -1,15 +1,16 @@
 """The uploaded bytes: what they are, where they lie and what the metadata said about them. Immutable."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
 from media.models.base import Row
 from media.models.blob import LINKS_DIE, UnnamedBlob
+from media.models.captured import EARLIEST, LATEST, columns_of
 from media.models.library import Library
 from media.subject import Subject
 
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
 KINDS = ("image", "video", "audio", "other")
 DOCUMENTS = frozenset({"application/pdf"})
 """Kind `other`, and still something to look at: the first page."""
-EARLIEST, LATEST = datetime(1826, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""From the first photograph there is to a clock that is merely wrong."""
-
-
-def plausible(moment: str | None) -> datetime | None:
-    """A time that can be true and that Postgres and Python can both keep, else None."""
-    taken = datetime.fromisoformat(moment) if moment else None
-    return taken if taken is not None and EARLIEST <= taken < LATEST else None
-
-
-LARGEST_SIDE = 2**31 - 1
-"""What the columns hold. A header may promise more, or nothing."""
-
-
-def believable_side(pixels: int | None) -> int | None:
-    return pixels if pixels is not None and 0 < pixels <= LARGEST_SIDE else None
 
 
 class OriginalQuerySet(models.QuerySet["Original"]):
@@ -176,22 +161,16 @@ class Original(Row):
             self.kind = facts["kind"]
         if self.kind == "audio" and self.mime == "video/mp4":
             self.mime = "audio/mp4"  # The brand does not say it; only the streams do.
-        self.width = believable_side(facts.get("width"))
-        self.height = believable_side(facts.get("height"))
-        self.duration = facts.get("duration")
-        self.captured_at = plausible(facts.get("taken_at"))
-        self.save(
-            update_fields=[
-                "probe",
-                "kind",
-                "mime",
-                "width",
-                "height",
-                "duration",
-                "captured_at",
-                "updated_at",
-            ]
-        )
+        columns = columns_of(facts)
+        for name, value in columns.items():
+            setattr(self, name, value)
+        self.save(update_fields=["probe", "kind", "mime", *columns, "updated_at"])
+        self.date_files()
+
+    def date_files(self) -> None:
+        """The effective date of every file of these bytes: captured, else last changed by its owner, else uploaded."""
+        captured = Value(self.captured_at, output_field=models.DateTimeField())
+        self.files.update(effective_at=Coalesce(captured, F("client_modified_at"), F("created_at")))
 
     def forget_warmth(self) -> None:
         """As for many: another poster, another turn."""
@@ -229,5 +208,6 @@ class Original(Row):
             self.sha256 = None
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
+        twin.date_files()
         self.dissolve()
         return twin

@@ -9,7 +9,7 @@ from media.derivers.hash import HashDeriver
 from media.derivers.metadata import MetadataDeriver
 from media.errors import DamagedFileError, RunAbandonedError
 from media.subject import Subject
-from tests.makers import make_image
+from tests.makers import exif_of, make_image
 from tests.media.derivers.contexts import derive, run_of
 
 
@@ -39,7 +39,19 @@ def test_metadata_is_the_probe_and_is_recorded(films: Path, tmp_path: Path) -> N
     assert (result.facts["kind"], result.facts["width"], result.facts["height"]) == ("video", 640, 360)
     original = Original()
     MetadataDeriver().record(original, result)
-    assert original.told == [result.facts]
+    assert original.told == [result.learnt]
+    assert set(result.facts) == {"kind", "mime", "width", "height", "duration"}
+    assert set(result.facts) < set(result.learnt)
+
+
+def test_the_row_keeps_nothing_that_tells_the_place(tmp_path: Path) -> None:
+    place = exif_of(gps={1: "N", 2: (47.0, 22.0, 36.0), 3: "E", 4: (8.0, 32.0, 30.0)})
+    result = derive(
+        MetadataDeriver(), make_image(tmp_path / "a.jpg", exif=place), tmp_path / "scratch", with_probe=False
+    )
+    assert result.learnt["location"]["latitude"] == pytest.approx(47.3766667)
+    assert "47.37" not in str(result.facts)
+    assert "Zurich" not in str(result.facts)
 
 
 def test_metadata_of_a_damaged_file_is_permanent(tmp_path: Path) -> None:
