@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from media.errors import DamagedFileError, TooLargeError, UnsupportedTypeError
+from media.errors import DamagedFileError, TooLargeError
 from media.images import fallback
 from media.images.color import flatten, to_srgb
 from media.images.decoded import Animation, Box, Decoded
 from media.images.encoding import LONGEST, encode, encoded, encoded_animation
 from media.images.recipes import Recipe
-from media.tools import pillow, vips
+from media.tools import vips
 from media.tools.vips import FOREVER, Image, ImageHeader, PixelLimits
 
 __all__ = ["Box", "Decoded", "decode", "encode", "fit", "flatten", "generate", "make", "make_all", "to_srgb"]
@@ -66,14 +66,9 @@ def decode(
     inner = box.turned(rotation)
     if mime in vips.TYPES:
         decoded = decode_directly(path, mime, inner, limits, deadline, animated=animated)
-    elif mime in pillow.DECODED:
-        image = fallback.decode(path, mime, limits)
-        decoded = Decoded(to_srgb(vips.shrink(image, inner.width, inner.height, deadline=deadline)))
     else:
-        raise UnsupportedTypeError(
-            "This machine has no decoder for this type of picture. Convert it to JPEG, PNG or WebP.",
-            code="decoder_missing",
-        )
+        image = fallback.decode(path, mime, inner, limits, deadline)
+        decoded = Decoded(to_srgb(vips.shrink(image, inner.width, inner.height, deadline=deadline)))
     return turned(replace(decoded, deadline=deadline), rotation)
 
 

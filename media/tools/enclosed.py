@@ -95,6 +95,8 @@ def raw_develop(path: str, half: str) -> Answer:
 
     def develop(opened: Any, rawpy: Any) -> Answer:
         pixels = opened.postprocess(
+            # Half the time of the default, and what is left is made smaller in nearly every case.
+            demosaic_algorithm=rawpy.DemosaicAlgorithm.PPG,
             half_size=half == "half",
             use_camera_wb=True,
             output_color=rawpy.ColorSpace.sRGB,
@@ -185,7 +187,11 @@ def magick_decode(path: str, form: str, megapixels: str) -> Answer:
 
     def read(image_type: Any, name: str) -> Answer:
         with image_type(filename=name) as image:
-            if len(image.sequence) > 1:
+            if form == "PSD":
+                # The first picture of a Photoshop document is the whole; its layers come behind.
+                image.iterator_set(0)
+                image.sequence[1:] = []
+            elif len(image.sequence) > 1:
                 image.background_color = "transparent"
                 image.merge_layers("flatten")
             image.transform_colorspace("srgb")

@@ -26,8 +26,9 @@ from media.tools.run import Completed, ExitedError, Limits, Stream
 DEMUXERS: Final = frozenset(
     {"mov", "matroska", "avi", "ogg", "mpegts", "mpeg", "flv", "asf"}
     | {"mp3", "aac", "wav", "aiff", "flac", "caf", "amr", "wv"}
-    | {"jpegxl_pipe"}
 )
+STILLS: Final = frozenset({"jpegxl_pipe"})
+"""Demuxers of pictures. No type of film is opened by them: only the door that wants them asks."""
 BASE: Final = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-y")
 LIMITS: Final = Limits(memory_bytes=8 * 1024**3)
 """Address space, not memory in use: 8K HEVC with frame threads needs 3 GiB of it."""
@@ -99,7 +100,7 @@ def ask(program: str, question: str) -> str:
 
 def input_arguments(path: Path, demuxer: str | None) -> list[str]:
     """Options that stand before and with `-i`: nothing but this file, nothing but this demuxer."""
-    if demuxer not in DEMUXERS:
+    if demuxer not in DEMUXERS | STILLS:
         raise UnsupportedTypeError(
             "This type of file cannot be played here. Convert it to MP4, WebM, MP3 or FLAC."
         )

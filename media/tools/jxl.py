@@ -49,23 +49,23 @@ def open_header(path: Path) -> JxlHeader:
     return JxlHeader(width, height)
 
 
-def decode(path: Path) -> bytes:
+def decode(path: Path, *, timeout: float = TIMEOUT) -> bytes:
     """The first frame as PNG, upright, in sRGB or with its profile. The caller has checked the limits."""
-    png = as_png(path, [])
+    png = as_png(path, [], timeout)
     told = color_of(png)
     if told is None or not ffmpeg.capabilities().zscale:
         return png
     primaries, curve = told
     if curve in HDR_CURVES:
-        return as_png(path, ["-vf", FROM_HDR])
-    return as_png(path, ["-vf", TO_SRGB]) if primaries in WIDE or curve == LINEAR else png
+        return as_png(path, ["-vf", FROM_HDR], timeout)
+    return as_png(path, ["-vf", TO_SRGB], timeout) if primaries in WIDE or curve == LINEAR else png
 
 
-def as_png(path: Path, filters: list[str]) -> bytes:
+def as_png(path: Path, filters: list[str], timeout: float) -> bytes:
     arguments = [*ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
     # Level 1: the PNG lives for a moment only.
     encode = ["-c:v", "png", "-compression_level", "1", "-f", "image2pipe", "pipe:1"]
-    done = ffmpeg.run([*arguments, *encode], timeout=TIMEOUT, limits=LIMITS, stdout_limit=MOST_ANSWER)
+    done = ffmpeg.run([*arguments, *encode], timeout=timeout, limits=LIMITS, stdout_limit=MOST_ANSWER)
     if not done.stdout:
         raise DamagedFileError(
             "The picture is damaged and cannot be decoded. Upload it again.", detail=done.stderr_tail

@@ -17,8 +17,11 @@ FORMATS: Final[dict[str, str]] = {
     "image/x-exr": "EXR",
     "image/vnd.radiance": "HDR",
     "image/x-xcf": "XCF",
+    "image/vnd.adobe.photoshop": "PSD",
 }
-TYPES: Final = frozenset(FORMATS)
+TYPES: Final = frozenset({"image/x-exr", "image/vnd.radiance", "image/x-xcf"})
+"""Photoshop documents come here only where Pillow cannot read theirs: see `media.images.fallback`."""
+
 TIMEOUT: Final = 60.0
 MEMORY: Final = 4 * GIGABYTE
 
@@ -39,7 +42,7 @@ def open_header(path: Path, mime: str, megapixels: float) -> MagickHeader:
     return MagickHeader(width, height)
 
 
-def decode(path: Path, mime: str, megapixels: float) -> Bitmap:
+def decode(path: Path, mime: str, megapixels: float, *, timeout: float = TIMEOUT) -> Bitmap:
     """All layers as one picture, in sRGB. The caller has checked the limits on the header."""
     words = (FORMATS[mime], repr(megapixels))
-    return bitmap_of(enclosure.ask("magick_decode", path, *words, timeout=TIMEOUT, memory=MEMORY))
+    return bitmap_of(enclosure.ask("magick_decode", path, *words, timeout=timeout, memory=MEMORY))

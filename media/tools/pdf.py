@@ -48,6 +48,6 @@ def open_header(path: Path) -> PdfHeader:
     return PdfHeader(wide, high, int(facts["pages"]))
 
 
-def render(path: Path, scale: float) -> Bitmap:
+def render(path: Path, scale: float, *, timeout: float = TIMEOUT) -> Bitmap:
     """The first page on white paper; `scale` in pixels a point. The caller has checked the size."""
-    return bitmap_of(enclosure.ask("pdf_render", path, repr(scale), timeout=TIMEOUT, memory=MEMORY))
+    return bitmap_of(enclosure.ask("pdf_render", path, repr(scale), timeout=timeout, memory=MEMORY))

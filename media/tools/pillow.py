@@ -4,16 +4,16 @@
 (EPS and Ghostscript) can be reached. HEIC comes through pi-heif. Text chunks of PNG are bounded.
 """
 
+import io
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from media.errors import DamagedFileError, UnsupportedTypeError
-from media.tools import embedded
+from media.tools import embedded, heif
 from media.tools.embedded import Embedded
 
 FORMATS: Final[dict[str, str]] = {
@@ -31,6 +31,10 @@ FORMATS: Final[dict[str, str]] = {
     "image/vnd.adobe.photoshop": "PSD",
     "image/jp2": "JPEG2000",
     "image/x-tga": "TGA",
+    "image/x-portable-anymap": "PPM",
+    "image/x-icns": "ICNS",
+    "image/x-pcx": "PCX",
+    "image/qoi": "QOI",
     # Camera RAW in the clothes of TIFF: good for EXIF; the picture in its first directory is a small one.
     "image/x-adobe-dng": "TIFF",
     "image/x-nikon-nef": "TIFF",
@@ -47,11 +51,17 @@ DECODED: Final = frozenset(
         "image/vnd.adobe.photoshop",
         "image/jp2",
         "image/x-tga",
+        "image/x-portable-anymap",
+        "image/x-icns",
+        "image/x-pcx",
+        "image/qoi",
     }
 )
 """Types whose pixels we take from here."""
 
 DEPTHS: Final = frozenset({8, 10, 12, 14, 16})
+BRIGHTEST: Final = 65535
+SRGB: Final = ImageCms.createProfile("sRGB")
 BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}
 
 # Limits are checked by media.tools.vips.check_limits on the header, for every decoder alike; Pillow's own one
@@ -74,19 +84,12 @@ class PillowHeader:
     embedded: Embedded
 
 
-@lru_cache(maxsize=1)
-def register_heif() -> None:
-    import pi_heif
-
-    pi_heif.register_heif_opener()
-
-
 def open_image(path: Path, mime: str) -> Image.Image:
     name = FORMATS.get(mime)
     if name is None:
         raise UnsupportedTypeError("This type of picture cannot be read here. Convert it to JPEG or PNG.")
     if name == "HEIF":
-        register_heif()
+        heif.register()
     try:
         return Image.open(path, formats=[name])
     except Exception as error:
@@ -146,7 +149,7 @@ def decode(path: Path, mime: str) -> Pixels:
     with open_image(path, mime) as opened:
         try:
             opened.load()
-            image = ImageOps.exif_transpose(opened)
+            image = in_eight_bits(ImageOps.exif_transpose(opened))
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
             image = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
             return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile)
@@ -154,3 +157,22 @@ def decode(path: Path, mime: str) -> Pixels:
             raise DamagedFileError(
                 "The picture is damaged and cannot be decoded. Upload it again.", detail=repr(error)[:500]
             ) from error
+
+
+def in_eight_bits(image: Image.Image) -> Image.Image:
+    """Modes that Pillow's `convert` would clip, refuse or show in false colours."""
+    if image.mode.startswith("I"):
+        # Pillow stretches whatever it reads so to 16 bits.
+        return image.convert("I").point(lambda value: value * (255 / BRIGHTEST)).convert("L")
+    if image.mode == "LAB":
+        return (
+            ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), SRGB, outputMode="RGB") or image
+        )
+    profile = image.info.get("icc_profile")
+    if image.mode != "CMYK" or not profile:
+        return image
+    try:
+        return ImageCms.profileToProfile(image, io.BytesIO(profile), SRGB, outputMode="RGB") or image
+    except (ImageCms.PyCMSError, OSError):
+        # A profile that does not fit its picture is passed over, as libvips does.
+        return image

@@ -62,18 +62,18 @@ def open_header(path: Path) -> RawHeader:
     return header_of(enclosure.ask("raw_header", path, timeout=TIMEOUT, memory=MEMORY).facts)
 
 
-def read_preview(path: Path) -> Embedded:
+def read_preview(path: Path, *, timeout: float = TIMEOUT) -> Embedded:
     """The header and the largest embedded picture. A RAW without one is no error."""
-    answer = enclosure.ask("raw_preview", path, timeout=TIMEOUT, memory=MEMORY)
+    answer = enclosure.ask("raw_preview", path, timeout=timeout, memory=MEMORY)
     kind = answer.facts.get("preview")
     preview = None if kind is None else bytes(answer.data) if kind == "jpeg" else bitmap_of(answer)
     return Embedded(header_of(answer.facts), preview)
 
 
-def develop(path: Path, *, half: bool) -> Bitmap:
+def develop(path: Path, *, half: bool, timeout: float = DEVELOP_TIMEOUT) -> Bitmap:
     """The sensor's picture: upright, sRGB. The caller has checked the limits on the header."""
     size = "half" if half else "full"
-    return bitmap_of(enclosure.ask("raw_develop", path, size, timeout=DEVELOP_TIMEOUT, memory=MEMORY))
+    return bitmap_of(enclosure.ask("raw_develop", path, size, timeout=timeout, memory=MEMORY))
 
 
 def header_of(facts: dict[str, Any]) -> RawHeader:

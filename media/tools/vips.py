@@ -130,9 +130,18 @@ class ImageHeader:
 
 def open_header(path: Path) -> ImageHeader:
     """Raises UnsupportedTypeError, DamagedFileError or TooLargeError. Decodes nothing."""
+    refuse_endless_png(path)
+    return read_header(source_of(path))
+
+
+def open_header_of_bytes(data: bytes) -> ImageHeader:
+    """The same of a picture file in memory: one that lay inside another."""
+    return read_header(pyvips.Source.new_from_memory(data))
+
+
+def read_header(source: Any) -> ImageHeader:
     with translated():
-        refuse_endless_png(path)
-        image = pyvips.Image.new_from_source(source_of(path), "", access="sequential")
+        image = pyvips.Image.new_from_source(source, "", access="sequential")
         names = set(image.get_fields())
         return ImageHeader(
             width=image.width,
@@ -226,6 +235,32 @@ def load_thumbnail(
         )
         small = in_memory(image, deadline)
         return small if orientation_of(small, set(small.get_fields())) == 1 else in_memory(small.autorot())
+
+
+def load_bytes(
+    data: bytes, width: int, height: int, *, orientation: int, profiled: bool, deadline: float = FOREVER
+) -> Image:
+    """A picture file in memory, like `load_thumbnail`; turned by this orientation and never by a tag of its own."""
+    guard_pixels()
+    box = (height, width) if orientation >= 5 else (width, height)
+    with translated():
+        image = pyvips.Image.thumbnail_source(
+            pyvips.Source.new_from_memory(data),
+            box[0],
+            height=box[1],
+            size="down",
+            no_rotate=True,
+            **({"output_profile": "srgb"} if profiled else {}),
+            option_string="[fail_on=truncated]",
+        )
+        return upright(in_memory(image, deadline), orientation)
+
+
+def upright(image: Image, orientation: int) -> Image:
+    """Turned and mirrored as this EXIF orientation says, whatever tag the picture carries."""
+    tagged = image.copy()
+    tagged.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    return in_memory(tagged.autorot())
 
 
 def load_frames(
