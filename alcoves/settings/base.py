@@ -191,6 +191,7 @@ DERIVERS = {
     "preview": "media.derivers.preview.PreviewDeriver",
     "poster": "media.derivers.poster.PosterDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",
+    "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
 }
 
@@ -243,7 +244,7 @@ FLOWER_PORT = env.integer("ALCOVES_FLOWER_PORT", 5555, low=1, high=65535)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "alcoves.accounts.authentication.AccessTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "alcoves.accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -1,5 +1,6 @@
 """A run of one deriver without the engine: real files, real tools, a scratch folder of the test."""
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,9 @@ class Run:
     told: list[tuple[float, float | None]] = field(default_factory=list)
     stop: Callable[[], bool] = lambda: False
 
-    def open_source(self) -> BinaryIO:
-        return self.source_path().open("rb")
+    def open_source(self, start: int = 0, end: int | None = None) -> BinaryIO:
+        content = self.source_path().read_bytes()
+        return io.BytesIO(content[start:end])
 
     def source_path(self) -> Path:
         return self.path
