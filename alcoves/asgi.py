@@ -1,5 +1,7 @@
 """The ASGI front: answers what must not wait for a thread, and hands everything else to Django as WSGI.
 
+That is /healthz, and signed pictures from the cache (`alcoves.asgi_images`). A picture that has to be made first is
+waited for without a thread: the answer that stands for it (`media.api.later`) says what for.
 Django runs in a pool of lasting threads (ALCOVES_WEB_THREADS), so database connections live as long as their
 threads. A thread never waits for a client, save for a limited number that take in files: other bodies are read before
 a thread is taken, and an answer that streams is read block by block, with a thread for each block and none while the
@@ -10,13 +12,13 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any, BinaryIO, TypeVar
 
 from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
-from alcoves import env
+from alcoves import asgi_images, env
 from alcoves.asgi_bodies import (
     ClientGoneError,
     OrdinaryBody,
@@ -33,6 +35,7 @@ from alcoves.asgi_bodies import (
     with_size,
 )
 from alcoves.wsgi import application as django_application
+from media.api.later import FRONT, LaterResponse
 from media.checks import log_once
 
 T = TypeVar("T")
@@ -48,6 +51,8 @@ STALL_SECONDS = 60.0
 PIECE = 64 * 1024
 """Bytes of an answer that a client must take before the next ones are put into the socket's buffer."""
 FILE_BLOCK = 256 * 1024
+AT_ONCE = 256 * 1024
+"""Bytes of a picture that may wait in the socket's buffer."""
 UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -72,6 +77,7 @@ class Answer:
         self.app = app
         self.start: dict[str, Any] = {}
         self.made: Any = None
+        self.later: LaterResponse | None = None
         self.blocks: Iterator[bytes] = iter(())
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -90,7 +96,20 @@ class Answer:
 
     def begin(self, environ: Any) -> bytes | None:
         """The first turn: the whole answer where it is in memory, else its first block; None when there is none."""
-        self.made = self.app(environ, self.start_response)
+        made = self.app(environ, self.start_response)
+        self.later = made if isinstance(made, LaterResponse) else None
+        return self.take(made)
+
+    def finish(self, outcome: Any) -> bytes | None:
+        """The turn after the wait: the true answer in place of the one that stood for it."""
+        assert self.later is not None  # noqa: S101  Only then is there a wait.
+        made = self.later.finish(outcome)
+        cookies = [("Set-Cookie", one.output(header="")) for one in made.cookies.values()]
+        self.start_response(f"{made.status_code} {made.reason_phrase}", [*made.items(), *cookies])
+        return self.take(made)
+
+    def take(self, made: Any) -> bytes | None:
+        self.made = made
         if isinstance(self.made, (list, tuple)) or not getattr(self.made, "streaming", True):
             content = b"".join(self.made)
             self.close()
@@ -120,14 +139,32 @@ class Listener:
     def __init__(self, receive: Receive, send: Send) -> None:
         self.receive = receive
         self.send = send
-        self.gone = False
+        self.left = asyncio.Event()
+
+    @property
+    def gone(self) -> bool:
+        return self.left.is_set()
 
     async def watch(self, ended: asyncio.Event | None) -> None:
         """Once the body is there, the next message can only say that the client has gone."""
         if ended is not None:
             await ended.wait()
         while not self.gone:
-            self.gone = (await self.receive())["type"] == "http.disconnect"
+            if (await self.receive())["type"] == "http.disconnect":
+                self.left.set()
+
+    async def wait_for(self, later: LaterResponse) -> Any:
+        """What came of it; None when it took too long. ClientGoneError when nobody waits any more."""
+        outcome: Any = asyncio.wrap_future(later.future)
+        left = asyncio.get_running_loop().create_task(self.left.wait())
+        try:
+            await asyncio.wait({outcome, left}, timeout=later.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if self.gone:
+                raise ClientGoneError("The client closed the connection while its picture was being made.")
+            return outcome.result() if outcome.done() else None
+        finally:
+            left.cancel()
+            outcome.cancel()
 
     async def take(self, block: bytes) -> None:
         for start in range(0, len(block), PIECE):
@@ -202,8 +239,11 @@ class Threads(WSGIMiddleware):
         answer = Answer(self.app)
         environ: Any = build_environ(scope, body)
         environ["wsgi.file_wrapper"] = FileBlocks
+        environ[FRONT] = True
         try:
             block = await self.turn(answer.begin, environ)
+            if answer.later is not None:
+                block = await self.turn(answer.finish, await self.outcome(answer.later, listener))
             answer.check_headers()
             await listener.take_message(answer.start)
             while block is not None:
@@ -214,6 +254,14 @@ class Threads(WSGIMiddleware):
         finally:
             if answer.made is not None:
                 await self.turn(answer.close)
+
+    async def outcome(self, later: LaterResponse, listener: Listener) -> Any:
+        """Waits without a thread."""
+        try:
+            return await listener.wait_for(later)
+        except BaseException:
+            later.give_up()
+            raise
 
     async def turn(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *arguments)
@@ -229,16 +277,37 @@ async def watching(listener: Listener, ended: asyncio.Event | None) -> AsyncIter
 
 
 class Front:
-    """/healthz is answered here: it says that the process lives, even when every thread is busy."""
+    """/healthz is answered here: it says that the process lives, even when every thread is busy. Pictures, too."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/healthz":
-            await answer_alive(scope, send)
-        else:
+        if scope["type"] != "http":
             await self.inner(scope, receive, send)
+        elif scope["path"] == "/healthz":
+            await answer_alive(scope, send)
+        elif not scope["path"].startswith(asgi_images.PREFIX) or not await answered(scope, receive, send):
+            await self.inner(scope, receive, send)
+
+
+async def answered(scope: Scope, receive: Receive, send: Send) -> bool:
+    """Whether it was a picture from the cache, and is sent."""
+    hit = asgi_images.find_hit(scope)
+    if hit is None:
+        return False
+    content: Any = hit.content
+    if content is None:
+        content = await asyncio.get_running_loop().run_in_executor(None, asgi_images.read_whole, hit.path)
+        if content is None:
+            return False
+    await send({"type": "http.response.start", "status": hit.status, "headers": hit.headers})
+    if len(content) > AT_ONCE:
+        with suppress(ClientGoneError):
+            await Listener(receive, send).take(content)
+            content = b""
+    await send({"type": "http.response.body", "body": content})
+    return True
 
 
 async def answer_alive(scope: Scope, send: Send) -> None:

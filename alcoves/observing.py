@@ -7,10 +7,12 @@ carry ids, and strangers could fill the memory with invented ones.
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.http import HttpRequest, HttpResponseBase
 
 from alcoves import metrics
+from media.api.later import LaterResponse
 from media.models import uuid7
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
@@ -30,13 +32,12 @@ def observe(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        name = request_id(request)
+        name = request_name(request.headers.get("X-Request-ID", ""))
         response = get_response(request)
-        metrics.HTTP_SECONDS.labels(
-            method=request.method if request.method in METHODS else "OTHER",
-            route=route_of(request),
-            status=str(response.status_code),
-        ).observe(time.perf_counter() - began)
+        if isinstance(response, LaterResponse):
+            response.when_done(partial(count, request, began))
+        else:
+            count(request, began, response.status_code)
         response.headers["X-Request-ID"] = name
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
         return response
@@ -44,9 +45,16 @@ def observe(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def request_id(request: HttpRequest) -> str:
+def count(request: HttpRequest, began: float, status: int) -> None:
+    metrics.HTTP_SECONDS.labels(
+        method=request.method if request.method in METHODS else "OTHER",
+        route=route_of(request),
+        status=str(status),
+    ).observe(time.perf_counter() - began)
+
+
+def request_name(given: str) -> str:
     """The one a proxy gave, if it looks like one, else ours."""
-    given = request.headers.get("X-Request-ID", "")
     return given if REQUEST_ID.fullmatch(given) else uuid7().hex
 
 

@@ -1,11 +1,13 @@
 """Making libraries and letting people in."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
+from media import passes
 from media.errors import ConflictError, NotAllowedError
 from media.models import Library, Membership
 from media.models.library import Role
@@ -61,8 +63,11 @@ def remove_member(library: Library, user_id: UUID) -> None:
 
 
 def turn_epoch(library: Library) -> None:
-    """What was signed for the members of before is worth nothing now."""
-    Library.objects.filter(pk=library.pk).update(membership_epoch=F("membership_epoch") + 1)
+    """What was signed for the members of before is worth nothing now. Inside of a transaction, which holds the row."""
+    rows = Library.objects.filter(pk=library.pk)
+    rows.update(membership_epoch=F("membership_epoch") + 1)
+    epoch = rows.values_list("membership_epoch", flat=True).get()
+    transaction.on_commit(partial(passes.turn, library.pk, epoch))
 
 
 def require_write(member: Membership) -> None:

@@ -55,7 +55,7 @@ class Served:
     size: int
     content_type: str
     name: str
-    modified_at: datetime
+    modified_at: datetime | None
     sha256: str | None = None
     store: str = FILES
     download: bool = False
@@ -126,8 +126,13 @@ def body_of(
 def hand_over(blob: Served) -> HttpResponse:
     """nginx sends the file from an internal location; it does ranges itself."""
     response = HttpResponse()
-    response["X-Accel-Redirect"] = f"{settings.X_ACCEL_PREFIX.rstrip('/')}/{blob.store}/{quote(blob.key)}"
+    response["X-Accel-Redirect"] = accelerated(blob.store, blob.key)
     return finish(response, blob)
+
+
+def accelerated(store: str, key: str) -> str:
+    """Where nginx finds a blob of a local store."""
+    return f"{settings.X_ACCEL_PREFIX.rstrip('/')}/{store}/{quote(key)}"
 
 
 def redirect(store: BlobStore, blob: Served) -> HttpResponse:
@@ -144,7 +149,8 @@ def finish(response: Response, blob: Served) -> Response:
     response["Content-Type"] = blob.content_type
     response["Content-Disposition"] = content_disposition(blob.name, inline=blob.inline)
     response["ETag"] = blob.etag
-    response["Last-Modified"] = http_date(blob.modified_at.timestamp())
+    if blob.modified_at is not None:
+        response["Last-Modified"] = http_date(blob.modified_at.timestamp())
     response["Accept-Ranges"] = "bytes"
     response["Cache-Control"] = blob.cache_control
     response["Content-Security-Policy"] = SANDBOX
@@ -158,10 +164,15 @@ def not_modified(request: HttpRequest, blob: Served) -> bool:
     """If-None-Match decides; If-Modified-Since only where there is none (RFC 9110, 13.2.2)."""
     given = request.headers.get("If-None-Match")
     if given is not None:
-        tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
-        return "*" in tags or blob.etag in tags
+        return names(given, blob.etag)
     since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
-    return since is not None and int(blob.modified_at.timestamp()) <= since
+    return since is not None and blob.modified_at is not None and int(blob.modified_at.timestamp()) <= since
+
+
+def names(given: str, etag: str) -> bool:
+    """Whether an If-None-Match has this tag in it, weak or strong."""
+    tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
+    return "*" in tags or etag in tags
 
 
 def range_header(request: HttpRequest, blob: Served) -> str | None:
@@ -169,6 +180,6 @@ def range_header(request: HttpRequest, blob: Served) -> str | None:
     condition = request.headers.get("If-Range")
     if condition is not None and condition.strip() != blob.etag:
         since = parse_http_date_safe(condition)
-        if since is None or since != int(blob.modified_at.timestamp()):
+        if since is None or blob.modified_at is None or since != int(blob.modified_at.timestamp()):
             return None
     return request.headers.get("Range")

@@ -1,5 +1,7 @@
 """The accounts app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.models.signals import pre_delete
 
@@ -16,4 +18,5 @@ class AccountsConfig(AppConfig):
         # Only now: models and views need the registry of apps.
         from alcoves.accounts.avatars import drop_with_user
 
+        import_module("alcoves.accounts.endings")
         pre_delete.connect(drop_with_user, sender="accounts.User", dispatch_uid="drop avatar with user")

@@ -1,13 +1,19 @@
-"""Bearer tokens on every API route."""
+"""Who asks, on every API route: by a bearer token or by the session. Whoever is let in is remembered for a minute."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import (
+    BaseAuthentication,
+    get_authorization_header,
+)
+from rest_framework.authentication import SessionAuthentication as PlainSessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from alcoves.accounts.models import AccessToken, User
+from media import passes
 
 NOTE_USE_EVERY = timedelta(minutes=1)
 
@@ -27,7 +33,19 @@ class AccessTokenAuthentication(BaseAuthentication):
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > NOTE_USE_EVERY:
             AccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        left = (token.expires_at - now).total_seconds() if token.expires_at else passes.REMEMBERED_SECONDS
+        passes.note_viewer(passes.viewer_of_token(token.digest), token.user_id, left)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+class SessionAuthentication(PlainSessionAuthentication):
+    """The session of a browser, with Django's own checks."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        found = super().authenticate(request)
+        if found is not None and request.session.session_key:
+            passes.note_viewer(passes.viewer_of_session(request.session.session_key), found[0].pk)
+        return found

@@ -1,6 +1,5 @@
 """Users who log in by e-mail, and the access tokens that act for them."""
 
-import hashlib
 import secrets
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from media.models.base import Row
+from media.passes import digest_of
 
 TOKEN_PREFIX = "alc_"  # noqa: S105  A public prefix, so that leaked tokens can be found by scanners.
 
@@ -110,8 +110,3 @@ class AccessToken(Row):
 def fold_email(email: str) -> str:
     """Addresses are one person's whatever their case and the blanks around them."""
     return email.strip().lower()
-
-
-def digest_of(secret: str) -> str:
-    """The secret has 256 random bits, so one plain hash is enough; no salt, so that it can be looked up."""
-    return hashlib.sha256(secret.encode()).hexdigest()

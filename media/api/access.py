@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import Http404
 from rest_framework.request import Request
 
+from media import passes
 from media.api.describing import with_all
 from media.libraries import require_owner, require_write
 from media.models import Derivative, File, Library, Membership
@@ -32,6 +33,21 @@ def find_library(
 def user_of(request: Request) -> Any:
     """The caller, who is logged in: every view that asks has IsAuthenticated."""
     return request.user
+
+
+def image_pass(request: Request, library: Library) -> str:
+    """What makes the addresses of this library's pictures good for the caller; costs no query."""
+    viewer = viewer_of(request)
+    passes.note_epoch(library.pk, library.membership_epoch)
+    return passes.sign(viewer, library.pk, library.membership_epoch)
+
+
+def viewer_of(request: Request) -> str:
+    """The access token or the session by which the caller was let in."""
+    token: Any = request.auth
+    if token is not None:
+        return passes.viewer_of_token(token.digest)
+    return passes.viewer_of_session(request.session.session_key or "")
 
 
 def find_file(

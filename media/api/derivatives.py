@@ -126,7 +126,7 @@ def known(deriver: str) -> str:
 
 def described_again(request: Request, file: File) -> Response:
     fresh, _ = find_file(request, file.library_id, file.pk)
-    return Response(detail(fresh), status=202)
+    return Response(detail(request, fresh), status=202)
 
 
 class AsItIs(BaseContentNegotiation):

@@ -9,8 +9,10 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 
+from media import addresses
 from media.derivers.registry import all_derivers
 from media.models import Derivative, File, Folder, Library, Membership
+from media.pictures import find_picture
 
 DONE_COLUMN = {"metadata": "metadata_extracted_version"}
 """Where the reference's name for "version that is ready" is not `<job>ed_version`."""
@@ -75,8 +77,8 @@ def folder(row: Folder) -> dict[str, Any]:
     }
 
 
-def file(row: File) -> dict[str, Any]:
-    """One file, its original's facts, and the state of every job. Needs `with_all`."""
+def file(row: File, image_pass: str) -> dict[str, Any]:
+    """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`."""
     original = row.original
     derivatives = {derivative.deriver: derivative for derivative in original.derivatives.all()}
     return {
@@ -98,6 +100,7 @@ def file(row: File) -> dict[str, Any]:
         "trashedAt": row.trashed_at,
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
         **pictures(row, derivatives),
+        **addresses.facts_of(row, find_picture(row, derivatives.values()), image_pass),
         **jobs(row, derivatives),
     }
 

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
 UNREADABLE: Final = (SuspiciousOperation, BadRequest, MultiPartParserError)
+RETRY_AFTER: Final = 30
+"""Seconds, where the error knows no better."""
 MISSING_PARENT: Final = "23503"
 """Postgres: foreign_key_violation. With deferred constraints it is told at the commit."""
 
@@ -45,7 +47,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def tell(error: BaseException | None) -> Told | None:
     """What is said of an error that DRF does not know; None where it is a fault of ours."""
     if isinstance(error, (MediaError, StoreError)):
-        headers = {"Retry-After": "30"} if error.retry else {}
+        headers = {"Retry-After": str(getattr(error, "retry_after", RETRY_AFTER))} if error.retry else {}
         return error.http_status, {"code": error.code, "message": str(error)}, headers
     if isinstance(error, DATABASE_ERRORS):
         logger.warning("answered 503, the database is away: %s", str(error).strip())

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from media import trash
 from media.api import cursors, describing
-from media.api.access import find_file, find_library
+from media.api.access import find_file, find_library, image_pass
 from media.api.libraries import checked
 from media.api.shapes import (
     CountShape,
@@ -43,9 +43,10 @@ class LibraryFiles(ReceiveFilesMixin):
         limit = min(given["limit"], PAGE_LIMIT)
         rows = list(listed(library, given)[: limit + 1])
         last = rows[limit - 1] if len(rows) > limit else None
+        signature = image_pass(request, library)
         return Response(
             {
-                "entries": [describing.file(row) for row in rows[:limit]],
+                "entries": [describing.file(row, signature) for row in rows[:limit]],
                 "nextCursor": cursors.encode(last.sort_name, last.pk) if last is not None else None,
             }
         )
@@ -89,7 +90,7 @@ class OneFile(APIView):
     def get(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
         """Its details, in the trash too."""
         file, _ = find_file(request, library_id, file_id)
-        return Response(detail(file))
+        return Response(detail(request, file))
 
     @extend_schema(request=FileInput, responses=FileDetailShape)
     def patch(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
@@ -99,7 +100,7 @@ class OneFile(APIView):
         if file.trashed_at is not None:
             raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
         change(file, given)
-        return Response(detail(file))
+        return Response(detail(request, file))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
@@ -118,8 +119,10 @@ def change(file: File, given: dict[str, Any]) -> None:
         file.save(update_fields=["folder", "name", "updated_at"])
 
 
-def detail(file: File) -> dict[str, Any]:
-    return {**describing.file(file), "probe": file.original.probe}
+def detail(request: Request, file: File) -> dict[str, Any]:
+    """Needs `find_file`, which has loaded the library."""
+    signature = image_pass(request, file.library)
+    return {**describing.file(file, signature), "probe": file.original.probe}
 
 
 class RestoreFiles(APIView):

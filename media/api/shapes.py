@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from media.api.describing import done_column, job_names
+from media.images.variants import VARIANTS
 from media.models.derivative import Status
 from media.models.library import Role
 from media.models.original import KINDS
@@ -98,6 +99,13 @@ class TrashedShape(serializers.Serializer[Any]):
     trashed = serializers.IntegerField(help_text="files that went into the trash")
 
 
+class ImagesShape(serializers.Serializer[Any]):
+    """Addresses of a file's picture in every size of the registry, signed for the caller until the month ends."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {variant.name: serializers.CharField() for variant in VARIANTS}
+
+
 class FileShape(serializers.Serializer[Any]):
     """A file with its original's facts and a group of columns per job."""
 
@@ -122,6 +130,13 @@ class FileShape(serializers.Serializer[Any]):
     previewUrl = serializers.CharField(allow_null=True)
     thumbUrl = serializers.CharField(allow_null=True)
     waveformUrl = serializers.CharField(allow_null=True)
+    images = ImagesShape(allow_null=True)
+    imageVersion = serializers.CharField(allow_null=True, help_text="`v` of the image proxy")
+    imagePass = serializers.CharField(allow_null=True, help_text="`s` of the image proxy")
+    imageWidth = serializers.IntegerField(
+        allow_null=True, help_text="pixels, as displayed; null: not known yet"
+    )
+    imageHeight = serializers.IntegerField(allow_null=True)
     thumbhash = serializers.CharField(allow_null=True, help_text="base64")
     color = serializers.CharField(allow_null=True, help_text="#rrggbb")
     waveform_peaks_per_second = serializers.IntegerField(allow_null=True)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from media.api import derivatives, files, folders, libraries, upload_urls
+from media.api import derivatives, files, folders, images, libraries, upload_urls
 
 app_name = "api"
 LIBRARY = "libraries/<uuid:library_id>"
@@ -28,5 +28,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{FILE}/derivatives/<str:deriver>", derivatives.OneDerivative.as_view(), name="derivative"),
     path(f"{FILE}/derivatives/<str:deriver>/cancel", derivatives.CancelDerivative.as_view(), name="cancel"),
     path(f"{FILE}/derivatives/<str:deriver>/<str:output>", derivatives.Output.as_view(), name="output"),
+    path(
+        "files/proxy/<uuid:library_id>/<uuid:file_id>/<str:filename>",
+        images.ProxyImage.as_view(),
+        name="image",
+    ),
+    path("files/proxy-access/<uuid:library_id>", images.ProxyAccess.as_view(), name="image-access"),
     *upload_urls.urlpatterns,
 ]

@@ -30,6 +30,12 @@ VERSION_DIGITS: Final = 32
 TURNS: Final = (0, 90, 180, 270)
 
 
+class RecipeError(RequestError):
+    """A query that says no picture."""
+
+    http_status = 422
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What to make of a picture. None for a side: no limit there. Never larger than the source."""
@@ -57,7 +63,7 @@ class Recipe:
 
 
 def parse(given: Mapping[str, str], accept: str = "") -> Recipe:
-    """The recipe of a query. Out of range is clamped; what is no number or no format raises RequestError (422).
+    """The recipe of a query. Out of range is clamped; what is no number or no format raises RecipeError (422).
 
     `format=auto` takes the first of AVIF, WebP and JPEG that `accept` (the header) names.
     """
@@ -79,7 +85,7 @@ def clamped(given: Mapping[str, str], name: str, most: int) -> int | None:
         return None
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
-        raise RequestError(f"{name} must be a whole number from 1 to {most}.", code=f"bad_{name}")
+        raise RecipeError(f"{name} must be a whole number from 1 to {most}.", code=f"bad_{name}")
     if len(digits) > 9:
         return 1 if text.startswith("-") else most
     return max(1, min(most, int(text)))
@@ -93,7 +99,7 @@ def format_of(text: str, accept: str) -> Format:
     if text == "jpg":
         return "jpeg"
     if text not in FORMATS:
-        raise RequestError(f"format must be one of {', '.join(FORMATS)} or auto.", code="bad_format")
+        raise RecipeError(f"format must be one of {', '.join(FORMATS)} or auto.", code="bad_format")
     return text
 
 
