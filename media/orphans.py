@@ -3,7 +3,8 @@
 The register of unnamed blobs covers every crash of ours. It cannot know of a database that was restored from a
 backup, nor of whoever else writes to the store; this search does. It goes on from any position, so a task does a
 slice and sends itself on. First everything is counted; only then, if it was not suspiciously much, a second way
-through enters what it finds in the register. Nothing is deleted here.
+through enters what it finds in the register. Nothing is deleted here. The image cache, of which nothing can be
+lost, comes last: a picture without a row is entered to be swept at once, a row without its picture goes.
 """
 
 import logging
@@ -15,12 +16,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Prefetch
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 from alcoves import metrics
-from media import blobs
-from media.models import Derivative, Library, Original, UnnamedBlob, Upload
+from media import blobs, imagecache
+from media.models import CachedImage, Derivative, Library, Original, UnnamedBlob, Upload
 from media.models.blob import FILES
+from media.models.cached_image import CACHE
 from storage import keys
 from storage.base import BlobStat
 from storage.errors import BlobNotFoundError, InvalidKeyError
@@ -47,7 +50,7 @@ IDS_A_LINE, KEYS_A_LINE = 30, 10
 class Position:
     """Where a search stands; all of it fits into a message. `after` is the last key, or library/original, done."""
 
-    phase: Literal["count", "enter", "missing"] = "count"
+    phase: Literal["count", "enter", "missing", "cache"] = "count"
     after: str = ""
     looked: int = 0
     orphans: int = 0
@@ -80,6 +83,8 @@ class Report:
     """Why nothing was entered."""
     lost_originals: int = 0
     lost_outputs: int = 0
+    cached: int = 0
+    """In the image cache: pictures without a row, and rows without their picture."""
     examples: list[str] = field(default_factory=list)
     lost: list[Named] = field(default_factory=list)
     """The first of the originals."""
@@ -106,7 +111,9 @@ class Scan:
         """One slice; the position to go on from."""
         if at.phase == "count":
             return self._count(at)
-        return self._enter(at) if at.phase == "enter" else self._find_missing(at)
+        if at.phase == "enter":
+            return self._enter(at)
+        return self._find_missing(at) if at.phase == "missing" else self._compare_cache(at)
 
     def _count(self, at: Position) -> Position:
         batches = 0
@@ -164,13 +171,41 @@ class Scan:
         report.orphan_size += sum(stat.size for stat in found)
         report.examples += [stat.key for stat in found[: TOLD - len(report.examples)]]
 
-    def _find_missing(self, at: Position) -> Position | None:
+    def _find_missing(self, at: Position) -> Position:
         pages = 0
         for listing, page in islice(pages_after(at.after), SLICE):
             pages += 1
             self._tell_lost(lost_of(listing, page))
             at = Position("missing", after=f"{page[-1].library_id}/{page[-1].pk}")
-        return at if pages == SLICE else None
+        return at if pages == SLICE else Position("cache")
+
+    def _compare_cache(self, at: Position) -> Position | None:
+        batches = 0
+        for batch in islice(batches_after(at.after, CACHE), SLICE):
+            batches += 1
+            self._settle_cache(batch, at.after, batch[-1].key)
+            at = replace(at, after=batch[-1].key)
+        if batches == SLICE:
+            return at
+        self._settle_cache([], at.after, "~")
+        return None
+
+    def _settle_cache(self, batch: list[BlobStat], after: str, last: str) -> None:
+        """One stretch of keys, of which `batch` is all that the store has."""
+        old = [stat.key for stat in batch if stat.modified_at < self._before and is_key(stat.key)]
+        unknown = set(old).difference(
+            CachedImage.objects.filter(key__in=old).values_list("key", flat=True),
+            UnnamedBlob.objects.filter(store=CACHE, key__in=old).values_list("key", flat=True),
+        )
+        there = {stat.key for stat in batch}
+        rows = kept_between(after, last).filter(size__gt=0, updated_at__lt=self._before)
+        lost = [pk for pk, key in rows.values_list("pk", "key") if key not in there]
+        self.report.cached += len(unknown) + len(lost)
+        if not self._dry_run and unknown:
+            UnnamedBlob.objects.enter(unknown, due=timedelta(0), store=CACHE)
+        if not self._dry_run and lost:
+            Original.objects.filter(cached_images__in=lost).forget_warmth()
+            imagecache.discard(lost)
 
     def _tell_lost(self, lost: list[Named]) -> None:
         originals = [named for named in lost if not named.output]
@@ -199,8 +234,14 @@ def is_key(name: str) -> bool:
     return True
 
 
-def batches_after(after: str) -> Iterator[list[BlobStat]]:
-    stats = get_store(FILES).iterate(after=after)
+def kept_between(after: str, last: str) -> Any:
+    """Rows of the image cache by key, in the order of the store, whatever that of the database is."""
+    rows: Any = CachedImage.objects.alias(place=Collate("key", "C"))
+    return rows.filter(place__gt=after, place__lte=last)
+
+
+def batches_after(after: str, store: str = FILES) -> Iterator[list[BlobStat]]:
+    stats = get_store(store).iterate(after=after)
     while batch := list(islice(stats, BATCH)):
         yield batch
 

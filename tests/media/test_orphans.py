@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from alcoves.accounts.models import User
 from media import blobs, dispatch, orphans, tasks
 from media.libraries import create_library
-from media.models import Derivative, File, Library, Original, UnnamedBlob, Upload, uuid7
+from media.models import CachedImage, Derivative, File, Library, Original, UnnamedBlob, Upload, uuid7
 from media.orphans import Position, Report, Scan
 from storage import registry
 from storage.errors import StoreUnavailableError
@@ -290,7 +290,7 @@ def test_five_thousand_keys_in_a_bounded_number_of_queries(library: Library, set
     ) as asked:
         report = search()
     assert (report.blobs, report.orphans, report.lost_originals, report.lost_outputs) == (5000, 0, 0, 0)
-    assert len(asked) <= 5 * 2 + 6
+    assert len(asked) <= 5 * 2 + 7
 
 
 def test_a_search_goes_on_from_where_it_was_told(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_the_weekly_task_sends_itself_on(library: Library, monkeypatch: pytest.M
         followed += [position["phase"] for position in positions]
         for position in positions:
             tasks.find_orphans(**position)
-    assert followed == ["enter", "missing"]
+    assert followed == ["enter", "missing", "cache"]
     assert registered() == {stray}
 
 
@@ -418,3 +418,37 @@ def test_the_command_fails_where_too_many_are_found(db: None, tmp_path: Path) ->
     assert registered() == set()
     say("--force")
     assert UnnamedBlob.objects.count() == 60
+
+
+@pytest.mark.parametrize("driver", ["local", "s3"])
+def test_the_cache_loses_nothing_that_can_be_lost(
+    library: Library, settings: Any, driver: str, own_stores: None
+) -> None:
+    """A picture without a row is swept at once, a row without its picture goes and is warmed again."""
+    with ExitStack() as stack:
+        if driver == "s3":
+            server = stack.enter_context(running_server())
+            options = server.options | {"bucket": server.create_bucket(f"cache-{uuid7()}")}
+            cache = {"BACKEND": "storage.s3.S3Store", "OPTIONS": options}
+            settings.BLOB_STORES = settings.BLOB_STORES | {"cache": cache}
+            registry.reset()
+        original = take_in(library, PNG, "a.png").file.original
+        Original.objects.update(warmed_version=1)
+        for name in ("derived/a-b/1", "variants/a/kept", "variants/a/lost"):
+            if not name.endswith("lost"):
+                get_store("cache").put(name, [b"x"])
+            if not name.endswith("1"):
+                CachedImage.objects.create(
+                    original=original, key=name, size=1, variants_version=1, used_at=timezone.now()
+                )
+        assert search(dry_run=True).cached == 2
+        assert CachedImage.objects.count() == 2
+        assert search().cached == 2
+        original.refresh_from_db()
+        assert original.warmed_version == 0
+        UnnamedBlob.objects.filter(store="cache").update(due_at=timezone.now() - timedelta(seconds=1))
+        blobs.sweep()
+        assert [stat.key for stat in get_store("cache").iterate()] == ["variants/a/kept"]
+        assert [row.key for row in CachedImage.objects.all()] == ["variants/a/kept"]
+        assert search().cached == 0
+        registry.reset()

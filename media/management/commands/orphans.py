@@ -64,6 +64,7 @@ def show(report: Report, console: Console) -> None:
         ("files that are no blobs of ours", report.strange, ""),
         ("originals missing or of another size", report.lost_originals, ""),
         ("outputs missing or of another size", report.lost_outputs, ""),
+        ("cached pictures without a row, or the other way round", report.cached, ""),
     ):
         table.add_row(what, f"{count:,}", size)
     console.print(table)
