@@ -73,11 +73,11 @@ def usage() -> Usage:
     registered = Q(variants_version__gt=0)
     told: dict[str, Any] = CachedImage.objects.aggregate(
         images=Count("pk"),
-        size=Sum("size", default=0),
+        total=Sum("size", default=0),
         variants=Count("pk", filter=registered),
         variants_size=Sum("size", filter=registered, default=0),
     )
-    return Usage(**told, cap=settings.IMAGE_CACHE_MAX_BYTES)
+    return Usage(size=told.pop("total"), **told, cap=settings.IMAGE_CACHE_MAX_BYTES)
 
 
 def evict() -> Evicted:

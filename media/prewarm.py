@@ -25,8 +25,8 @@ from media.errors import InfrastructureError
 from media.images.variants import VARIANTS_VERSION
 from media.models import CachedImage, Original, UnnamedBlob
 from media.models.cached_image import CACHE
-from media.models.original import DOCUMENTS
 from media.pictures import POSTER, Picture
+from media.subject import DOCUMENTS
 
 logger = logging.getLogger(__name__)
 TASK: Final = "media.prewarm_image"
@@ -56,11 +56,11 @@ AND CASE WHEN o.kind = 'video' THEN EXISTS (
 capped variants depend on it."""
 
 CLAIM = f"""
-UPDATE media_original SET warm_claimed_at = clock_timestamp() WHERE id IN (
+UPDATE media_original SET warm_claimed_at = clock_timestamp() WHERE id = ANY(ARRAY(
     SELECT o.id FROM media_original o
     WHERE {WORTH_WARMING}
       AND (o.warm_claimed_at IS NULL OR o.warm_claimed_at < clock_timestamp() - %(stuck)s * interval '1 second')
-    ORDER BY o.warmed_version, o.warm_claimed_at NULLS FIRST, o.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+    ORDER BY o.warmed_version, o.warm_claimed_at NULLS FIRST, o.id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, warm_claimed_at
 """  # noqa: S608  As above.
 
