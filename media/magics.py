@@ -19,6 +19,7 @@ RAW_MAKES: Final = {
 }
 RAW_COMPRESSIONS: Final = {32767, 32769, 32770, 34713, 65535}
 HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+ANYMAP: Final = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+\d{1,9}(?:\s|#[^\n]*\n)+\d{1,9}\s")
 PROLOGUE: Final = re.compile(
     r"^(\s|<\?xml.*?\?>|<!--.*?-->|<!doctype\s+(?!html)[^\[>]*(\[.*?\]\s*)?>)+", re.IGNORECASE | re.DOTALL
 )
@@ -280,6 +281,29 @@ def icon(head: bytes) -> str | None:
     return (
         "image/vnd.microsoft.icon" if 0 < count <= 256 and length > 0 and offset >= 6 + 16 * count else None
     )
+
+
+def apple_icon(head: bytes) -> str | None:
+    """ICNS: its length, then the name and length of a first part."""
+    if not head.startswith(b"icns") or len(head) < 16:
+        return None
+    whole, first = struct.unpack_from(">I4xI", head, 4)
+    return "image/x-icns" if 8 <= first <= whole - 8 else None
+
+
+def anymap(head: bytes) -> str | None:
+    """PBM, PGM and PPM: a letter, a digit, width and height in words."""
+    found = ANYMAP.match(head[:1024])
+    return "image/x-portable-anymap" if found else None
+
+
+def paintbrush(head: bytes) -> str | None:
+    """PCX has a magic of one byte, so its version, packing, depth and corners must be possible too."""
+    if len(head) < 128 or head[0] != 0x0A or head[1] not in {0, 2, 3, 4, 5} or head[2] != 1:
+        return None
+    left, top, right, bottom = struct.unpack_from("<4H", head, 4)
+    possible = head[3] in {1, 2, 4, 8} and left <= right and top <= bottom and head[65] in {1, 3, 4}
+    return "image/x-pcx" if possible else None
 
 
 def photoshop(head: bytes) -> str | None:

@@ -23,7 +23,7 @@ from media.motion import Motion
 from media.particulars import Particulars, bounded, particulars_of
 from media.sniffing import Kind, Sniffed
 from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
-from media.tools import embedded, ffprobe, jxl, pillow, raw, vips
+from media.tools import embedded, ffprobe, jxl, magick, pdf, pillow, raw, vips
 from media.tools.embedded import Embedded
 from media.xmp import Region
 from media.zones import Taken
@@ -51,6 +51,7 @@ class Probe:
     rotation: int | None = None
     orientation: int | None = None
     frames: int | None = None
+    pages: int | None = None
     has_alpha: bool | None = None
     color_space: str | None = None
     bit_depth: int | None = None
@@ -103,6 +104,8 @@ def probe(path: Path, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> 
     """Raises DamagedFileError, UnsupportedTypeError, TimedOutError, or InfrastructureError."""
     if sniffed.kind == "image":
         return probe_image(path, sniffed)
+    if sniffed.mime in pdf.TYPES:
+        return probe_document(path, sniffed)
     if sniffed.demuxer is not None:
         return probe_streams(path, sniffed, timeout=timeout)
     raise UnsupportedTypeError("This type of file has no media in it that could be read.")
@@ -172,6 +175,21 @@ def believable_duration(
         return round(told, 6)
     measured = ffprobe.end_of_packets(path, sniffed.demuxer, stream, timeout=timeout)
     return round(measured, 6) if measured else None
+
+
+def probe_document(path: Path, sniffed: Sniffed) -> Probe:
+    """The first page as a picture: the size it can be drawn at."""
+    header = pdf.open_header(path)
+    width, height = header.displayed
+    return Probe(
+        kind=sniffed.kind,
+        mime=sniffed.mime,
+        size=path.stat().st_size,
+        width=width,
+        height=height,
+        pages=header.pages,
+        title=header.title or None,
+    )
 
 
 def probe_image(path: Path, sniffed: Sniffed) -> Probe:
@@ -251,7 +269,18 @@ def measured(path: Path, mime: str, details: pillow.PillowHeader | None, told: E
     if mime in jxl.TYPES:
         header = jxl.open_header(path)
         return {"width": header.width, "height": header.height}
+    if mime in magick.TYPES:
+        return from_magick(path, mime)
     return from_pillow(details, mime) if details and mime in pillow.DECODED else {}
+
+
+def from_magick(path: Path, mime: str) -> dict[str, Any]:
+    """Nothing where ImageMagick is not installed: the preview says why."""
+    try:
+        header = magick.open_header(path, mime, vips.PixelLimits.from_environment().megapixels)
+    except UnsupportedTypeError:
+        return {}
+    return {"width": header.width, "height": header.height}
 
 
 def from_pillow(details: pillow.PillowHeader, mime: str) -> dict[str, Any]:

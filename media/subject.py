@@ -2,9 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["image", "video", "audio", "other"]
+DOCUMENTS: Final = frozenset({"application/pdf"})
+"""Kind `other`, and still something to look at: the first page."""
+
+
+def is_picture(kind: str, mime: str) -> bool:
+    """Whether the bytes themselves can be shown as a picture: images, and documents by their first page."""
+    return kind == "image" or mime in DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +28,7 @@ class Subject:
     """Library switches that are on: faces, objects, audio_events, transcripts, sharing."""
     hashed: bool = True
     """False while the SHA-256 of the original is still unknown."""
+
+    @property
+    def is_picture(self) -> bool:
+        return is_picture(self.kind, self.mime)

@@ -18,7 +18,7 @@ class MetadataDeriver(BaseDeriver):
     regroups: ClassVar[bool] = True
 
     def accepts(self, subject: Subject) -> bool:
-        return subject.kind in {"image", "video", "audio"}
+        return subject.kind in {"image", "video", "audio"} or subject.is_picture
 
     def derive(self, context: Context) -> Result:
         # Sniffed again: the planned kind may be the one a former probe has refined.

@@ -1,6 +1,6 @@
 """A preview (fit in 1920 x 1080) and a thumbnail (480) of a picture, from one decode, with placeholders.
 
-The preview of an animation moves, its thumbnail is the first frame.
+The preview of an animation moves, its thumbnail is the first frame. Of a document it is the first page.
 """
 
 from typing import ClassVar, Final
@@ -22,7 +22,7 @@ class PreviewDeriver(BaseDeriver):
     queue: ClassVar[str] = "thumbnail"
 
     def accepts(self, subject: Subject) -> bool:
-        return subject.kind == "image"
+        return subject.is_picture
 
     def derive(self, context: Context) -> Result:
         path, limits = context.source_path(), PixelLimits.from_environment()

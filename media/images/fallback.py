@@ -21,7 +21,7 @@ from typing import Final
 from media.errors import DamagedFileError, PermanentError, UnsupportedTypeError
 from media.images import previews
 from media.images.decoded import Box
-from media.tools import jxl, magick, pdf, pillow, raw, vips
+from media.tools import icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.enclosure import Bitmap
 from media.tools.vips import FOREVER, Image, PixelLimits
 
@@ -72,6 +72,9 @@ def decode(path: Path, mime: str, box: Box, limits: PixelLimits, deadline: float
 def by_pillow(wanted: Wanted) -> Image:
     if is_beyond_pillow(wanted):
         return by_magick(wanted)
+    if wanted.mime in icons.TYPES:
+        for width, height in icons.sizes_within(wanted.path.read_bytes()):
+            wanted.check(width, height)
     header = pillow.open_header(wanted.path, wanted.mime)
     wanted.check(header.width, header.height, header.frames)
     if wanted.mime in BOXED and not is_whole(wanted.path):

@@ -12,7 +12,7 @@ from media.models.base import Row
 from media.models.blob import LINKS_DIE, UnnamedBlob
 from media.models.captured import EARLIEST, LATEST, columns_of
 from media.models.library import Library
-from media.subject import Subject
+from media.subject import DOCUMENTS, Subject, is_picture
 
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from media.models.file import File
 
 KINDS = ("image", "video", "audio", "other")
-DOCUMENTS = frozenset({"application/pdf"})
-"""Kind `other`, and still something to look at: the first page."""
 
 
 class OriginalQuerySet(models.QuerySet["Original"]):
@@ -140,8 +138,7 @@ class Original(Row):
 
     @property
     def is_picture(self) -> bool:
-        """Whether the bytes themselves can be shown as a picture: images, and documents by their first page."""
-        return self.kind == "image" or self.mime in DOCUMENTS
+        return is_picture(self.kind, self.mime)
 
     def subject(self, switches: frozenset[str] = frozenset()) -> Subject:
         """What derivers may know of these bytes."""

@@ -108,6 +108,9 @@ def raw_develop(path: str, half: str) -> Answer:
     return raw(path, develop)
 
 
+LONGEST_TITLE: Final = 300
+
+
 def pdf_page(path: str) -> tuple[Any, Any]:
     """The document and its first page."""
     import pypdfium2
@@ -125,7 +128,8 @@ def pdf_page(path: str) -> tuple[Any, Any]:
 def pdf_header(path: str) -> Answer:
     document, page = pdf_page(path)
     width, height = page.get_size()
-    return {"width": width, "height": height, "pages": len(document)}, b""
+    title = document.get_metadata_value("Title").strip()[:LONGEST_TITLE]
+    return {"width": width, "height": height, "pages": len(document), "title": title}, b""
 
 
 def pdf_render(path: str, scale: str) -> Answer:

@@ -27,6 +27,7 @@ class PdfHeader:
     points_wide: float
     points_high: float
     pages: int
+    title: str = ""
 
     @property
     def pixels_per_point(self) -> float:
@@ -45,7 +46,7 @@ def open_header(path: Path) -> PdfHeader:
     wide, high = float(facts["width"]), float(facts["height"])
     if not (0 < wide < 1e7 and 0 < high < 1e7):
         raise DamagedFileError("The first page of the document has no size. Export it again.")
-    return PdfHeader(wide, high, int(facts["pages"]))
+    return PdfHeader(wide, high, int(facts["pages"]), facts["title"])
 
 
 def render(path: Path, scale: float, *, timeout: float = TIMEOUT) -> Bitmap:
