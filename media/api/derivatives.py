@@ -26,6 +26,7 @@ from media.api.shapes import (
     ReprocessInput,
 )
 from media.errors import ConflictError, MediaError, RequestError
+from media.images import variants
 from media.libraries import require_owner
 from media.models import Derivative, File
 from media.reprocess import Selection
@@ -214,6 +215,7 @@ class Capabilities(APIView):
             {
                 "ffmpeg": ffmpeg_facts(),
                 "derivers": describing.job_names(),
+                "imageVariants": variants.as_json(),
                 "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
                 "mode": settings.MODE,
             }

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from media.api.describing import done_column, job_names
+from media.images.recipes import FORMATS
 from media.images.variants import VARIANTS
 from media.models.derivative import Status
 from media.models.library import Role
@@ -242,10 +243,29 @@ class ReprocessInput(serializers.Serializer[Any]):
     )
 
 
+class VariantShape(serializers.Serializer[Any]):
+    """A named size of a picture. `capped` asks for no more than the source has, `fixed` for the whole box."""
+
+    name = serializers.CharField()
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    quality = serializers.IntegerField()
+    format = serializers.ChoiceField(choices=FORMATS)
+    sizing = serializers.ChoiceField(choices=["fixed", "capped"])
+
+
+class VariantsShape(serializers.Serializer[Any]):
+    """The registry of sizes; `version` rises with every change of it."""
+
+    version = serializers.IntegerField()
+    variants = VariantShape(many=True)
+
+
 class CapabilitiesShape(serializers.Serializer[Any]):
     """What this server can do."""
 
     ffmpeg = serializers.DictField()
     derivers = serializers.ListField(child=serializers.CharField())
+    imageVariants = VariantsShape()
     maxUploadBytes = serializers.IntegerField()
     mode = serializers.CharField()
