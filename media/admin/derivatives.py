@@ -14,6 +14,7 @@ from media import ledger, reprocess
 from media.admin import pictures
 from media.admin.paging import LookOnly, link
 from media.models import Derivative
+from media.models.captured import public
 
 
 @admin.register(Derivative)
@@ -96,7 +97,8 @@ class DerivativeAdmin(LookOnly):
 
     @admin.display(description="facts")
     def facts_text(self, row: Derivative) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(row.facts, indent=2, ensure_ascii=False))
+        """Without what older results of the metadata say of the place: operators need not be members."""
+        return format_html("<pre>{}</pre>", json.dumps(public(row.facts), indent=2, ensure_ascii=False))
 
     @admin.action(description="Reprocess: make these anew", permissions=["reprocess"])
     def reprocess(self, request: HttpRequest, rows: QuerySet[Any]) -> None:

@@ -1,13 +1,19 @@
 """Originals: immutable, so only looked at."""
 
 import json
+from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from media.admin.paging import LookOnly, link
+from media.images.variants import VARIANTS_VERSION
 from media.models import Original
+from media.models.captured import public
+from media.prewarm import STRIKES
 
 
 @admin.register(Original)
@@ -22,12 +28,14 @@ class OriginalAdmin(LookOnly):
         "height",
         "duration",
         "hashed",
+        "warm",
         "created_at",
     )
     list_select_related = ("library",)
     list_filter = ("kind", ("library", admin.RelatedOnlyFieldListFilter))
     search_fields = ("sha256", "id")
     ordering = ("-id",)
+    actions = ("warm_again",)
     fields = (
         *(
             "id",
@@ -42,6 +50,8 @@ class OriginalAdmin(LookOnly):
             "duration",
             "captured_at",
         ),
+        *("camera_make", "camera_model", "lens", "orientation", "color_profile"),
+        *("warm", "warmed_version", "strikes", "warm_error", "warm_claimed_at"),
         *("files", "derivatives", "details", "created_at"),
     )
     readonly_fields = fields
@@ -49,6 +59,32 @@ class OriginalAdmin(LookOnly):
     @admin.display(boolean=True)
     def hashed(self, row: Original) -> bool:
         return row.sha256 is not None
+
+    @admin.display(boolean=True, description="warm")
+    def warm(self, row: Original) -> bool | None:
+        """None where there is nothing to make ahead."""
+        if row.kind != "video" and not row.is_picture:
+            return None
+        return row.warmed_version >= VARIANTS_VERSION
+
+    @admin.display(description="strikes")
+    def strikes(self, row: Original) -> str:
+        counted = row.warm_attempts if row.warming_version == VARIANTS_VERSION else 0
+        return f"{counted} of {STRIKES}" + (" (given up)" if counted >= STRIKES else "")
+
+    def has_warm_permission(self, request: HttpRequest) -> bool:
+        """The rows cannot be edited, but who may change them may have their sizes made anew."""
+        return request.user.has_perm("media.change_original")
+
+    @admin.action(
+        description="Warm again: make the sizes of these ahead in the next pass", permissions=["warm"]
+    )
+    def warm_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        keys = list(rows.order_by().values_list("pk", flat=True))
+        count = Original.objects.filter(pk__in=keys).forget_warmth()
+        messages.success(
+            request, f"{count} are warmed again in the next passes: hourly, or now by manage.py images warm."
+        )
 
     @admin.display(description="files")
     def files(self, row: Original) -> SafeString:
@@ -62,4 +98,5 @@ class OriginalAdmin(LookOnly):
 
     @admin.display(description="probe")
     def details(self, row: Original) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(row.probe, indent=2, ensure_ascii=False))
+        """Without what says where it was taken and who is on it: operators need not be members of the library."""
+        return format_html("<pre>{}</pre>", json.dumps(public(row.probe), indent=2, ensure_ascii=False))

@@ -55,7 +55,7 @@ def find_file(
 ) -> tuple[File, Membership]:
     """The file with its original and its derivatives. `live` leaves out the trash. Three queries."""
     library, member = find_library(request, library_id, write=write)
-    files = with_all(File.objects.filter(pk=file_id, library=library))
+    files = with_all(File.objects.filter(pk=file_id, library=library), probe=True)
     file: File | None = (files.live() if live else files).first()
     if file is None:
         raise Http404("There is no such file in this library" + (", or it is in the trash." if live else "."))

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from uuid import UUID
 
 from media.errors import RequestError
@@ -29,6 +30,18 @@ def decode(cursor: str) -> tuple[str, UUID]:
         return sort_name.encode().decode(), UUID(key)
     except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError) as error:
         raise refusal() from error
+
+
+def decode_date(cursor: str) -> tuple[datetime, UUID]:
+    """The same for lists by date."""
+    text, key = decode(cursor)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise refusal() from error
+    if moment.utcoffset() is None:
+        raise refusal()
+    return moment, key
 
 
 def refusal() -> RequestError:

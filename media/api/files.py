@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from media import trash
-from media.api import cursors, describing
+from media.api import cursors, describing, metadata
 from media.api.access import find_file, find_library, image_pass
 from media.api.libraries import checked
 from media.api.shapes import (
@@ -37,7 +37,7 @@ class LibraryFiles(ReceiveFilesMixin):
 
     @extend_schema(operation_id="libraries_files_list", parameters=[ListQuery], responses=FilePageShape)
     def get(self, request: Request, library_id: UUID) -> Response:
-        """A page of files by name. Give nextCursor back as `cursor` for the next one."""
+        """A page of files, by name unless another order is asked for. Give nextCursor back as `cursor` for the next."""
         library, _ = find_library(request, library_id)
         given = checked(ListQuery(data=request.query_params))
         limit = min(given["limit"], PAGE_LIMIT)
@@ -47,7 +47,7 @@ class LibraryFiles(ReceiveFilesMixin):
         return Response(
             {
                 "entries": [describing.file(row, signature) for row in rows[:limit]],
-                "nextCursor": cursors.encode(last.sort_name, last.pk) if last is not None else None,
+                "nextCursor": cursor_of(last, given["order"]) if last is not None else None,
             }
         )
 
@@ -55,16 +55,33 @@ class LibraryFiles(ReceiveFilesMixin):
 def listed(library: Library, given: dict[str, Any]) -> Any:
     """The files that were asked for, in the order of the cursor."""
     files = File.objects.filter(library=library, trashed_at__isnull=not given["trashed"])
-    files = files.annotate(sort_name=Lower("name")).order_by("sort_name", "id")
     if "kind" in given:
         files = files.filter(original__kind=given["kind"])
     if "q" in given:
         files = files.filter(name__icontains=given["q"])
     files = in_folder(files, library, given)
-    if "cursor" in given:
-        name, key = cursors.decode(given["cursor"])
-        files = files.filter(Q(sort_name__gt=name) | Q(id__gt=key), sort_name__gte=name)
-    return describing.with_all(files)
+    return describing.with_all(in_order(files, given["order"], given.get("cursor")))
+
+
+def in_order(files: Any, order: str, cursor: str | None) -> Any:
+    """From where the cursor says. Both conditions: the index finds the place by the first, the second is exact."""
+    if order == "name":
+        files = files.annotate(sort_name=Lower("name")).order_by("sort_name", "id")
+        if cursor is None:
+            return files
+        name, key = cursors.decode(cursor)
+        return files.filter(Q(sort_name__gt=name) | Q(id__gt=key), sort_name__gte=name)
+    files = files.order_by(*(("-effective_at", "-id") if order == "-date" else ("effective_at", "id")))
+    if cursor is None:
+        return files
+    moment, key = cursors.decode_date(cursor)
+    if order == "-date":
+        return files.filter(Q(effective_at__lt=moment) | Q(id__lt=key), effective_at__lte=moment)
+    return files.filter(Q(effective_at__gt=moment) | Q(id__gt=key), effective_at__gte=moment)
+
+
+def cursor_of(last: Any, order: str) -> str:
+    return cursors.encode(last.sort_name if order == "name" else last.effective_at.isoformat(), last.pk)
 
 
 def in_folder(files: Any, library: Library, given: dict[str, Any]) -> Any:
@@ -122,7 +139,7 @@ def change(file: File, given: dict[str, Any]) -> None:
 def detail(request: Request, file: File) -> dict[str, Any]:
     """Needs `find_file`, which has loaded the library."""
     signature = image_pass(request, file.library)
-    return {**describing.file(file, signature), "probe": file.original.probe}
+    return {**describing.file(file, signature), **metadata.whole(file.original)}
 
 
 class RestoreFiles(APIView):

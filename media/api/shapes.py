@@ -12,6 +12,7 @@ from media.models.library import Role
 from media.models.original import KINDS
 
 NAME_LIMIT = 255
+ORDERS = ("name", "date", "-date")
 GIVEN_ROLES = [(Role.ADMIN.value, "Admin"), (Role.VIEWER.value, "Viewer")]
 """What one member may make of another; there is one owner, and that stays so."""
 
@@ -107,6 +108,26 @@ class ImagesShape(serializers.Serializer[Any]):
         return {variant.name: serializers.CharField() for variant in VARIANTS}
 
 
+class CameraShape(serializers.Serializer[Any]):
+    """With what a picture was taken, and how."""
+
+    make = serializers.CharField(allow_null=True)
+    model = serializers.CharField(allow_null=True)
+    lens = serializers.CharField(allow_null=True)
+    iso = serializers.IntegerField(allow_null=True)
+    fNumber = serializers.FloatField(allow_null=True)
+    exposureSeconds = serializers.FloatField(allow_null=True)
+    focalLengthMm = serializers.FloatField(allow_null=True)
+
+
+class LocationShape(serializers.Serializer[Any]):
+    """Where it was taken: WGS 84."""
+
+    latitude = serializers.FloatField()
+    longitude = serializers.FloatField()
+    altitude = serializers.FloatField(allow_null=True, help_text="metres above the sea, negative below")
+
+
 class FileShape(serializers.Serializer[Any]):
     """A file with its original's facts and a group of columns per job."""
 
@@ -121,7 +142,22 @@ class FileShape(serializers.Serializer[Any]):
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     duration = serializers.FloatField(allow_null=True, help_text="seconds")
-    capturedAt = instant()
+    capturedAt = instant(
+        help_text="a true moment where capturedOffset is known, else the wall clock as if in UTC"
+    )
+    capturedOffset = serializers.IntegerField(allow_null=True, help_text="minutes east of UTC")
+    capturedZone = serializers.CharField(allow_null=True, help_text="IANA time zone of the place")
+    camera = CameraShape(allow_null=True)
+    location = LocationShape(allow_null=True)
+    orientation = serializers.IntegerField(allow_null=True, help_text="EXIF, 1 to 8")
+    colorProfile = serializers.CharField(allow_null=True)
+    title = serializers.CharField(allow_null=True)
+    caption = serializers.CharField(allow_null=True, help_text="in lists at most 300 characters")
+    keywords = serializers.ListField(child=serializers.CharField(), help_text="in lists at most 20")
+    rating = serializers.IntegerField(allow_null=True, help_text="-1 rejected, 0 none, 1 to 5 stars")
+    effectiveAt = serializers.DateTimeField(
+        help_text="captured, else last changed by its owner, else uploaded"
+    )
     clientModifiedAt = instant()
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
@@ -180,6 +216,9 @@ class ListQuery(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=KINDS, required=False)
     q = serializers.CharField(
         required=False, max_length=200, help_text="part of the name; looks in every folder"
+    )
+    order = serializers.ChoiceField(
+        choices=ORDERS, required=False, default="name", help_text="`-date` has the newest first"
     )
     cursor = serializers.CharField(required=False, max_length=4000, help_text="nextCursor of the page before")
     limit = serializers.IntegerField(required=False, default=50, min_value=1, help_text="at most 200")

@@ -8,7 +8,7 @@ from media import folders
 from media.errors import RequestError
 from media.intake import Place
 from media.models import Folder, Library
-from media.models.original import EARLIEST, LATEST
+from media.models.captured import EARLIEST, LATEST
 
 LATEST_MS = 253_402_300_799_000
 """The last second of the year 9999: the end of Python's calendar."""

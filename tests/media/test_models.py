@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -164,6 +164,8 @@ def test_migrations_can_be_undone(db: None) -> None:
 
 
 ROWS = 1000
+NEWEST = datetime(2025, 1, 1, tzinfo=UTC)
+YESTERDAY = cursors.encode((NEWEST - timedelta(days=1)).isoformat(), UUID(int=0))
 
 
 @pytest.fixture
@@ -176,7 +178,13 @@ def many(library: Library) -> Folder:
     now = timezone.now()
     places: Iterator[dict[str, Any]] = itertools.cycle([{}, {"folder": folder}, {"trashed_at": now}])
     File.objects.bulk_create(
-        File(library=library, original=original, name=f"{number * 7919 % ROWS:04} picture.png", **place)
+        File(
+            library=library,
+            original=original,
+            name=f"{number * 7919 % ROWS:04} picture.png",
+            effective_at=NEWEST - timedelta(hours=number * 7919 % ROWS),
+            **place,
+        )
         for number, (original, place) in enumerate(zip(originals, places, strict=False))
     )
     with connection.cursor() as cursor:
@@ -193,12 +201,16 @@ def many(library: Library) -> Folder:
         ({"trashed": True}, "file_trashed_by_name"),
         ({"trashed": True, "cursor": cursors.encode("0400", UUID(int=0))}, "file_trashed_by_name"),
         ({"q": "0999"}, "file_live_by_part_of_name"),
+        ({"folder": "any", "order": "-date"}, "file_live_by_date"),
+        ({"folder": "any", "order": "date"}, "file_live_by_date"),
+        ({"folder": "any", "order": "-date", "cursor": YESTERDAY}, "file_live_by_date"),
+        ({"folder": "any", "order": "date", "cursor": YESTERDAY}, "file_live_by_date"),
     ],
     ids=str,
 )
 def test_lists_have_their_index(library: Library, many: Folder, query: dict[str, Any], index: str) -> None:
-    given: dict[str, Any] = {"trashed": False, **query}
-    if "folder" in given:
+    given: dict[str, Any] = {"trashed": False, "order": "name", **query}
+    if given.get("folder") == "Trip":
         given["folder"] = str(many.pk)
     page = files.listed(library, given)[:51]
     plan = page.explain()
