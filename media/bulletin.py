@@ -131,11 +131,9 @@ class Board:
             self._tried.set()
         elif received["type"] == "message":
             try:
-                topic, message = json.loads(received["data"])
+                self._tell(*opened(received["data"]))
             except ValueError:
                 logger.warning("a message on %s is not ours", channel())
-                return
-            self._tell(topic, message)
 
     def _tell(self, topic: str, message: Message) -> None:
         with self._lock:
@@ -158,6 +156,14 @@ class Board:
         if heard_before:
             for callback in callbacks:
                 call(callback, LOST)
+
+
+def opened(content: bytes) -> tuple[str, Message]:
+    """ValueError for what `envelope` has not made."""
+    match json.loads(content):
+        case [str() as topic, dict() as message]:
+            return topic, message
+    raise ValueError("no topic with a message")
 
 
 def settle(future: "Future[Message]", message: Message) -> None:
