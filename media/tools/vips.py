@@ -38,13 +38,22 @@ Image: TypeAlias = Any
 """A pyvips.Image. The library carries no types; its name stays behind this door."""
 
 LOADERS: Final = ("Jpeg", "Png", "Webp", "Nsgif", "Tiff", "Heif")
-TYPES: Final = frozenset(
-    {"image/jpeg", "image/png", "image/apng", "image/gif", "image/webp", "image/tiff", "image/avif"}
-)
+LOADS: Final = {
+    "image/jpeg": "jpegload_source",
+    "image/png": "pngload_source",
+    "image/apng": "pngload_source",
+    "image/gif": "gifload_source",
+    "image/webp": "webpload_source",
+    "image/tiff": "tiffload_source",
+    "image/avif": "heifload_source",
+}
+TYPES: Final = frozenset(LOADS)
 """Sniffed types that libvips reads rightly. DNG it would read as a grey TIFF, HEIC not at all."""
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 LIBPNG_SIDE: Final = 1_000_000
+BEYOND: Final = ("too large", "exceed", "user limit", "bad image dimensions")
+"""How the decoders call what is over a limit of their own."""
 FOREVER: Final = float("inf")
 """The deadline of what has none."""
 
@@ -126,6 +135,11 @@ class ImageHeader:
     def displayed(self) -> tuple[int, int]:
         """Width and height as a person sees them: orientations 5 to 8 lie on their side."""
         return (self.height, self.width) if self.on_side else (self.width, self.height)
+
+
+def has_loader(mime: str) -> bool:
+    """Whether this build of libvips reads one of `TYPES`. Touches no pixel."""
+    return bool(pyvips.type_find("VipsOperation", LOADS[mime]))
 
 
 def open_header(path: Path) -> ImageHeader:
@@ -425,6 +439,10 @@ def explain(error: pyvips.Error) -> MediaError:
         return UnsupportedTypeError(
             "This type of picture cannot be read here. Convert it to JPEG or PNG.", detail=detail
         )
-    if "too large" in detail or "exceed" in detail.lower() or "user limit" in detail:
-        return TooLargeError("The picture is larger than a decoder accepts. Make it smaller.", detail=detail)
+    if any(words in detail.lower() for words in BEYOND):
+        return TooLargeError(
+            "The picture is larger than a decoder accepts. Make it smaller.",
+            code="too_many_pixels",
+            detail=detail,
+        )
     return DamagedFileError("The picture is damaged and cannot be decoded. Upload it again.", detail=detail)
