@@ -15,11 +15,11 @@ from django.utils import timezone
 from alcoves.accounts.models import AccessToken, User
 from media.admin import paging
 from media.folders import create_folder
-from media.models import Derivative, File, Library, Membership, Original, UnnamedBlob, Upload
+from media.models import CachedImage, Derivative, File, Library, Membership, Original, UnnamedBlob, Upload
 from tests.ingesting import take_in
 from tests.media.api.conftest import PICTURE, PNG, finish
 
-LOOK_ONLY = {Original, Derivative, Upload, UnnamedBlob}
+LOOK_ONLY = {Original, Derivative, Upload, UnnamedBlob, CachedImage}
 OURS = [model for model in admin.site._registry if model._meta.app_label in {"media", "accounts"}]
 
 
@@ -36,6 +36,7 @@ def file(library: Library, alice: User) -> File:
     finish(file, "poster", {})
     AccessToken.issue(alice, "phone")
     create_folder(library, "Holiday")
+    CachedImage.objects.create(original=file.original, key="derived/a", size=10, used_at=timezone.now())
     UnnamedBlob.objects.register(["some/blob"], due=timedelta(hours=1))
     later = timezone.now() + timedelta(days=1)
     Upload.objects.create(

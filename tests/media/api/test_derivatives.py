@@ -1,6 +1,7 @@
 from django.test import Client
 
 from alcoves.accounts.models import User
+from media.images import variants
 from media.libraries import set_member
 from media.models import Derivative, File, Library
 from tests.media.api.conftest import finish
@@ -93,3 +94,7 @@ def test_capabilities(as_charlie: Client, db: None) -> None:
     assert found["ffmpeg"]["available"] is True
     assert "preview" in found["derivers"]
     assert "hash" not in found["derivers"]
+
+
+def test_capabilities_tell_the_registry_of_variants(as_charlie: Client, db: None) -> None:
+    assert as_charlie.get("/api/capabilities").json()["imageVariants"] == variants.as_json()

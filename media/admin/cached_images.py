@@ -1,0 +1,82 @@
+"""The image cache: what lies in it, how full it is, and emptying it of the sizes nobody needs to keep."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+
+from media import evicting
+from media.admin.paging import LookOnly, link, page_name
+from media.models import CachedImage
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Registry variants and free sizes apart."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("variant", "Registry variants"), ("free", "Free sizes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "variant":
+            return queryset.filter(variants_version__gt=0)
+        return queryset.filter(variants_version=0) if self.value() == "free" else queryset
+
+
+@admin.register(CachedImage)
+class CachedImageAdmin(LookOnly):
+    change_list_template = "admin/media/cachedimage/change_list.html"
+    list_display = ("key", "bytes", "kind", "original_link", "used_at", "created_at")
+    list_select_related = ("original",)
+    list_filter = (KindFilter,)
+    search_fields = ("key", "=original__id")
+    ordering = ("-id",)
+    fields = ("key", "bytes", "kind", "variants_version", "original_link", "used_at", "created_at")
+    readonly_fields = fields
+
+    def get_urls(self) -> list[URLPattern]:
+        clear = path("clear", self.admin_site.admin_view(self.clear), name="media_cachedimage_clear")
+        return [clear, *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        about = {"usage": evicting.usage(), "may_clear": self.has_clear_permission(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **about})
+
+    def has_clear_permission(self, request: HttpRequest) -> bool:
+        """Who may change the cache's rows may have them made anew."""
+        return request.user.has_perm("media.change_cachedimage")
+
+    def clear(self, request: HttpRequest) -> HttpResponse:
+        """Asks, and then takes every free size out of the cache."""
+        if not self.has_clear_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            about = {**self.admin_site.each_context(request), "usage": evicting.usage(), "opts": self.opts}
+            return TemplateResponse(request, "admin/media/cachedimage/clear.html", about)
+        gone, done = evicting.clear()
+        left = "" if done else " Some are left: clear again."
+        size = filesizeformat(gone.size)
+        messages.success(request, f"{gone.images} free sizes of {size} left the cache.{left}")
+        return HttpResponseRedirect(reverse(page_name(CachedImage, "changelist")))
+
+    @admin.display(description="size", ordering="size")
+    def bytes(self, row: CachedImage) -> str:
+        return filesizeformat(row.size) if row.size else "not written yet"
+
+    @admin.display(description="kind", ordering="variants_version")
+    def kind(self, row: CachedImage) -> str:
+        return f"variant of registry {row.variants_version}" if row.variants_version else "free size"
+
+    @admin.display(description="original")
+    def original_link(self, row: CachedImage) -> SafeString | str:
+        return link(row.original)
