@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, TypeVar
 
 from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
+from alcoves.wsgi import application as django_application  # isort: skip  # Django is set up before all that needs it.
+
 from alcoves import asgi_images, env
 from alcoves.asgi_bodies import (
     ClientGoneError,
@@ -34,7 +36,6 @@ from alcoves.asgi_bodies import (
     refuse,
     with_size,
 )
-from alcoves.wsgi import application as django_application
 from media.api.later import FRONT, LaterResponse
 from media.checks import log_once
 
