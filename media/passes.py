@@ -143,7 +143,11 @@ _known = Known()
 @lru_cache(maxsize=1)
 def listen() -> None:
     """From the first thing that is remembered on."""
-    bulletin.listen(TOPIC, _known.hear)
+    bulletin.listen(TOPIC, hear)
+
+
+def hear(message: Mapping[str, Any]) -> None:
+    _known.hear(message)
 
 
 def allows(viewer: str | None, library_id: UUID | str, signature: str) -> bool:
@@ -153,14 +157,20 @@ def allows(viewer: str | None, library_id: UUID | str, signature: str) -> bool:
 
 def note_viewer(viewer: str, user_id: UUID, seconds: float = REMEMBERED_SECONDS) -> None:
     """Django has let this viewer in, by the database, just now. `seconds`: what is left of a token's life."""
-    listen()
-    _known.note_viewer(viewer, str(user_id), seconds)
+    if is_heard():
+        _known.note_viewer(viewer, str(user_id), seconds)
 
 
 def note_epoch(library_id: UUID | str, epoch: int) -> None:
     """This is the epoch that the database has just told."""
+    if is_heard():
+        _known.note_epoch(str(library_id), epoch)
+
+
+def is_heard() -> bool:
+    """Else it could end unheard before the first word is understood."""
     listen()
-    _known.note_epoch(str(library_id), epoch)
+    return bulletin.alive()
 
 
 def turn(library_id: UUID, epoch: int) -> None:
@@ -173,8 +183,3 @@ def end(one: str | UUID) -> None:
     """A viewer (logged out, token revoked) or a user (switched off, deleted, new password) has ended, committed."""
     _known.end(str(one))
     bulletin.post(TOPIC, ended=str(one))
-
-
-def forget() -> None:
-    """For tests: as a process that has just begun."""
-    _known.forget()
