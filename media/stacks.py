@@ -199,12 +199,12 @@ def settle(stack: Stack, members: list[Member]) -> None:
         stack.save(update_fields=["primary", "count", "updated_at"])
 
 
-def choose(stack: Stack, file: File) -> None:
+def choose(stack: Stack, key: UUID) -> None:
     """This file stands for the stack from now on; one that was taken apart is together again."""
     with deciding(stack) as row:
-        if not File.objects.live().filter(stack=row, pk=file.pk).exists():
+        if not File.objects.live().filter(stack=row, pk=key).exists():
             raise NotInStackError("This file does not lie in this stack. Choose one of its members.")
-        row.chosen, row.apart = file, False
+        row.chosen_id, row.apart = key, False
         row.save(update_fields=["chosen", "apart", "updated_at"])
 
 

@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "GivenRoleEnum": "media.api.shapes.GIVEN_ROLES",
         "KindEnum": "media.models.original.KINDS",
         "UploadKindEnum": "media.models.upload.UploadKind",
+        "StackKindEnum": "media.models.stack.StackKind",
     },
 }
 

@@ -12,7 +12,8 @@ from django.urls import reverse
 from media import addresses
 from media.api import metadata
 from media.derivers.registry import all_derivers
-from media.models import Derivative, File, Folder, Library, Membership
+from media.images import variants
+from media.models import Derivative, File, Folder, Library, Membership, Stack
 from media.pictures import find_picture
 
 DONE_COLUMN = {"metadata": "metadata_extracted_version"}
@@ -24,7 +25,7 @@ def with_all(files: QuerySet[File], *, probe: bool = False) -> Any:
     derivatives = (
         Derivative.objects.filter(variant="").defer("error_detail", "lease_owner").order_by("deriver")
     )
-    found = files.select_related("original").prefetch_related(
+    found = files.select_related("original", "stack").prefetch_related(
         Prefetch("original__derivatives", queryset=derivatives)
     )
     return found if probe else found.defer("original__probe")
@@ -82,6 +83,7 @@ def folder(row: Folder) -> dict[str, Any]:
 def file(row: File, image_pass: str) -> dict[str, Any]:
     """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`."""
     original = row.original
+    width, height = variants.turned(original.width, original.height, row.rotation)
     derivatives = {derivative.deriver: derivative for derivative in original.derivatives.all()}
     return {
         "id": str(row.pk),
@@ -92,8 +94,9 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "kind": original.kind,
         "size": original.size,
         "hash": original.sha256,
-        "width": original.width,
-        "height": original.height,
+        "width": width,
+        "height": height,
+        "rotation": row.rotation,
         "duration": original.duration,
         **metadata.listed(original),
         "effectiveAt": row.effective_at,
@@ -101,11 +104,23 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
         "trashedAt": row.trashed_at,
+        "stack": stack_of(row),
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
         **pictures(row, derivatives),
         **addresses.facts_of(row, find_picture(row, derivatives.values()), image_pass),
         **jobs(row, derivatives),
     }
+
+
+def stack_of(row: File) -> dict[str, Any] | None:
+    """None where the file stands alone: half of a pair, taken apart, in the trash."""
+    found = row.stack if row.trashed_at is None else None
+    return stack(found) if found is not None and found.primary_id is not None else None
+
+
+def stack(row: Stack) -> dict[str, Any]:
+    primary = str(row.primary_id) if row.primary_id else None
+    return {"id": str(row.pk), "kind": row.kind, "primary": primary, "count": row.count}
 
 
 def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
@@ -119,6 +134,7 @@ def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
         or output_url(row, derivatives, "poster", "poster-large.webp"),
         "thumbUrl": output_url(row, derivatives, "preview", "thumb.webp")
         or output_url(row, derivatives, "poster", "poster.webp"),
+        "motionUrl": output_url(row, derivatives, "motion", "motion.mp4"),
         "waveformUrl": output_url(row, derivatives, "waveform", "waveform.json"),
         "thumbhash": facts.get("thumbhash"),
         "color": facts.get("color"),

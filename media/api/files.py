@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import trash
+from media import stacks, trash
 from media.api import cursors, describing, metadata
 from media.api.access import find_file, find_library, image_pass
 from media.api.libraries import checked
@@ -40,27 +40,33 @@ class LibraryFiles(ReceiveFilesMixin):
         """A page of files, by name unless another order is asked for. Give nextCursor back as `cursor` for the next."""
         library, _ = find_library(request, library_id)
         given = checked(ListQuery(data=request.query_params))
+        files = listed(library, given)
         limit = min(given["limit"], PAGE_LIMIT)
-        rows = list(listed(library, given)[: limit + 1])
-        last = rows[limit - 1] if len(rows) > limit else None
-        signature = image_pass(request, library)
-        return Response(
-            {
-                "entries": [describing.file(row, signature) for row in rows[:limit]],
-                "nextCursor": cursor_of(last, given["order"]) if last is not None else None,
-            }
-        )
+        return Response(page_of(request, library, files, given["order"], given.get("cursor"), limit))
+
+
+def page_of(
+    request: Request, library: Library, files: Any, order: str, cursor: str | None, limit: int = PAGE_LIMIT
+) -> dict[str, Any]:
+    """So many of these files from the cursor on, as they are told, and where the next page begins."""
+    rows = list(describing.with_all(in_order(files, order, cursor))[: limit + 1])
+    last = rows[limit - 1] if len(rows) > limit else None
+    signature = image_pass(request, library)
+    return {
+        "entries": [describing.file(row, signature) for row in rows[:limit]],
+        "nextCursor": cursor_of(last, order) if last is not None else None,
+    }
 
 
 def listed(library: Library, given: dict[str, Any]) -> Any:
-    """The files that were asked for, in the order of the cursor."""
-    files = File.objects.filter(library=library, trashed_at__isnull=not given["trashed"])
+    """The files that were asked for."""
+    where = in_folder(library, given)
     if "kind" in given:
-        files = files.filter(original__kind=given["kind"])
+        where["original__kind"] = given["kind"]
     if "q" in given:
-        files = files.filter(name__icontains=given["q"])
-    files = in_folder(files, library, given)
-    return describing.with_all(in_order(files, given["order"], given.get("cursor")))
+        where["name__icontains"] = given["q"]
+    files = File.objects.filter(library=library, trashed_at__isnull=not given["trashed"], **where)
+    return files.closed(where) if given["stacks"] == "closed" and not given["trashed"] else files
 
 
 def in_order(files: Any, order: str, cursor: str | None) -> Any:
@@ -84,20 +90,19 @@ def cursor_of(last: Any, order: str) -> str:
     return cursors.encode(last.sort_name if order == "name" else last.effective_at.isoformat(), last.pk)
 
 
-def in_folder(files: Any, library: Library, given: dict[str, Any]) -> Any:
+def in_folder(library: Library, given: dict[str, Any]) -> dict[str, Any]:
     """The trash and searches look everywhere unless a folder is named."""
     everywhere = given["trashed"] or "q" in given
     folder = given.get("folder", "any" if everywhere else "root")
     if folder == "any":
-        return files
+        return {}
     if folder == "root":
-        return files.filter(folder__isnull=True)
+        return {"folder__isnull": True}
     try:
         key = UUID(folder)
     except ValueError:
         raise RequestError("folder must be the id of a folder, `root` or `any`.", code="bad_folder") from None
-    found = find_folder(library, key)
-    return files.filter(folder=found)
+    return {"folder": find_folder(library, key)}
 
 
 class OneFile(APIView):
@@ -111,7 +116,7 @@ class OneFile(APIView):
 
     @extend_schema(request=FileInput, responses=FileDetailShape)
     def patch(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
-        """Rename it, or move it into a live folder of the same library. `folderId: null` is the top."""
+        """Rename it, turn it, or move it into a live folder of the same library. `folderId: null` is the top."""
         file, _ = find_file(request, library_id, file_id, write=True)
         given = checked(FileInput(data=request.data))
         if file.trashed_at is not None:
@@ -129,11 +134,16 @@ class OneFile(APIView):
 
 def change(file: File, given: dict[str, Any]) -> None:
     with transaction.atomic():
+        if "rotation" in given:
+            file.turn(given["rotation"])
         if "folderId" in given:
             file.folder = find_folder(file.library, given["folderId"], lock=True)
         if "name" in given:
             file.name = clean_name(given["name"])
-        file.save(update_fields=["folder", "name", "updated_at"])
+        if {"folderId", "name"} & given.keys():
+            with stacks.rearranging(file.library_id, [file.pk], to=[(file.folder_id, file.name)]):
+                file.save(update_fields=["folder", "name", "updated_at"])
+            file.refresh_from_db(fields=["stack"])
 
 
 def detail(request: Request, file: File) -> dict[str, Any]:

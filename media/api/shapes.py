@@ -10,6 +10,7 @@ from media.images.variants import VARIANTS
 from media.models.derivative import Status
 from media.models.library import Role
 from media.models.original import KINDS
+from media.models.stack import StackKind
 
 NAME_LIMIT = 255
 ORDERS = ("name", "date", "-date")
@@ -128,6 +129,17 @@ class LocationShape(serializers.Serializer[Any]):
     altitude = serializers.FloatField(allow_null=True, help_text="metres above the sea, negative below")
 
 
+class StackShape(serializers.Serializer[Any]):
+    """Files that are one thing to a person."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=StackKind.choices)
+    primary = serializers.UUIDField(
+        allow_null=True, help_text="the file that stands for all; null while there is nothing to show"
+    )
+    count = serializers.IntegerField(help_text="live members")
+
+
 class FileShape(serializers.Serializer[Any]):
     """A file with its original's facts and a group of columns per job."""
 
@@ -139,8 +151,9 @@ class FileShape(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=KINDS)
     size = serializers.IntegerField(help_text="bytes")
     hash = serializers.CharField(allow_null=True, help_text="SHA-256 in hex; null until it is known")
-    width = serializers.IntegerField(allow_null=True)
+    width = serializers.IntegerField(allow_null=True, help_text="pixels, as displayed")
     height = serializers.IntegerField(allow_null=True)
+    rotation = serializers.IntegerField(help_text="degrees clockwise that a person has turned the picture")
     duration = serializers.FloatField(allow_null=True, help_text="seconds")
     capturedAt = instant(
         help_text="a true moment where capturedOffset is known, else the wall clock as if in UTC"
@@ -162,10 +175,12 @@ class FileShape(serializers.Serializer[Any]):
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
     trashedAt = instant()
+    stack = StackShape(allow_null=True)
     originalUrl = serializers.CharField()
     posterUrl = serializers.CharField(allow_null=True)
     previewUrl = serializers.CharField(allow_null=True)
     thumbUrl = serializers.CharField(allow_null=True)
+    motionUrl = serializers.CharField(allow_null=True, help_text="the film inside a motion photo")
     waveformUrl = serializers.CharField(allow_null=True)
     images = ImagesShape(allow_null=True)
     imageVersion = serializers.CharField(allow_null=True, help_text="`v` of the image proxy")
@@ -197,6 +212,21 @@ class FilePageShape(serializers.Serializer[Any]):
     nextCursor = serializers.CharField(allow_null=True)
 
 
+class StackPageShape(StackShape):
+    """A stack with a page of its members."""
+
+    entries = FileShape(many=True)
+    nextCursor = serializers.CharField(allow_null=True)
+
+
+class StackQuery(serializers.Serializer[Any]):
+    cursor = serializers.CharField(required=False, max_length=4000, help_text="nextCursor of the page before")
+
+
+class StackInput(serializers.Serializer[Any]):
+    primary = serializers.UUIDField(help_text="the member that shall stand for all")
+
+
 class FileDetailShape(FileShape):
     """A file with what its headers said."""
 
@@ -214,6 +244,12 @@ class ListQuery(serializers.Serializer[Any]):
         required=False, default=False, help_text="the trash instead of what is live"
     )
     kind = serializers.ChoiceField(choices=KINDS, required=False)
+    stacks = serializers.ChoiceField(
+        choices=["open", "closed"],
+        required=False,
+        default="open",
+        help_text="`closed` leaves out a file for whom another one of the same list stands",
+    )
     q = serializers.CharField(
         required=False, max_length=200, help_text="part of the name; looks in every folder"
     )
@@ -225,9 +261,12 @@ class ListQuery(serializers.Serializer[Any]):
 
 
 class FileInput(serializers.Serializer[Any]):
-    """Rename, move, or both. Left out is left as it is."""
+    """Rename, move, turn. Left out is left as it is."""
 
     name = serializers.CharField(max_length=NAME_LIMIT, required=False)
+    rotation = serializers.IntegerField(
+        required=False, help_text="0, 90, 180 or 270 degrees clockwise, in all; pictures only"
+    )
     folderId = serializers.UUIDField(required=False, allow_null=True)
 
 
@@ -300,11 +339,23 @@ class VariantsShape(serializers.Serializer[Any]):
     variants = VariantShape(many=True)
 
 
+class FormatShape(serializers.Serializer[Any]):
+    """A format of pictures on this machine."""
+
+    type = serializers.CharField(help_text="MIME type, as sniffed from the bytes")
+    label = serializers.CharField()
+    extensions = serializers.ListField(child=serializers.CharField())
+    works = serializers.BooleanField(help_text="shown as a picture; otherwise kept as a file")
+    decoder = serializers.CharField(help_text="the library behind it; empty where there is none on purpose")
+    reason = serializers.CharField(allow_null=True, help_text="why it does not work and what to do")
+
+
 class CapabilitiesShape(serializers.Serializer[Any]):
     """What this server can do."""
 
     ffmpeg = serializers.DictField()
     derivers = serializers.ListField(child=serializers.CharField())
     imageVariants = VariantsShape()
+    formats = FormatShape(many=True)
     maxUploadBytes = serializers.IntegerField()
     mode = serializers.CharField()

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from media.api import derivatives, files, folders, images, libraries, upload_urls
+from media.api import derivatives, files, folders, images, libraries, stacks, upload_urls
 
 app_name = "api"
 LIBRARY = "libraries/<uuid:library_id>"
@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{LIBRARY}/files", files.LibraryFiles.as_view(), name="files"),
     path(f"{LIBRARY}/files/restore", files.RestoreFiles.as_view(), name="restore"),
     path(f"{LIBRARY}/files/purge", files.PurgeFiles.as_view(), name="purge"),
+    path(f"{LIBRARY}/stacks/<uuid:stack_id>", stacks.OneStack.as_view(), name="stack"),
     path(FILE, files.OneFile.as_view(), name="file"),
     path(f"{FILE}/original", derivatives.OriginalBytes.as_view(), name="original"),
     path(f"{FILE}/reprocess", derivatives.ReprocessFile.as_view(), name="reprocess-file"),

@@ -1,5 +1,6 @@
 """A file: a name in a library that points at one Original. What people decide lives here."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -9,11 +10,21 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 
+from media.errors import RequestError
 from media.models.base import Row
 from media.models.folder import Folder
 from media.models.library import Library
 from media.models.original import Original
 from media.models.stack import Stack
+
+QUARTERS = (0, 90, 180, 270)
+
+
+class CannotTurnError(RequestError):
+    """Only pictures are turned, and only by quarters."""
+
+    code = "cannot_turn"
+    http_status = 422
 
 
 class FileQuerySet(models.QuerySet["File"]):
@@ -21,6 +32,13 @@ class FileQuerySet(models.QuerySet["File"]):
 
     def live(self) -> "FileQuerySet":
         return self.filter(trashed_at__isnull=True)
+
+    def closed(self, where: Mapping[str, Any]) -> "FileQuerySet":
+        """Without those for whom another one stands that is in the same list: `where` says what is listed."""
+        alone = Q(stack=None) | Q(stack__primary=None) | Q(stack__primary=models.F("pk"))
+        if where:
+            alone |= ~Q(**{f"stack__primary__{name}": value for name, value in where.items()})
+        return self.filter(alone)
 
     def in_list_order(self) -> "FileQuerySet":
         """By folded name, then key: the order of the keyset cursor."""
@@ -56,7 +74,7 @@ class File(Row):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=~Q(name=""), name="file_has_a_name"),
-            models.CheckConstraint(condition=Q(rotation__in=(0, 90, 180, 270)), name="file_rotation_quarter"),
+            models.CheckConstraint(condition=Q(rotation__in=QUARTERS), name="file_rotation_quarter"),
         )
         # Two indexes for one list: Postgres does not keep an order through "folder IS NULL".
         indexes = (
@@ -104,3 +122,14 @@ class File(Row):
 
     def __str__(self) -> str:
         return self.name
+
+    def turn(self, degrees: int) -> None:
+        """How a person wants to see the picture, in all. Its sizes are made ahead again; other files keep their own."""
+        if degrees not in QUARTERS:
+            raise CannotTurnError("A picture is turned by 0, 90, 180 or 270 degrees. Send one of these.")
+        if not self.original.is_picture:
+            raise CannotTurnError("Only pictures can be turned. Videos and recordings stay as they are.")
+        if degrees != self.rotation:
+            Original.objects.filter(pk=self.original_id).update(warmed_version=0)
+            self.rotation = degrees
+            self.save(update_fields=["rotation", "updated_at"])
