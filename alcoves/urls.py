@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from alcoves import gallery, health
+from media.admin import formats
 
 
 class Schema(SpectacularAPIView):
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", Schema.as_view(), name="schema"),
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
     path("api/", include("media.api.urls")),
+    path("admin/formats", admin.site.admin_view(formats.show), name="admin-formats"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

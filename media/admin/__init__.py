@@ -1,5 +1,5 @@
 """The operators' console over media: what went wrong, and doing it again. One module per noun."""
 
-from media.admin import blobs, cached_images, derivatives, files, libraries, originals, uploads
+from media.admin import blobs, cached_images, derivatives, files, formats, libraries, originals, uploads
 
-__all__ = ["blobs", "cached_images", "derivatives", "files", "libraries", "originals", "uploads"]
+__all__ = ["blobs", "cached_images", "derivatives", "files", "formats", "libraries", "originals", "uploads"]

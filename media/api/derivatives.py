@@ -26,7 +26,7 @@ from media.api.shapes import (
     ReprocessInput,
 )
 from media.errors import ConflictError, MediaError, RequestError
-from media.images import variants
+from media.images import formats, variants
 from media.libraries import require_owner
 from media.models import Derivative, File
 from media.reprocess import Selection
@@ -210,12 +210,13 @@ class Capabilities(APIView):
 
     @extend_schema(responses=CapabilitiesShape)
     def get(self, request: Request) -> Response:
-        """Which ffmpeg is used and what it lacks, which derivers there are, how much may be uploaded."""
+        """Which ffmpeg is used and what it lacks, which formats of pictures work, how much may be uploaded."""
         return Response(
             {
                 "ffmpeg": ffmpeg_facts(),
                 "derivers": describing.job_names(),
                 "imageVariants": variants.as_json(),
+                "formats": [one.as_json() for one in formats.survey()],
                 "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
                 "mode": settings.MODE,
             }

@@ -343,7 +343,7 @@ class FormatShape(serializers.Serializer[Any]):
     """A format of pictures on this machine."""
 
     type = serializers.CharField(help_text="MIME type, as sniffed from the bytes")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # Fields are taken off the class; nothing clashes.
     extensions = serializers.ListField(child=serializers.CharField())
     works = serializers.BooleanField(help_text="shown as a picture; otherwise kept as a file")
     decoder = serializers.CharField(help_text="the library behind it; empty where there is none on purpose")

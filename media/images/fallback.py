@@ -21,11 +21,10 @@ from typing import Final
 from media.errors import DamagedFileError, PermanentError, UnsupportedTypeError
 from media.images import previews
 from media.images.decoded import Box
-from media.tools import icons, jxl, magick, pdf, pillow, raw, vips
+from media.tools import heif, icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.enclosure import Bitmap
 from media.tools.vips import FOREVER, Image, PixelLimits
 
-BOXED: Final = frozenset({"image/heic", "image/heif"})
 LONGEST: Final = 90.0
 """Seconds, for callers without a deadline."""
 
@@ -77,7 +76,7 @@ def by_pillow(wanted: Wanted) -> Image:
             wanted.check(width, height)
     header = pillow.open_header(wanted.path, wanted.mime)
     wanted.check(header.width, header.height, header.frames)
-    if wanted.mime in BOXED and not is_whole(wanted.path):
+    if wanted.mime in heif.TYPES and not is_whole(wanted.path):
         raise DamagedFileError("The picture is cut off. Upload it again.", code="cut_off")
     pixels = pillow.decode(wanted.path, wanted.mime)
     image = vips.from_pixels(pixels.data, pixels.width, pixels.height, pixels.bands)

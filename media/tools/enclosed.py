@@ -148,19 +148,35 @@ def pdf_render(path: str, scale: str) -> Answer:
     return {"shape": [width, height, bands]}, pixels.tobytes()
 
 
+LIBRARY_FOLDERS: Final = (
+    *("/usr/local/lib", "/usr/local/lib64", "/usr/lib", "/usr/lib64"),
+    f"/usr/lib/{os.uname().machine}-linux-gnu",
+)
 MAGICK_LIMITS: Final = {"thread": 1, "file": 64, "disk": 0}
 """Nothing is swapped to disk: what does not fit the memory is refused."""
 
 
-def magick(path: str, form: str, megapixels: str, read: Callable[[Any, str], Answer]) -> Answer:
-    """ImageMagick with our policy beside this file, and the format said and never guessed."""
+def load_magick() -> None:
+    """Load ImageMagick with our policy. Wand's own search starts a compiler for each name a library might have."""
+    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), *LIBRARY_FOLDERS]
+    found = [path for folder in folders if folder for path in Path(folder).glob("libMagickWand*.so*")]
+    if not found:
+        raise RefusedError("unsupported", "there is no libMagickWand on this machine")
+    os.environ["WAND_MAGICK_LIBRARY_SUFFIX"] = found[0].name.removeprefix("libMagickWand").split(".so")[0]
     os.environ["MAGICK_CONFIGURE_PATH"] = str(Path(__file__).resolve().parent)
     try:
-        import wand.image
-        from wand.exceptions import CacheError, PolicyError, ResourceLimitError, WandException
-        from wand.resource import limits
+        import wand.image  # noqa: F401 - This is what loads it.
     except ImportError as error:
         raise RefusedError("unsupported", repr(error)) from error
+
+
+def magick(path: str, form: str, megapixels: str, read: Callable[[Any, str], Answer]) -> Answer:
+    """ImageMagick with our policy beside this file, and the format said and never guessed."""
+    load_magick()
+    import wand.image
+    from wand.exceptions import CacheError, PolicyError, ResourceLimitError, WandException
+    from wand.resource import limits
+
     area = int(float(megapixels) * 1_000_000)
     for name, value in MAGICK_LIMITS.items():
         limits[name] = value
@@ -228,12 +244,12 @@ def raw_version() -> str:
 def pdf_version() -> str:
     import pypdfium2
 
-    pypdfium2.PdfDocument.new().close()
+    pypdfium2.PdfDocument.new().new_page(8, 8).render()
     return f"PDFium {pypdfium2.PDFIUM_INFO}"
 
 
 def magick_formats() -> list[str]:
-    import wand.image  # noqa: F401 - It says best what is missing.
+    load_magick()
     from wand.version import formats
 
     return sorted(formats())

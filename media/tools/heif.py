@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+TYPES: Final = frozenset({"image/heic", "image/heif"})
 MOST_ITEMS: Final = 10_000
 USUAL_ITEMS: Final = 1000
 TABLE_VERSIONS: Final = range(1, 10)

@@ -4,14 +4,17 @@ A profile of the file's own travels in the PNG. Where libjxl has had to name a c
 pictures of wide gamut, PQ or HLG), the PNG says so in a chunk that libvips does not read: those are converted here.
 """
 
+import base64
 import struct
+import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from media.errors import DamagedFileError
+from media.errors import DamagedFileError, UnsupportedTypeError
 from media.tools import ffmpeg, ffprobe
-from media.tools.run import Limits
+from media.tools.run import ExitedError, Limits
 
 TYPES: Final = frozenset({"image/jxl"})
 DEMUXER: Final = "jpegxl_pipe"
@@ -32,12 +35,29 @@ FROM_HDR: Final = (
 )
 
 
+PNG: Final = b"\x89PNG"
+SAMPLE: Final = base64.b64decode("/woJwUoIABAAiABLOGmYyoP3K0gIgBrxYzDyAiIADFLFNECu1Dz6e5EdOqAB")
+"""A picture of 60 x 40 with alpha."""
+
+
 @dataclass(frozen=True, slots=True)
 class JxlHeader:
     """As displayed."""
 
     width: int
     height: int
+
+
+@lru_cache(maxsize=1)
+def works() -> bool:
+    """Whether the ffmpeg of this machine really decodes one. Raises ToolMissingError where there is none."""
+    with tempfile.NamedTemporaryFile(suffix=".jxl") as file:
+        file.write(SAMPLE)
+        file.flush()
+        try:
+            return decode(Path(file.name)).startswith(PNG)
+        except (DamagedFileError, UnsupportedTypeError, ExitedError):
+            return False
 
 
 def open_header(path: Path) -> JxlHeader:

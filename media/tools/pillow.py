@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, features
 
 from media.errors import DamagedFileError, UnsupportedTypeError
 from media.tools import embedded, heif
@@ -97,6 +97,13 @@ def open_image(path: Path, mime: str) -> Image.Image:
         raise DamagedFileError(
             "The picture is damaged and cannot be read. Upload it again.", detail=repr(error)[:500]
         ) from error
+
+
+def can_open(mime: str) -> bool:
+    """Whether this Pillow has the plug-in, and the library behind it."""
+    Image.init()
+    name = FORMATS[mime]
+    return name in Image.OPEN and (name != "JPEG2000" or bool(features.check_codec("jpg_2000")))
 
 
 def open_header(path: Path, mime: str) -> PillowHeader:

@@ -96,5 +96,21 @@ def test_capabilities(as_charlie: Client, db: None) -> None:
     assert "hash" not in found["derivers"]
 
 
+def test_capabilities_tell_which_formats_work_here(as_charlie: Client, client: Client, db: None) -> None:
+    rows = {row["type"]: row for row in as_charlie.get("/api/capabilities").json()["formats"]}
+    assert rows["image/jpeg"] == {
+        "type": "image/jpeg",
+        "label": "JPEG",
+        "extensions": ["jpg", "jpeg", "jpe", "jfif"],
+        "works": True,
+        "decoder": "libvips",
+        "reason": None,
+    }
+    assert rows["image/heic"]["works"]
+    assert "kept and never drawn" in rows["image/svg+xml"]["reason"]
+    client.logout()
+    assert client.get("/api/capabilities").status_code == 401
+
+
 def test_capabilities_tell_the_registry_of_variants(as_charlie: Client, db: None) -> None:
     assert as_charlie.get("/api/capabilities").json()["imageVariants"] == variants.as_json()
