@@ -170,7 +170,7 @@ def test_a_redis_that_answers_nothing_counts_as_lost(monkeypatch: pytest.MonkeyP
     threading.Event().wait(1.2)
     assert bulletin.alive()
     assert not future.done()  # Asked, it answers: silence alone is no loss.
-    client.execute_command("CLIENT", "PAUSE", 3000, "ALL")
+    client.client_pause(3000)
     assert future.result(3) == LOST
     wait_until(bulletin.alive, 10)
 
