@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -54,6 +54,13 @@ def web(folder: Path, **extra: str) -> Iterator[tuple[int, int]]:
         yield port, process.popen.pid
     finally:
         process.kill_all()
+
+
+@contextmanager
+def webs(folder: Path, count: int = 2, **extra: str) -> Iterator[dict[int, int]]:
+    """So many web processes, each on a port of its own so that clients can be spread evenly: process ids by port."""
+    with ExitStack() as stack:
+        yield dict(stack.enter_context(web(folder, **extra)) for _ in range(count))
 
 
 def memory(pid: int, field: str) -> float:
