@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,9 @@ from django.conf import settings
 from alcoves import locks, metrics
 from alcoves.queues import BY_NAME
 from media import bulletin, dispatch, failures, imagecache
-from media.errors import InfrastructureError, MediaError, PermanentError, TimedOutError
-from media.images import transform
-from media.images.recipes import Recipe
+from media.errors import InfrastructureError, MediaError, PermanentError, RequestError, TimedOutError
+from media.images import recipes, transform
+from media.images.recipes import TURNS, Recipe
 from media.models.blob import FILES
 from media.pictures import Picture
 from media.tools.vips import PixelLimits
@@ -69,6 +69,20 @@ def lock_name(key: str) -> str:
 def speed_key(minute: int) -> str:
     """Counts the pictures made in one minute of the clock."""
     return f"{PREFIX}made:{minute}"
+
+
+def opened(given: Mapping[str, Any], text: str) -> tuple[Picture, Recipe]:
+    """What a message asks for. ValueError for one that `media.imageproxy` has not sent."""
+    try:
+        picture, recipe = Picture.from_json(given), Recipe.from_text(text)
+        sides = {"width": str(recipe.width or ""), "height": str(recipe.height or "")}
+        again = recipes.parse({**sides, "quality": str(recipe.quality), "format": recipe.format})
+    except (TypeError, ValueError, AttributeError, RequestError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    names = (picture.library_id, picture.original_id, picture.key, picture.mime, picture.version)
+    if again.text != text or picture.rotation not in TURNS or not all(isinstance(one, str) for one in names):
+        raise ValueError(f"no picture and recipe of ours: {text}")
+    return picture, recipe
 
 
 def make(picture: Picture, recipe: Recipe) -> bytes:

@@ -14,10 +14,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from media import blobs, dispatch, evicting, imagemaking, orphans, prewarm, runs
-from media.images.recipes import Recipe
 from media.models import Upload
 from media.models.blob import FILES
-from media.pictures import Picture
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
@@ -38,16 +36,21 @@ def derive(self: Any, derivative_id: str) -> None:
 @shared_task(name=imagemaking.TASK, acks_late=True, ignore_result=True)
 def make_image(picture: dict[str, Any], recipe: str, token: str) -> None:
     """Make one picture for those who wait for it."""
-    imagemaking.make_for_waiters(Picture.from_json(picture), Recipe.from_text(recipe), token)
+    try:
+        wanted = imagemaking.opened(picture, recipe)
+    except ValueError as error:
+        logger.warning("a message for a picture is not ours and was dropped: %s", error)
+        return
+    imagemaking.make_for_waiters(*wanted, token)
 
 
 @signals.task_failure.connect
 def tell_of_lost_picture(sender: Any = None, exception: Any = None, args: Any = (), **_: Any) -> None:
     """In the parent, whose child was killed by the kernel or by the hard limit: who waits shall not wait in vain."""
     if sender.name == imagemaking.TASK and isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
-        picture, recipe, token = args
-        key = Picture.from_json(picture).cache_key(Recipe.from_text(recipe))
-        imagemaking.tell_lost(key, token)
+        given, text, token = args
+        picture, recipe = imagemaking.opened(given, text)
+        imagemaking.tell_lost(picture.cache_key(recipe), token)
 
 
 @shared_task(name="media.sweep_blobs", ignore_result=True)
