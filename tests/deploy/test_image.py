@@ -1,7 +1,10 @@
 """The Dockerfile: its build step boots with the values it gives, and it brings no program that nothing calls."""
 
 import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
 
+from media.tools import enclosed, magick
 from tests.docs.reading import PROJECT, sources
 from tests.workers import run_python
 
@@ -25,3 +28,23 @@ def test_imagemagick_comes_with_the_code_that_calls_it() -> None:
     called = any(re.search(r"^\s*(import|from) wand", path.read_text(), re.MULTILINE) for path in sources())
     brought = "magick" in DOCKERFILE.lower()
     assert brought == called
+
+
+def test_imagemagick_in_the_image_obeys_the_policy_that_its_door_uses() -> None:
+    copied = re.search(r"^COPY (\S*policy\.xml) /etc/ImageMagick-6/policy\.xml$", DOCKERFILE, re.MULTILINE)
+    assert copied is not None
+    assert PROJECT / copied[1] == Path(enclosed.__file__).parent / "policy.xml"
+    rules = ET.parse(PROJECT / copied[1]).getroot()
+    coders = [(rule.get("pattern"), rule.get("rights")) for rule in rules if rule.get("domain") == "coder"]
+    assert coders[0] == ("*", "none")
+    read = {
+        name
+        for pattern, rights in coders[1:]
+        if rights == "read"
+        for name in (pattern or "").strip("{}").split(",")
+    }
+    assert read == {*magick.FORMATS.values(), "PSB"}
+    closed = {rule.get("domain") for rule in rules if rule.get("rights") == "none"}
+    assert {"delegate", "filter", "path", "coder"} <= closed
+    bounds = {rule.get("name") for rule in rules if rule.get("domain") == "resource"}
+    assert {"memory", "map", "disk", "width", "height", "area", "time"} <= bounds
