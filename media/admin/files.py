@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from media import trash
+from media import stacks, trash
 from media.admin.paging import BigTable, link
 from media.admin.pictures import thumbnail
+from media.intake import clean_name
 from media.models import Derivative, File, Library
 
 
@@ -34,15 +36,27 @@ class FileAdmin(BigTable):
     search_fields = ("name",)
     ordering = ("-id",)
     fields = (
-        *("name", "picture", "library", "folder", "original_link", "derivatives", "created_by"),
-        *("client_modified_at", "created_at", "updated_at", "trashed_at"),
+        *("name", "picture", "library", "folder", "original_link", "derivatives", "stack_link"),
+        *(
+            "rotation",
+            "effective_at",
+            "created_by",
+            "client_modified_at",
+            "created_at",
+            "updated_at",
+            "trashed_at",
+        ),
     )
     readonly_fields = tuple(name for name in fields if name != "name")
     actions = ("to_trash", "restore", "purge")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         pictures = Derivative.objects.filter(variant="", deriver__in=("preview", "poster"))
-        rows = super().get_queryset(request).select_related("library", "folder", "original", "created_by")
+        rows = (
+            super()
+            .get_queryset(request)
+            .select_related("library", "folder", "original", "created_by", "stack")
+        )
         return rows.prefetch_related(Prefetch("original__derivatives", queryset=pictures, to_attr="pictured"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -68,6 +82,17 @@ class FileAdmin(BigTable):
     @admin.display(description="original")
     def original_link(self, row: File) -> SafeString | str:
         return link(row.original)
+
+    @admin.display(description="stack")
+    def stack_link(self, row: File) -> SafeString | str:
+        return link(row.stack)
+
+    def save_model(self, request: HttpRequest, obj: File, form: Any, change: Any) -> None:
+        """Only the name can be changed here, and with it what the file lies beside."""
+        name = clean_name(obj.name)
+        with transaction.atomic(), stacks.rearranging(obj.library_id, [obj.pk], to=[(obj.folder_id, name)]):
+            obj.name = name
+            obj.save(update_fields=["name", "updated_at"])
 
     @admin.display(description="made of it")
     def derivatives(self, row: File) -> SafeString:

@@ -15,11 +15,11 @@ from django.utils import timezone
 from alcoves.accounts.models import AccessToken, User
 from media.admin import paging
 from media.folders import create_folder
-from media.models import CachedImage, Derivative, File, Library, Membership, Original, UnnamedBlob, Upload
+from media.models import CachedImage, Derivative, File, Library, Membership, Original, Stack, UnnamedBlob, Upload
 from tests.ingesting import take_in
 from tests.media.api.conftest import PICTURE, PNG, finish
 
-LOOK_ONLY = {Original, Derivative, Upload, UnnamedBlob, CachedImage}
+LOOK_ONLY = {Stack, Original, Derivative, Upload, UnnamedBlob, CachedImage}
 OURS = [model for model in admin.site._registry if model._meta.app_label in {"media", "accounts"}]
 
 
@@ -38,6 +38,7 @@ def file(library: Library, alice: User) -> File:
     create_folder(library, "Holiday")
     CachedImage.objects.create(original=file.original, key="derived/a", size=10, used_at=timezone.now())
     UnnamedBlob.objects.register(["some/blob"], due=timedelta(hours=1))
+    Stack.objects.create(library=library, kind="burst", mark="b", primary=file, count=1)
     later = timezone.now() + timedelta(days=1)
     Upload.objects.create(
         library=library, user=alice, kind="tus", name="big.mov", length=10, expires_at=later

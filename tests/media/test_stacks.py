@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 
+from alcoves.accounts.models import User
 from media import belonging, blobs, intake, runs, stacks, trash
 from media.belonging import Mark, Member
 from media.derivers.base import BaseDeriver, Context, Ready, Result, Subject
@@ -469,3 +471,20 @@ def test_trash_rename_and_runs_at_the_same_moment_leave_the_truth(library: Libra
         assert stack.primary_id in set(live.values_list("pk", flat=True))
     assert sorted(Stack.objects.values_list("kind", flat=True)) == ["burst"] * 8 + ["raw"] * 8
     assert not Original.objects.exclude(files__isnull=False).exists()
+
+
+# In the admin.
+
+
+def test_the_admin_shows_stacks_and_renames_with_care(library: Library, client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    add(library, "a.dng", DNG)
+    jpeg = add(library, "a.jpg")
+    shown = client.get(f"/admin/media/stack/{the_stack().pk}/change/")
+    assert "a.dng" in shown.content.decode()
+    assert client.get("/admin/media/stack/").status_code == 200
+    assert client.post(f"/admin/media/stack/{the_stack().pk}/delete/", {"post": "yes"}).status_code == 403
+    assert client.get(f"/admin/media/file/{jpeg.pk}/change/").status_code == 200
+    answer = client.post(f"/admin/media/file/{jpeg.pk}/change/", {"name": "b.jpg"})
+    assert answer.status_code == 302
+    assert not Stack.objects.exists()
