@@ -15,7 +15,17 @@ from django.utils import timezone
 from alcoves.accounts.models import AccessToken, User
 from media.admin import paging
 from media.folders import create_folder
-from media.models import CachedImage, Derivative, File, Library, Membership, Original, Stack, UnnamedBlob, Upload
+from media.models import (
+    CachedImage,
+    Derivative,
+    File,
+    Library,
+    Membership,
+    Original,
+    Stack,
+    UnnamedBlob,
+    Upload,
+)
 from tests.ingesting import take_in
 from tests.media.api.conftest import PICTURE, PNG, finish
 
