@@ -82,6 +82,8 @@ def admit(stored: Stored, place: Place) -> Admitted:
         )
         if not created:
             stacks.join(place.library.pk, [file.pk])
+        if not created:
+            original.forget_warmth()  # The files before may all have been turned, or lie in the trash.
         dispatch.publish_after_commit(pipeline.plan_original(original, place.library.switches()))
     return Admitted(file, duplicate=not created)
 

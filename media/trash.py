@@ -19,11 +19,12 @@ def trash(library: Library, keys: Iterable[UUID]) -> int:
 
 
 def restore(library: Library, keys: Iterable[UUID]) -> int:
-    """Back to where it was (to the top where its folder is gone); what waited is sent again."""
+    """Back to where it was (to the top where its folder is gone); what waited is sent again, what went cold is warmed."""
     with transaction.atomic():
         files = File.objects.filter(library=library, pk__in=list(keys), trashed_at__isnull=False)
         rows = list(files.values_list("pk", "original_id", "name"))
         originals = [original for _, original, _ in rows]
+        Original.objects.filter(pk__in=originals).forget_warmth()
         top = [(None, name) for _, _, name in rows]
         with stacks.rearranging(library.pk, [key for key, _, _ in rows], to=top):
             files.filter(folder__trashed_at__isnull=False).update(folder=None)

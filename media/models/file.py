@@ -130,6 +130,6 @@ class File(Row):
         if not self.original.is_picture:
             raise CannotTurnError("Only pictures can be turned. Videos and recordings stay as they are.")
         if degrees != self.rotation:
-            Original.objects.filter(pk=self.original_id).update(warmed_version=0)
+            self.original.forget_warmth()
             self.rotation = degrees
             self.save(update_fields=["rotation", "updated_at"])

@@ -153,6 +153,7 @@ class Original(Row):
 
     def record_probe(self, facts: Mapping[str, Any]) -> None:
         """Keep what the metadata deriver found, raw and as the columns that lists need."""
+        before = (self.width, self.height)
         self.probe = dict(facts)
         if facts.get("kind") in KINDS:
             self.kind = facts["kind"]
@@ -162,6 +163,8 @@ class Original(Row):
         for name, value in columns.items():
             setattr(self, name, value)
         self.save(update_fields=["probe", "kind", "mime", *columns, "updated_at"])
+        if (self.width, self.height) != before:
+            self.forget_warmth()  # The sizes that are made ahead depend on its own.
         self.date_files()
 
     def date_files(self) -> None:
@@ -170,7 +173,7 @@ class Original(Row):
         self.files.update(effective_at=Coalesce(captured, F("client_modified_at"), F("created_at")))
 
     def forget_warmth(self) -> None:
-        """As for many: another poster, another turn."""
+        """As for many: another poster, another size or turn, a file that may show it in another turn."""
         type(self).objects.filter(pk=self.pk).forget_warmth()
 
     def blob_keys(self) -> list[str]:
@@ -206,5 +209,6 @@ class Original(Row):
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
         twin.date_files()
+        twin.forget_warmth()
         self.dissolve()
         return twin

@@ -393,3 +393,25 @@ def nodes(plan: Any) -> Iterator[dict[str, Any]]:
             yield part
         for inner in (part.get("Plan", []), part.get("Plans", [])):
             yield from nodes(inner) if inner else ()
+
+
+def test_what_makes_a_warm_picture_cold(library: Library, picture: File, tmp_path: Path) -> None:
+    def warm_again() -> None:
+        assert row(picture).warmed_version == 0
+        assert a_pass() == ["warm"]
+
+    assert a_pass() == ["warm"]
+    picture.turn(90)
+    warm_again()
+    twin = take_in(library, tmp_path / "lake.jpg", "another.jpg").file
+    warm_again()
+    assert {one.rotation for one in pictures.live_pictures(row(picture))} == {0, 90}
+    trash.trash(library, [twin.pk])
+    trash.restore(library, [twin.pk])
+    warm_again()
+    original = row(picture)
+    original.record_probe({**(original.probe or {}), "width": 999})
+    warm_again()
+    original = row(picture)
+    original.record_probe(original.probe or {})
+    assert row(picture).warmed_version == VARIANTS_VERSION, "Nothing has changed."
