@@ -1,6 +1,6 @@
 // The page of one file: picture or player, details, what was made of it.
 
-import { Problem, bytes, call, clearProblem, clock, day, make, page, running, show, stateElement } from "./api.js";
+import { Problem, bytes, call, clearProblem, clock, day, groupWord, make, page, pictureUrl, running, show, stateElement } from "./api.js";
 import { drawWaveform, loadWaveform } from "./drawing.js";
 
 const POLL = 2000;
@@ -8,7 +8,7 @@ const base = `/api/libraries/${page.library}/files/${page.file}`;
 const place = (id) => document.getElementById(id);
 // Told in better words already, or of no interest to people.
 const TOLD = new Set(["kind", "mime", "size", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
-const shown = { stage: "", peaks: [] };
+const shown = { stage: "", peaks: [], rotation: 0 };
 
 async function load() {
   const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`)]);
@@ -16,6 +16,8 @@ async function load() {
   document.title = `${file.name} · Alcoves`;
   place("download").href = `${file.originalUrl}?download=1`;
   showStage(file);
+  showTools(file);
+  await showStack(file.stack);
   showWave(file);
   showDetails(file);
   place("derivatives").replaceChildren(...derivatives.map(row));
@@ -23,17 +25,61 @@ async function load() {
 }
 
 function showStage(file) {
-  const what = JSON.stringify([file.kind, file.previewUrl]);
+  const what = JSON.stringify([file.kind, file.previewUrl, file.rotation, file.motionUrl]);
   if (what === shown.stage) return;
   shown.stage = what;
   place("stage").replaceChildren(stage(file));
 }
 
 function stage(file) {
-  if (file.kind === "image" && file.previewUrl) return make("img", { src: file.previewUrl, alt: file.name });
+  if (file.kind === "image" && file.previewUrl) return picture(file);
   if (file.kind === "video") return player(make("video", { controls: true, preload: "metadata", poster: file.previewUrl, src: file.originalUrl }));
   if (file.kind === "audio") return player(make("audio", { controls: true, preload: "metadata", src: file.originalUrl }));
   return make("p", { class: "quiet" }, file.kind === "image" ? "The preview is not ready yet." : "There is no preview for this kind of file.");
+}
+
+// A motion photo plays where it stands, and is a picture again when it has ended.
+function picture(file) {
+  const image = make("img", { src: pictureUrl(file, "preview", file.previewUrl), alt: file.name });
+  if (!file.motionUrl) return image;
+  const film = () => make("video", { src: file.motionUrl, autoplay: true, controls: true, "aria-label": "Player", onended: () => place("stage").replaceChildren(stage(file)) });
+  return make("div", { class: "motion" }, image, make("button", { class: "badge group", type: "button", onclick: () => place("stage").replaceChildren(player(film())) }, "▶ MOTION"));
+}
+
+function showTools(file) {
+  shown.rotation = file.rotation;
+  const turn = place("turn");
+  if (turn) turn.hidden = file.kind !== "image";
+}
+
+// The other members, as links; who may write chooses which one stands for all, or takes them apart.
+async function showStack(stack) {
+  place("stack").hidden = !stack;
+  if (!stack) return;
+  const path = `/api/libraries/${page.library}/stacks/${stack.id}`;
+  const { entries } = await call(path);
+  const choose = (id) => call(path, { method: "PATCH", body: { primary: id } }).then(load).catch(show);
+  const lead = (file) => make("button", { class: "plain", type: "button", onclick: () => choose(file.id) }, "show this one");
+  place("members").replaceChildren(
+    ...entries.map((file) =>
+      make(
+        "li",
+        {},
+        file.id === page.file ? make("strong", {}, file.name) : make("a", { href: `/files/${file.libraryId}/${file.id}` }, file.name),
+        " ",
+        file.id === stack.primary ? make("span", { class: "quiet" }, groupWord(file)) : page.mayWrite ? lead(file) : null,
+      ),
+    ),
+  );
+  const apart = () => call(path, { method: "DELETE" }).then(load).then(() => offerBack(() => choose(page.file))).catch(show);
+  place("apart")?.replaceChildren(make("button", { class: "secondary", type: "button", onclick: apart }, "Take apart"));
+}
+
+// Until the page is left, what was taken apart by mistake is one click away from being together again.
+function offerBack(choose) {
+  place("stack").hidden = false;
+  place("members").replaceChildren(make("li", { class: "quiet" }, "Each stands alone now."));
+  place("apart").replaceChildren(make("button", { class: "secondary", type: "button", onclick: choose }, "Put together again"));
 }
 
 function player(element) {
@@ -102,6 +148,9 @@ function action(derivative) {
 place("rename")?.addEventListener("click", () => {
   const name = prompt("New name", place("name").textContent);
   if (name) call(base, { method: "PATCH", body: { name } }).then(load).catch(show);
+});
+place("turn")?.addEventListener("click", () => {
+  call(base, { method: "PATCH", body: { rotation: (shown.rotation + 90) % 360 } }).then(load).catch(show);
 });
 place("trash")?.addEventListener("click", () => {
   if (confirm("Move this file to the trash?")) call(base, { method: "DELETE" }).then(() => location.assign(place("back").href), show);

@@ -1,6 +1,6 @@
 // The library page: folders, cards, uploads, and polling while something runs.
 
-import { Problem, bytes, call, clearProblem, clock, jobs, make, page, running, send, show, stateElement } from "./api.js";
+import { Problem, bytes, call, clearProblem, clock, groupWord, jobs, make, page, pictureUrl, running, send, show, stateElement } from "./api.js";
 import { drawThumbhash, drawWaveform, loadWaveform } from "./drawing.js";
 
 const POLL = 2000;
@@ -15,6 +15,7 @@ function query(cursor) {
   else if (state.trash) wanted.set("trashed", "true");
   else wanted.set("folder", state.kind ? "any" : (state.folder ?? "root"));
   if (state.kind) wanted.set("kind", state.kind);
+  if (!state.trash) wanted.set("stacks", "closed");
   if (cursor) wanted.set("cursor", cursor);
   return `/api/libraries/${page.library}/files?${wanted}`;
 }
@@ -47,12 +48,30 @@ function add(list) {
 // Puts a file where its card is, or at the end; an unchanged card is left alone, so that nothing flickers.
 function put(file) {
   const before = files.get(file.id);
+  if (follows(file)) return hide(file);
   if (before && JSON.stringify(before.file) === JSON.stringify(file)) return;
   const item = make("li", { "data-file": file.id }, state.trash ? trashedCard(file) : card(file));
   if (before) before.item.replaceWith(item);
   else place("files").append(item);
   files.set(file.id, { file, item });
   paint(item, file);
+}
+
+// Whether another card stands for this file: as the server leaves such files out of a closed list.
+function follows(file) {
+  return !state.trash && file.stack && file.stack.primary !== file.id && files.has(file.stack.primary);
+}
+
+// It has found its stack while the page was open: its leader has something new to tell.
+function hide(file) {
+  files.get(file.id)?.item.remove();
+  files.delete(file.id);
+  ask(file.stack.primary).then(put, show);
+}
+
+async function ask(id) {
+  const { probe, ...file } = await call(`/api/libraries/${page.library}/files/${id}`);
+  return file;
 }
 
 function card(file) {
@@ -91,8 +110,9 @@ function thumb(file) {
   const box = make("div", { class: `thumb${file.kind === "audio" ? " sound" : ""}` });
   if (file.color) box.style.background = file.color;
   if (file.thumbhash) box.append(make("canvas", { class: "hash", "aria-hidden": "true" }));
-  if (file.thumbUrl) {
-    const image = make("img", { src: file.thumbUrl, alt: `Preview of ${file.name}`, loading: "lazy", decoding: "async" });
+  const source = pictureUrl(file, "card", file.thumbUrl);
+  if (source) {
+    const image = make("img", { src: source, alt: `Preview of ${file.name}`, loading: "lazy", decoding: "async" });
     image.addEventListener("load", () => image.classList.add("loaded"));
     if (image.complete && image.naturalWidth) image.classList.add("loaded");
     box.append(image);
@@ -100,6 +120,8 @@ function thumb(file) {
     box.append(make("span", { class: `icon ${file.kind}`, "aria-hidden": "true" }));
   }
   if (file.waveformUrl) box.append(make("canvas", { class: file.kind === "audio" ? "wave" : "wave strip", role: "img", "aria-label": `Waveform of ${file.name}` }));
+  const group = groupWord(file);
+  if (group) box.append(make("span", { class: "badge group" }, group));
   if (file.duration) box.append(make("span", { class: "badge" }, clock(file.duration)));
   return box;
 }
@@ -163,12 +185,8 @@ function go(event, folder) {
 async function poll() {
   const open = [...files.values()].filter((entry) => running(entry.file)).slice(0, AT_ONCE);
   if (open.length && !document.hidden) {
-    const asked = open.map((entry) => call(`/api/libraries/${page.library}/files/${entry.file.id}`));
-    for (const answer of await Promise.allSettled(asked)) {
-      if (answer.status === "fulfilled" && files.has(answer.value.id)) {
-        const { probe, ...file } = answer.value;
-        put(file);
-      }
+    for (const answer of await Promise.allSettled(open.map((entry) => ask(entry.file.id)))) {
+      if (answer.status === "fulfilled" && files.has(answer.value.id)) put(answer.value);
     }
   }
   setTimeout(poll, POLL);
@@ -187,8 +205,7 @@ async function upload(list) {
         words.textContent = share < 1 ? `${Math.floor(share * 100)} %` : "storing …";
       });
       row.remove();
-      const { probe, ...whole } = await call(`/api/libraries/${page.library}/files/${made.id}`);
-      put(whole);
+      put(await ask(made.id));
       place("empty").hidden = true;
     } catch (problem) {
       row.classList.add("failed");
