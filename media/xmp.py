@@ -242,10 +242,12 @@ def film_from_end(found: Properties) -> tuple[int, int] | None:
     items = found.get("Container:Directory")
     after = 0
     for item in reversed(items if isinstance(items, list) else []):
-        told = item.get("Container:Item", item) if isinstance(item, Mapping) else {}
-        length = exif.whole(single(told.get("Item:Length"))) if isinstance(told, Mapping) else None
+        told = item.get("Container:Item", item) if isinstance(item, Mapping) else None
+        if not isinstance(told, Mapping):
+            continue
+        length = exif.whole(single(told.get("Item:Length"))) or 0
         if length and single(told.get("Item:Semantic")) == "MotionPhoto":
             return after + length, length
-        after += (length or 0) + (exif.whole(single(told.get("Item:Padding"))) or 0)
+        after += length + (exif.whole(single(told.get("Item:Padding"))) or 0)
     old = exif.whole(single(found.get("GCamera:MicroVideoOffset")))
     return (old, old) if old else None

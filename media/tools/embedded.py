@@ -5,6 +5,7 @@ out, never raised: it must not cost the picture. Everything is bounded before it
 """
 
 import io
+import logging
 import re
 import struct
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
+
+# ExifRead writes into the log of every file that it does not know.
+logging.getLogger("exifread").setLevel(logging.CRITICAL)
 
 EXIF_IFD: Final = 0x8769
 GPS_IFD: Final = 0x8825
@@ -29,6 +33,7 @@ LARGEST_PROFILE: Final = 4 * 1024 * 1024
 LARGEST_BLOCK: Final = 16 * 1024 * 1024
 MOST_CHUNKS: Final = 100_000
 LATE: Final = frozenset({b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
+JXL: Final = b"\0\0\0\x0cJXL \r\n\x87\n"
 APPLE: Final = b"Apple iOS\0"
 PRIMARIES: Final = {1: "sRGB", 9: "BT.2020", 12: "Display P3"}
 """Colour primaries by their number in ITU-T H.273, as people know them."""
@@ -216,11 +221,36 @@ def of_raw(path: Path) -> Embedded:
     """Of a camera RAW, or of another container that Pillow cannot open. Empty where nothing can be read."""
     with path.open("rb") as reader:
         head = reader.read(HEAD)
-    for read in (of_canon, of_fuji, of_tiff):
+    for read in (of_jxl, of_canon, of_fuji, of_tiff):
         with suppress(Exception):
             if found := read(path, head):
                 return found
     return Embedded()
+
+
+def of_jxl(path: Path, head: bytes) -> Embedded | None:
+    """JPEG XL keeps both in boxes of its own, before its pixels or after them. Packed ones (`brob`) stay closed."""
+    if not head.startswith(JXL):
+        return None
+    found: dict[bytes, bytes] = {}
+    with path.open("rb") as reader:
+        for _ in range(MOST_CHUNKS):
+            begin, header = reader.tell(), reader.read(16)
+            if len(header) < 8 or header.startswith(bytes(4)):
+                break
+            size, name, long = struct.unpack(">I4sQ", header.ljust(16, b"\0"))
+            body = begin + (16 if size == 1 else 8)
+            end = begin + max(8, long if size == 1 else size)
+            if name in {b"Exif", b"xml "} and end - body <= LARGEST_BLOCK:
+                reader.seek(body)
+                found.setdefault(name, reader.read(max(0, end - body)))
+            reader.seek(end)
+    block = found.get(b"Exif", bytes(4))
+    tags = Image.Exif()
+    if len(block) > 12:
+        tags.load(b"Exif\0\0" + block[4 + int.from_bytes(block[:4]) :])
+    main, exif, gps = parts_of(tags)
+    return Embedded(main, exif, gps, apple_of(exif.get(MAKER_NOTE)), found.get(b"xml ", b""))
 
 
 def of_canon(path: Path, head: bytes) -> Embedded | None:
@@ -249,7 +279,9 @@ def of_fuji(path: Path, head: bytes) -> Embedded | None:
 
 
 def of_tiff(path: Path, head: bytes) -> Embedded | None:
-    """ExifRead knows the RAW families whose TIFF has another magic number, and JPEG XL."""
+    """ExifRead knows the RAW families whose TIFF has another magic number."""
+    if head[:2] not in {b"II", b"MM"}:
+        return None
     import exifread
 
     with path.open("rb") as reader:
