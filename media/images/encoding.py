@@ -59,7 +59,8 @@ def joined(animation: Animation) -> Image:
 
 def write(image: Image, target: Any, format: Format, quality: int, deadline: float) -> None:  # noqa: A002 - As above.
     with vips.translated():
-        ENCODERS[format](vips.watched(image, deadline), target, quality)
+        # The resolution that a scanner or camera told is metadata too, which `keep` does not count as such.
+        ENCODERS[format](vips.watched(image.copy(xres=1, yres=1), deadline), target, quality)
 
 
 def write_jpeg(image: Image, target: Any, quality: int) -> None:
