@@ -19,7 +19,7 @@ def trash(library: Library, keys: Iterable[UUID]) -> int:
 
 
 def restore(library: Library, keys: Iterable[UUID]) -> int:
-    """Back to where it was (to the top where its folder is gone); what waited is sent again, what went cold is warmed."""
+    """Back to where it was (to the top where its folder is gone); what waited is sent and what went cold is warmed."""
     with transaction.atomic():
         files = File.objects.filter(library=library, pk__in=list(keys), trashed_at__isnull=False)
         rows = list(files.values_list("pk", "original_id", "name"))
