@@ -87,11 +87,6 @@ export function day(text) {
   return text ? new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "";
 }
 
-// A picture that a person has turned is made anew by the image proxy; one as it came has been made already.
-export function pictureUrl(file, variant, made) {
-  return file.rotation && file.images ? file.images[variant] : made;
-}
-
 // What a card says of the files it stands for.
 export function groupWord(file) {
   if (file.stack) return { live_photo: "LIVE", burst: `BURST ${file.stack.count}`, raw: "RAW" }[file.stack.kind];

@@ -1,7 +1,7 @@
 // Draws what shows before or instead of a picture: thumbhash placeholders, and waveforms on a canvas.
 
-// ThumbHash by Evan Wallace (MIT): some 25 bytes to at most 32 x 32 pixels.
-export function drawThumbhash(canvas, text) {
+// ThumbHash by Evan Wallace (MIT): some 25 bytes to at most 32 x 32 pixels. `turn`: degrees clockwise, in quarters.
+export function drawThumbhash(canvas, text, turn = 0) {
   const hash = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   const head = hash[0] | (hash[1] << 8) | (hash[2] << 16);
   const more = hash[3] | (hash[4] << 8);
@@ -31,13 +31,14 @@ export function drawThumbhash(canvas, text) {
     ? { dc: (hash[5] & 15) / 15, ac: terms(5, 5, (hash[5] >> 4) / 15), nx: 5, ny: 5 }
     : { dc: 1, ac: [], nx: 0, ny: 0 };
   const ratio = across / down;
-  canvas.width = Math.round(ratio > 1 ? 32 : 32 * ratio);
-  canvas.height = Math.round(ratio > 1 ? 32 / ratio : 32);
+  const sides = [Math.max(1, Math.round(ratio > 1 ? 32 : 32 * ratio)), Math.max(1, Math.round(ratio > 1 ? 32 / ratio : 32))];
+  [canvas.width, canvas.height] = turn % 180 ? sides.reverse() : sides;
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   for (let y = 0, at = 0; y < canvas.height; y += 1) {
     for (let x = 0; x < canvas.width; x += 1, at += 4) {
-      const value = (channel) => sum(channel, (x + 0.5) / canvas.width, (y + 0.5) / canvas.height);
+      const [u, v] = before(turn, (x + 0.5) / canvas.width, (y + 0.5) / canvas.height);
+      const value = (channel) => sum(channel, u, v);
       const [l, p, q] = [value(light), value(yellow), value(red)];
       const b = l - (2 / 3) * p;
       const r = (3 * l - b + q) / 2;
@@ -45,6 +46,11 @@ export function drawThumbhash(canvas, text) {
     }
   }
   context.putImageData(image, 0, 0);
+}
+
+// Where a point of the turned picture, 0 to 1, was before the turn.
+function before(turn, x, y) {
+  return { 90: [y, 1 - x], 180: [1 - x, 1 - y], 270: [1 - y, x] }[turn] ?? [x, y];
 }
 
 function sum(channel, x, y) {

@@ -1,17 +1,20 @@
 // The page of one file: picture or player, details, what was made of it.
 
-import { Problem, bytes, call, clearProblem, clock, day, groupWord, make, page, pictureUrl, running, show, stateElement } from "./api.js";
+import { Problem, bytes, call, clearProblem, clock, day, groupWord, make, page, running, show, stateElement } from "./api.js";
 import { drawWaveform, loadWaveform } from "./drawing.js";
+import { frame, pictureAddress, pictureElement, readVariants } from "./pictures.js";
+import { imageSize } from "./images.js";
 
 const POLL = 2000;
 const base = `/api/libraries/${page.library}/files/${page.file}`;
 const place = (id) => document.getElementById(id);
 // Told in better words already, or of no interest to people.
 const TOLD = new Set(["kind", "mime", "size", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
+const sizes = readVariants();
 const shown = { stage: "", peaks: [], rotation: 0 };
 
 async function load() {
-  const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`)]);
+  const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`), sizes]);
   place("name").textContent = file.name;
   document.title = `${file.name} · Alcoves`;
   place("download").href = `${file.originalUrl}?download=1`;
@@ -25,25 +28,28 @@ async function load() {
 }
 
 function showStage(file) {
-  const what = JSON.stringify([file.kind, file.previewUrl, file.rotation, file.motionUrl]);
+  const what = JSON.stringify([file.kind, pictureAddress(file, "preview", file.previewUrl), file.thumbhash, file.motionUrl]);
   if (what === shown.stage) return;
   shown.stage = what;
   place("stage").replaceChildren(stage(file));
 }
 
 function stage(file) {
-  if (file.kind === "image" && file.previewUrl) return picture(file);
-  if (file.kind === "video") return player(make("video", { controls: true, preload: "metadata", poster: file.previewUrl, src: file.originalUrl }));
+  const poster = pictureAddress(file, "preview", file.previewUrl);
+  if (file.kind === "video") return frame(file, file, player(make("video", { controls: true, preload: "metadata", poster, src: file.originalUrl })));
   if (file.kind === "audio") return player(make("audio", { controls: true, preload: "metadata", src: file.originalUrl }));
-  return make("p", { class: "quiet" }, file.kind === "image" ? "The preview is not ready yet." : "There is no preview for this kind of file.");
+  return poster ? picture(file) : make("p", { class: "quiet" }, file.kind === "image" ? "The preview is not ready yet." : "There is no preview for this kind of file.");
 }
 
 // A motion photo plays where it stands, and is a picture again when it has ended.
 function picture(file) {
-  const image = make("img", { src: pictureUrl(file, "preview", file.previewUrl), alt: file.name });
-  if (!file.motionUrl) return image;
+  const none = make("p", { class: "quiet" }, "This picture cannot be shown. What was made of it is told below.");
+  const image = pictureElement(file, "preview", file.previewUrl, { alt: file.name }, none);
+  const box = frame(file, imageSize(file, "preview"), image);
+  if (!file.motionUrl) return box;
   const film = () => make("video", { src: file.motionUrl, autoplay: true, controls: true, "aria-label": "Player", onended: () => place("stage").replaceChildren(stage(file)) });
-  return make("div", { class: "motion" }, image, make("button", { class: "badge group", type: "button", onclick: () => place("stage").replaceChildren(player(film())) }, "▶ MOTION"));
+  box.append(make("button", { class: "badge group", type: "button", onclick: () => place("stage").replaceChildren(player(film())) }, "▶ MOTION"));
+  return box;
 }
 
 function showTools(file) {

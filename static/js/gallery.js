@@ -1,11 +1,13 @@
 // The library page: folders, cards, uploads, and polling while something runs.
 
-import { Problem, bytes, call, clearProblem, clock, groupWord, jobs, make, page, pictureUrl, running, send, show, stateElement } from "./api.js";
-import { drawThumbhash, drawWaveform, loadWaveform } from "./drawing.js";
+import { Problem, bytes, call, clearProblem, clock, groupWord, jobs, make, page, running, send, show, stateElement } from "./api.js";
+import { drawWaveform, loadWaveform } from "./drawing.js";
+import { paintPlaceholder, pictureElement, readVariants } from "./pictures.js";
 
 const POLL = 2000;
 const AT_ONCE = 8;
 const files = new Map();
+const sizes = page.library && readVariants();
 const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", trash: false, cursor: null, round: 0 };
 const place = (id) => document.getElementById(id);
 
@@ -23,7 +25,7 @@ function query(cursor) {
 async function load() {
   const round = (state.round += 1);
   try {
-    const [folders, list] = await Promise.all([call(`/api/libraries/${page.library}/folders`), call(query(null))]);
+    const [folders, list] = await Promise.all([call(`/api/libraries/${page.library}/folders`), call(query(null)), sizes]);
     if (round !== state.round) return;
     clearProblem();
     showFolders(folders);
@@ -108,17 +110,10 @@ async function restore(file) {
 
 function thumb(file) {
   const box = make("div", { class: `thumb${file.kind === "audio" ? " sound" : ""}` });
-  if (file.color) box.style.background = file.color;
-  if (file.thumbhash) box.append(make("canvas", { class: "hash", "aria-hidden": "true" }));
-  const source = pictureUrl(file, "card", file.thumbUrl);
-  if (source) {
-    const image = make("img", { src: source, alt: `Preview of ${file.name}`, loading: "lazy", decoding: "async" });
-    image.addEventListener("load", () => image.classList.add("loaded"));
-    if (image.complete && image.naturalWidth) image.classList.add("loaded");
-    box.append(image);
-  } else if (!file.waveformUrl) {
-    box.append(make("span", { class: `icon ${file.kind}`, "aria-hidden": "true" }));
-  }
+  const icon = make("span", { class: `icon ${file.kind}`, "aria-hidden": "true" });
+  const image = pictureElement(file, "card", file.thumbUrl, { alt: `Preview of ${file.name}`, loading: "lazy" }, icon);
+  paintPlaceholder(box, file);
+  if (image ?? !file.waveformUrl) box.append(image ?? icon);
   if (file.waveformUrl) box.append(make("canvas", { class: file.kind === "audio" ? "wave" : "wave strip", role: "img", "aria-label": `Waveform of ${file.name}` }));
   const group = groupWord(file);
   if (group) box.append(make("span", { class: "badge group" }, group));
@@ -136,8 +131,6 @@ function states(file) {
 }
 
 function paint(item, file) {
-  const hash = item.querySelector("canvas.hash");
-  if (hash) drawThumbhash(hash, file.thumbhash);
   const wave = item.querySelector("canvas.wave");
   if (!wave) return;
   const color = wave.classList.contains("strip") ? "#fff" : undefined;
