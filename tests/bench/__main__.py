@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME...] [--json]`: servers of its own, one bench after another, figures, exit code."""
+"""`python -m tests.bench [NAME...] [--json] [--quick]`: own servers, one bench after another, figures, exit code."""
 
 import argparse
 import os
@@ -6,13 +6,26 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from alcoves.embedded.testing import start_for_tests
 from tests.bench.measuring import Result, table
 
-NAMES = ("weights", "starvation", "overhead", "ingest", "upload")
+MODULES = {
+    "weights": "weights",
+    "starvation": "starvation",
+    "overhead": "overhead",
+    "ingest": "ingest",
+    "upload": "upload",
+    "image-cold": "cold",
+    "image-cached": "cached",
+    "single-flight": "flights",
+    "prewarm": "warming",
+    "image-memory": "lasting",
+}
+"""Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
+NAMES = tuple(MODULES)
 
 
 def main() -> int:
@@ -23,7 +36,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="alcoves-bench-"))
     try:
         prepare(servers.database_url, servers.redis_url, folder)
-        results = [result for name in asked.names for result in show(name, folder, as_json=asked.json)]
+        results = [result for name in asked.names for result in show(name, folder, asked)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         servers.stop()
@@ -37,6 +50,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measure what Alcoves promises.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    parser.add_argument("--quick", action="store_true", help="fewer pictures, where a bench is of pictures")
     asked = parser.parse_args(arguments)
     unknown = set(asked.names) - set(NAMES)
     if unknown:
@@ -63,44 +77,33 @@ def prepare(database_url: str, redis_url: str, folder: Path) -> None:
     call_command("migrate", verbosity=0)
 
 
-def show(name: str, folder: Path, *, as_json: bool) -> list[Result]:
+def show(name: str, folder: Path, asked: argparse.Namespace) -> list[Result]:
     """Run one bench and print what it found at once."""
     own = folder / name
     own.mkdir()
     os.environ["ALCOVES_TEST_FLAGS"] = str(own)
     load = round(os.getloadavg()[0], 1)
-    results = bench(name)(own)
+    results = run(name, own, quick=asked.quick)
     for result in results:
         # Others at work on the same machine make every figure worse: the reader shall know.
         result.raw["load_of_the_machine_before"] = load
-    print("\n".join(result.as_json() for result in results) if as_json else table(results), flush=True)
+    print("\n".join(result.as_json() for result in results) if asked.json else table(results), flush=True)
     return results
 
 
-def bench(name: str) -> Callable[[Path], list[Result]]:
+def run(name: str, folder: Path, *, quick: bool) -> list[Result]:
     """Imported only now: models need the settings."""
     from django.conf import settings
 
     from storage import registry
-    from tests.bench import ingest, overhead, starvation, upload, weights
 
-    def within(folder: Path) -> list[Result]:
-        for store, entry in settings.BLOB_STORES.items():
-            entry["OPTIONS"]["root"] = folder / "stores" / store
-        registry.reset()
-        match name:
-            case "weights":
-                return weights.run(weights.Size())
-            case "starvation":
-                return starvation.run(starvation.Size(), folder)
-            case "overhead":
-                return overhead.run(overhead.Size(), folder)
-            case "ingest":
-                return ingest.run(ingest.Size(), folder)
-            case _:
-                return upload.run(upload.Size(), folder)
-
-    return within
+    module = import_module(f"tests.bench.{MODULES[name]}")
+    for store, entry in settings.BLOB_STORES.items():
+        entry["OPTIONS"]["root"] = folder / "stores" / store
+    registry.reset()
+    size = module.QUICK if quick and hasattr(module, "QUICK") else module.Size()
+    found: list[Result] = module.run(size, folder)
+    return found
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,7 @@ class Size:
     seed: int = 2024
 
 
-def run(size: Size) -> list[Result]:
+def run(size: Size, folder: Path) -> list[Result]:
     rounds = [pick(size.picks, size.seed + number) for number in range(size.rounds)]
     figures = [round(chi_squared(counts), 2) for counts in rounds]
     total = sum(queue.weight for queue in QUEUES)

@@ -1,13 +1,27 @@
 """Every bench of `script/bench`, small: that it runs and gives its figures. Speeds are for script/bench to judge."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.bench import ingest, overhead, starvation, upload, weights
-from tests.bench.__main__ import NAMES, parse
+from storage import registry
+from tests.bench import (
+    cached,
+    cold,
+    flights,
+    fronted,
+    ingest,
+    lasting,
+    overhead,
+    starvation,
+    upload,
+    warming,
+    weights,
+)
+from tests.bench.__main__ import MODULES, NAMES, parse
 from tests.bench.measuring import Result, percentile, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,8 +38,8 @@ def check(results: list[Result], *names: str) -> list[dict[str, Any]]:
     return told
 
 
-def test_the_shares_of_the_queues_are_those_of_their_weights() -> None:
-    (told,) = check(weights.run(weights.Size(picks=1500, rounds=1, seed=7)), "weights")
+def test_the_shares_of_the_queues_are_those_of_their_weights(tmp_path: Path) -> None:
+    (told,) = check(weights.run(weights.Size(picks=1500, rounds=1, seed=7), tmp_path), "weights")
     assert 0 < told["ratio"] < told["limit"]
 
 
@@ -58,6 +72,48 @@ def test_upload_of_a_few_megabytes(tmp_path: Path) -> None:
     assert 0 < memory["raw"]["rss_before_mb"] < memory["raw"]["rss_peak_mb"] + 0.1
 
 
+@pytest.fixture
+def stores_of_the_workers(tmp_path: Path, settings: Any) -> Path:
+    """The folder in which the workers and web processes of a bench look for blobs too."""
+    for name, entry in settings.BLOB_STORES.items():
+        entry["OPTIONS"]["root"] = tmp_path / "stores" / name
+    registry.reset()
+    return tmp_path
+
+
+def test_cold_pictures_beside_bare_libvips(stores_of_the_workers: Path) -> None:
+    size = cold.Size(photos=4, width=400, height=300, rounds=1, clients=2, alone=2)
+    share, added = check(cold.run(size, stores_of_the_workers), "image-cold", "image-cold-latency")
+    assert 0 < share["ratio"] < 10
+    assert added["raw"]["http"]["samples"] == added["raw"]["bare"]["samples"] == 2
+
+
+def test_cached_pictures(stores_of_the_workers: Path) -> None:
+    size = cached.Size(photos=2, width=400, height=300, rounds=1, seconds=0.3, clients=2)
+    names = ["image-cached", *(["image-cached-nginx"] if fronted.find_nginx() else [])]
+    signed, *_ = check(cached.run(size, stores_of_the_workers), *names)
+    assert signed["ratio"] > signed["raw"]["session"]["per_second"][0] > 0
+
+
+def test_a_small_burst_is_one_transform(stores_of_the_workers: Path) -> None:
+    size = flights.Size(photos=1, width=400, height=300, clients=20)
+    (told,) = check(flights.run(size, stores_of_the_workers), "single-flight")
+    assert told["raw"]["transforms_in_all"] == told["ratio"] == 1
+
+
+def test_prewarm_of_a_few_photos(stores_of_the_workers: Path) -> None:
+    size = warming.Size(photos=2, width=400, height=300, rounds=1)
+    (told,) = check(warming.run(size, stores_of_the_workers), "prewarm")
+    assert told["raw"]["sizes_of_each_photo"] == 5
+
+
+def test_memory_over_a_few_pictures(stores_of_the_workers: Path) -> None:
+    size = lasting.Size(transforms=120, early=40, pictures=40)
+    (told,) = check(lasting.run(size, stores_of_the_workers), "image-memory")
+    assert told["raw"]["processes"] == 1
+    assert told["raw"]["outcomes"]["made"] > told["raw"]["outcomes"]["damaged_file"] > 0
+
+
 def test_a_limit_is_kept_from_the_right_side() -> None:
     assert Result("a", 2, 1, higher_is_better=True).kept
     assert not Result("a", 2, 1, higher_is_better=False).kept
@@ -68,6 +124,8 @@ def test_a_limit_is_kept_from_the_right_side() -> None:
 def test_names_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert parse([]).names == list(NAMES)
     assert parse(["upload", "--json"]).json
+    assert parse(["image-cold", "--quick"]).quick
+    assert all(hasattr(import_module(f"tests.bench.{module}"), "run") for module in MODULES.values())
     with pytest.raises(SystemExit):
         parse(["speed"])
     assert "there is no bench speed" in capsys.readouterr().err

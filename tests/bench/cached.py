@@ -1,0 +1,145 @@
+"""How many pictures a second come out of the cache: by signed address, by session, and behind nginx?
+
+16 clients keep their connections, two web processes answer, both cores are busy with all of it: clients too, whose
+share is told. Behind nginx the same file is asked for plainly in turn, and what is left of that is judged.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from media.images.recipes import Recipe
+from media.models import CachedImage
+from tests.bench import fronted, gallery, load, machines
+from tests.bench.gallery import Gallery
+from tests.bench.measuring import Result, median
+from tests.workers import wait_until
+
+AIM = 10_000.0
+LEAST_SHARE = 0.9
+RECIPE = Recipe(width=720, height=720, quality=80)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    photos: int = 24
+    width: int = 1600
+    height: int = 1200
+    rounds: int = 5
+    seconds: float = 4.0
+    clients: int = 16
+
+
+QUICK = Size(rounds=3, seconds=2.0)
+Ask = Callable[[], load.Seen]
+
+
+def run(size: Size, folder: Path) -> list[Result]:
+    shown = gallery.fill(
+        gallery.draw(folder, size.photos, size.width, size.height), (size.width, size.height)
+    )
+    with machines.worker(folder), machines.webs(folder, 1) as webs:
+        plan = plan_for(size, shown, list(webs), shown.paths(RECIPE, shown.enter(webs)))
+        warm = load.run(replace(plan, seconds=None), folder)
+        assert warm.statuses == {"200": size.photos}, warm.statuses
+        kept = CachedImage.objects.filter(original__library=shown.library, size__gt=0)
+        wait_until(lambda: kept.count() == size.photos, 30, "pictures in the cache, which are told before")
+    results = [without_nginx(size, folder, shown)]
+    program = fronted.find_nginx()
+    if program is None:
+        print("image-cached: nginx is not installed, so nothing was measured behind it.", file=sys.stderr)
+        return results
+    return [*results, behind_nginx(size, folder, shown, program)]
+
+
+def plan_for(size: Size, shown: Gallery, ports: Sequence[int], paths: Sequence[str]) -> load.Plan:
+    return load.Plan(ports, paths, size.clients, shown.headers, size.seconds)
+
+
+def without_nginx(size: Size, folder: Path, shown: Gallery) -> Result:
+    with machines.webs(folder) as webs:
+        signature = shown.enter(webs)
+        ways = {
+            "signed": Way(
+                plan_for(size, shown, list(webs), shown.paths(RECIPE, signature)), folder, [*webs.values()]
+            ),
+            "session": Way(
+                plan_for(size, shown, list(webs), shown.paths(RECIPE, "")), folder, [*webs.values()]
+            ),
+        }
+        for _ in range(size.rounds):
+            for way in ways.values():
+                way.ask()
+    raw: dict[str, Any] = {name: way.told() for name, way in ways.items()}
+    raw |= {
+        "clients": size.clients,
+        "web_processes": len(webs),
+        "bytes_of_a_picture": ways["signed"].bytes_each(),
+    }
+    return Result("image-cached", ways["signed"].rate(), AIM, higher_is_better=True, raw=raw)
+
+
+def behind_nginx(size: Size, folder: Path, shown: Gallery, program: str) -> Result:
+    """With the answer to "may this person?" kept by nginx, as deploy/nginx.conf says."""
+    store = folder / "stores"
+    own = folder / "nginx"
+    own.mkdir()
+    with (
+        machines.webs(folder, ALCOVES_X_ACCEL_PREFIX=fronted.PREFIX) as webs,
+        fronted.nginx(program, webs, own, store) as (port, pid),
+    ):
+        signature = shown.enter([port])
+        plain = [fronted.PLAIN + gallery.picture_of(file).cache_key(RECIPE) for file in shown.files]
+        pids = [pid, *webs.values()]
+        ways = {
+            "plain": Way(plan_for(size, shown, [port], plain), folder, pids),
+            "cached_auth": Way(plan_for(size, shown, [port], shown.paths(RECIPE, signature)), folder, pids),
+        }
+        for _ in range(size.rounds):
+            for way in ways.values():
+                way.ask()
+    pairs = zip(ways["cached_auth"].seen, ways["plain"].seen, strict=True)
+    shares = [ours.rate / theirs.rate for ours, theirs in pairs]
+    raw = {name: way.told() for name, way in ways.items()}
+    return Result("image-cached-nginx", median(shares), LEAST_SHARE, higher_is_better=True, raw=raw)
+
+
+class Way:
+    """One way to the same pictures, asked round by round."""
+
+    def __init__(self, plan: load.Plan, folder: Path, pids: Sequence[int]) -> None:
+        self.plan, self.folder, self.pids = plan, folder, pids
+        self.seen: list[load.Seen] = []
+        self.server_cpu = 0.0
+        first = load.run(replace(plan, seconds=None), folder)
+        assert first.statuses == {"200": len(plan.paths)}, first.statuses
+
+    def ask(self) -> None:
+        before = self.cpu()
+        seen = load.run(self.plan, self.folder)
+        self.server_cpu += self.cpu() - before
+        assert set(seen.statuses) == {"200"}, seen.statuses
+        self.seen.append(seen)
+
+    def cpu(self) -> float:
+        return sum(map(machines.cpu_seconds, self.pids))
+
+    def rate(self) -> float:
+        return median([seen.rate for seen in self.seen])
+
+    def bytes_each(self) -> int:
+        return round(sum(seen.bytes for seen in self.seen) / self.requests())
+
+    def requests(self) -> int:
+        return sum(seen.requests for seen in self.seen)
+
+    def told(self) -> dict[str, Any]:
+        cpu = sum(seen.client_cpu_seconds for seen in self.seen)
+        return {
+            "per_second": [round(seen.rate) for seen in self.seen],
+            "server_us_of_cpu_per_hit": round(self.server_cpu / self.requests() * 1e6),
+            "client_us_of_cpu_per_hit": round(cpu / self.requests() * 1e6),
+            "cores_taken_by_the_clients": round(cpu / sum(seen.seconds for seen in self.seen), 2),
+        }
