@@ -135,7 +135,7 @@ def require_makeable(picture: Picture) -> None:
 
 def depart(flight: "Flight", picture: Picture, recipe: Recipe) -> "Served | Fresh | Pending":
     """The second look, by now subscribed; then one message for all who ask."""
-    token = flight.token = secrets.token_hex(8)
+    token = secrets.token_hex(8)
     state, *about = check(flight.key, token)
     if state == b"made":
         return counted("fresh", Fresh(about[0], recipe.content_type))
@@ -144,13 +144,12 @@ def depart(flight: "Flight", picture: Picture, recipe: Recipe) -> "Served | Fres
     if state == b"busy":
         raise counted("busy", BusyError(pause_of(*(int(number) for number in about))))
     if state == b"waiting":
-        flight.token = about[0].decode()
-        return counted("waiting", Pending(picture, recipe, flight))
+        return counted("waiting", board(picture, recipe, flight, about[0].decode()))
     try:
         found = look(picture, recipe)
         if found is None:
             send(picture, recipe, token)
-            return counted("sent", Pending(picture, recipe, flight))
+            return counted("sent", board(picture, recipe, flight, token))
     except BaseException:
         release(flight.key, token)
         raise
@@ -225,7 +224,7 @@ def counted(way: str, answer: T) -> T:
 
 
 class Flight:
-    """One picture on its way, for all who wait for it in this process."""
+    """One picture on its way, for all who wait for it in this process. `waiting` changes under `flights_lock`."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -234,12 +233,9 @@ class Flight:
         self.waiting = 0
         self.future = bulletin.expect(key)
 
-    def board(self) -> "Future[bulletin.Message]":
+    def ticket(self) -> "Future[bulletin.Message]":
         """A future of one's own, so that it may be cancelled without a thought for the others."""
         own: Future[bulletin.Message] = Future()
-        with flights_lock:
-            self.waiting += 1
-            flights.setdefault(self.key, self)
         self.future.add_done_callback(lambda told: self._land(own, told.result()))
         return own
 
@@ -249,18 +245,24 @@ class Flight:
         self.land_empty()
 
     def land_empty(self) -> None:
-        """Nobody waits any more."""
+        """Where nobody waits any more."""
         with flights_lock:
             if self.waiting:
                 return
-            if flights.get(self.key) is self:
-                del flights[self.key]
+            self._close()
         bulletin.forget(self.key, self.future)
 
-    def _land(self, own: "Future[bulletin.Message]", message: bulletin.Message) -> None:
+    def close(self) -> None:
+        """Nobody joins it any more; those who wait may still hear of it, by the message of the next."""
         with flights_lock:
-            if flights.get(self.key) is self:
-                del flights[self.key]
+            self._close()
+
+    def _close(self) -> None:
+        if flights.get(self.key) is self:
+            del flights[self.key]
+
+    def _land(self, own: "Future[bulletin.Message]", message: bulletin.Message) -> None:
+        self.close()
         bulletin.settle(own, message)
 
 
@@ -273,11 +275,26 @@ def join(picture: Picture, recipe: Recipe) -> "Pending | None":
     """Together with those of this process who wait for the same: nobody else need be asked."""
     with flights_lock:
         flight = flights.get(picture.cache_key(recipe))
-    return Pending(picture, recipe, flight) if flight is not None else None
+        if flight is None:
+            return None
+        flight.waiting += 1
+    return Pending(picture, recipe, flight)
+
+
+def board(picture: Picture, recipe: Recipe, flight: Flight, token: str) -> "Pending":
+    """As the first of this process."""
+    flight.token = token
+    with flights_lock:
+        flight.waiting += 1
+        flights.setdefault(flight.key, flight)
+    return Pending(picture, recipe, flight)
 
 
 class Pending:
-    """A picture on its way, as one request waits for it: until `future` is done, at most `seconds`."""
+    """A picture on its way, as one request waits for it: until `future` is done, at most `seconds`.
+
+    Made by `join` and `board`, which count it in.
+    """
 
     def __init__(self, picture: Picture, recipe: Recipe, flight: Flight) -> None:
         self.picture = picture
@@ -285,7 +302,7 @@ class Pending:
         self.token = flight.token
         self._flight: Flight | None = flight
         self._until = time.monotonic() + settings.IMAGE_WAIT_SECONDS
-        self.future = flight.board()
+        self.future = flight.ticket()
 
     @property
     def seconds(self) -> float:
@@ -300,6 +317,8 @@ class Pending:
 
     def answer(self, outcome: Mapping[str, Any] | None) -> Served | Fresh:
         """What the future gave, or None when the time was over. Asks Redis and the store; raises MediaError."""
+        if outcome is None and self._flight is not None:
+            self._flight.close()
         self.give_up()
         if outcome is None:
             return self._find_late()
