@@ -14,6 +14,7 @@ from alcoves.accounts.models import User
 from media import trash
 from media.libraries import create_library
 from media.models import Derivative, File, Library
+from tests.browser.making import images_made
 from tests.ingesting import run_queued
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -40,7 +41,7 @@ def owned(one_loop: None) -> Library:
 def page(owned: Library, live_server: Any) -> Iterator[Page]:
     """A page of somebody who is logged in. Whatever the browser complains of fails the test."""
     complaints: list[str] = []
-    with sync_playwright() as driver:
+    with images_made(), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(base_url=live_server.url)
         page.on(
