@@ -4,6 +4,7 @@ Each picture has a new key, registered before its first byte is written. The use
 it named before is swept a little later, when nobody reads it any more.
 """
 
+import dataclasses
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ from media.api.access import user_of
 from media.api.bodies import Body, LeaveBodyParser, body_size
 from media.api.derivatives import AsItIs
 from media.api.uploads import LengthRequiredError
-from media.errors import RequestError
+from media.errors import RequestError, TransientError
 from media.images import avatars
 from media.models import UnnamedBlob, uuid7
 from media.serving import Served, serve
@@ -46,6 +47,9 @@ FORM = 64 * 1024
 """Bytes that the form around it may have."""
 FIELDS = frozenset({"file", "avatar"})
 CACHE = "private, max-age=300"
+SECONDS = 5.0
+"""A picture of 8 MiB takes less, unless it was made to take more."""
+WAIT_SECONDS = 15.0
 ONE_AT_A_TIME = threading.Lock()
 """A crafted picture of 100 megapixels takes some 400 MB: so many uploads as there are threads would be too much."""
 
@@ -102,10 +106,7 @@ def read_picture(request: Request) -> bytes:
 
 def replace(user_id: UUID, content: bytes) -> None:
     """Make the square, store it, name it. Of two at the same moment the later one stays; nothing of the other does."""
-    scratch = Path(settings.SCRATCH_PATH)
-    scratch.mkdir(parents=True, exist_ok=True)
-    with ONE_AT_A_TIME:
-        made = avatars.normalise(content, scratch, PixelLimits.from_environment())
+    made = make(content)
     key = f"{user_id}/{uuid7()}.webp"
     UnnamedBlob.objects.register([key], due=blobs.WRITING, store=AVATARS)
     try:
@@ -116,6 +117,22 @@ def replace(user_id: UUID, content: bytes) -> None:
     except BaseException:
         UnnamedBlob.objects.register([key], due=timedelta(0), store=AVATARS)
         raise
+
+
+def make(content: bytes) -> bytes:
+    """RequestError for what is no picture, TransientError where others are taking too long."""
+    scratch = Path(settings.SCRATCH_PATH)
+    scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
+    if not ONE_AT_A_TIME.acquire(timeout=WAIT_SECONDS):
+        raise TransientError(
+            "Many pictures are coming in at the moment. Try again in a little while.", code="busy"
+        )
+    try:
+        return avatars.normalise(
+            content, scratch, dataclasses.replace(PixelLimits.from_environment(), seconds=SECONDS)
+        )
+    finally:
+        ONE_AT_A_TIME.release()
 
 
 def rename(user_id: UUID, key: str) -> None:

@@ -6,7 +6,8 @@ from typing import Final
 
 from media.errors import PermanentError, RequestError
 from media.images import transform
-from media.images.transform import Box, Decoded
+from media.images.decoded import Box, Decoded
+from media.images.encoding import encoded
 from media.sniffing import sniff_path
 from media.tools.vips import Image, PixelLimits
 
@@ -32,32 +33,31 @@ def normalise(content: bytes, folder: Path, limits: PixelLimits) -> bytes:
     if not content:
         raise NoPictureError("This picture is empty. Choose another one.", code="empty_file")
     with tempfile.TemporaryDirectory(dir=folder, prefix="avatar-") as name:
-        source, out = Path(name) / "source", Path(name) / "avatar.webp"
+        source = Path(name) / "source"
         source.write_bytes(content)
         try:
-            transform.encode(square(decode(source, limits)), out, "webp", QUALITY)
+            found = decode(source, limits)
+            return encoded(square(found.image), "webp", QUALITY, deadline=found.deadline)
         except PermanentError as error:
             raise NoPictureError(error.message, code=error.code, detail=error.detail) from error
-        return out.read_bytes()
 
 
-def decode(source: Path, limits: PixelLimits) -> Image:
+def decode(source: Path, limits: PixelLimits) -> Decoded:
     """The first frame, its shorter side no longer than SIDE. By content: names are never asked."""
-    mime = sniff_path(source).mime
-    found = whole(transform.decode(source, mime, Box(ENDLESS, SIDE), limits))
-    if found.width < found.height == SIDE:
+    sniffed = sniff_path(source)
+    if sniffed.kind != "image":
+        raise NoPictureError("This is no picture. Choose a JPEG, PNG, WebP or HEIC.")
+    found = transform.decode(source, sniffed.mime, Box(ENDLESS, SIDE), limits)
+    width, height = found.size
+    if width < height == SIDE:
         # Upright: it is the width that counts, and it was made smaller than it need be.
-        found = whole(transform.decode(source, mime, Box(SIDE, ENDLESS), limits))
-    return found
-
-
-def whole(decoded: Decoded) -> Image:
-    """Half a face is none: whoever uploads is there and can choose again."""
-    if decoded.partial:
+        found = transform.decode(source, sniffed.mime, Box(SIDE, ENDLESS), limits)
+    if found.partial:
+        # Half a face is none: whoever uploads is there and can choose again.
         raise NoPictureError(
             "This picture is damaged and shows only a part. Choose another one.", code="damaged_file"
         )
-    return decoded.image
+    return found
 
 
 def square(image: Image) -> Image:

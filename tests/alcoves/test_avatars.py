@@ -238,6 +238,15 @@ def test_a_store_that_is_full_leaves_the_old_one(alice: User, monkeypatch: pytes
     assert stored() == [before]
 
 
+def test_a_queue_of_slow_pictures_is_told(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avatars, "WAIT_SECONDS", 0.05)
+    with avatars.ONE_AT_A_TIME:
+        answer = upload(client_of(alice), picture())
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert answer["Retry-After"]
+    assert upload(client_of(alice), picture()).status_code == 200
+
+
 def test_with_its_user_the_picture_goes(alice: User, bob: User) -> None:
     for user in (alice, bob):
         upload(client_of(user), picture())

@@ -1,6 +1,6 @@
 """The child of a fuzz run: does with broken files what a worker would, and says how it went.
 
-`python -m tests.fuzz.child SCRATCH SECONDS MEGABYTES`. A line `STEP PATH` on stdin is answered by a line of JSON. What
+`python -m tests.fuzz.child SECONDS MEGABYTES`. A line `STEP PATH` on stdin is answered by a line of JSON. What
 is a fault of ours is in `fault`; a crash, or no line in time, is for the parent to see.
 """
 
@@ -17,15 +17,15 @@ from typing import TextIO
 from media import probing
 from media.errors import InfrastructureError, MediaError, ToolMissingError
 from media.images import transform
-from media.images.transform import Box
+from media.images.recipes import Recipe
 from media.sniffing import sniff_path
 from media.tools.vips import PixelLimits
 
-LARGE, SMALL = Box(1024, 1024), Box(320, 320)
+SIZES = (Recipe(720, 360, 82, "jpeg"), Recipe(240, 240, 70, "webp"))
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def main(scratch: Path, seconds: float, megabytes: int) -> None:
+def main(seconds: float, megabytes: int) -> None:
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * 1024**2,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -34,7 +34,7 @@ def main(scratch: Path, seconds: float, megabytes: int) -> None:
     os.dup2(2, 1)
     steps: dict[str, Callable[[Path], None]] = {
         "metadata": lambda path: read_facts(path, seconds),
-        "transform": lambda path: make_small(path, scratch, seconds),
+        "transform": lambda path: make_small(path, seconds),
     }
     for line in sys.stdin:
         step, _, path = line.rstrip("\n").partition(" ")
@@ -45,11 +45,10 @@ def read_facts(path: Path, seconds: float) -> None:
     probing.probe(path, sniff_path(path), timeout=seconds)
 
 
-def make_small(path: Path, scratch: Path, seconds: float) -> None:
-    decoded = transform.decode(path, sniff_path(path).mime, LARGE, PixelLimits(seconds=seconds))
-    small = transform.fit(decoded.image, SMALL)
-    transform.encode(small, scratch / "out.jpg", "jpeg")
-    transform.encode(small, scratch / "out.webp", "webp")
+def make_small(path: Path, seconds: float) -> None:
+    """As the image proxy does; WebP of what moves has all its frames."""
+    for _ in transform.generate(path, sniff_path(path).mime, SIZES, PixelLimits(seconds=seconds)):
+        pass
 
 
 def answer(answers: TextIO, work: Callable[[Path], None], path: Path) -> None:
@@ -74,4 +73,4 @@ def resident() -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    main(float(sys.argv[1]), int(sys.argv[2]))

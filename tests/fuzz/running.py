@@ -74,15 +74,13 @@ class Child:
 
     def __init__(self, size: Size, folder: Path, name: str) -> None:
         self.size = size
-        self.scratch = folder / name
-        self.scratch.mkdir()
         self.log = folder / f"{name}.log"
         self.residents: list[int] = []
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> "subprocess.Popen[str]":
         self.residents = []
-        arguments = [str(self.scratch), str(self.size.seconds), str(self.size.megabytes)]
+        arguments = [str(self.size.seconds), str(self.size.megabytes)]
         with self.log.open("w", encoding="utf-8") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.fuzz.child", *arguments],
