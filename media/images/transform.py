@@ -97,7 +97,7 @@ def find_animation(path: Path, box: Box, header: ImageHeader, deadline: float) -
     """None for what is damaged: its first frame may still be shown."""
     try:
         frames, delays, loop = vips.load_frames(
-            path, box.width, box.height, profiled=header.profiled, deadline=deadline
+            path, box.width, box.height, profiled=vips.needs_conversion(header), deadline=deadline
         )
     except DamagedFileError:
         return None
@@ -114,7 +114,7 @@ def as_far_as_possible(path: Path, box: Box, header: ImageHeader, deadline: floa
                 box.width,
                 box.height,
                 strict=strict,
-                profiled=header.profiled,
+                profiled=vips.needs_conversion(header),
                 on_side=header.on_side,
                 deadline=deadline,
             )
