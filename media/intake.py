@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from media import blobs, dispatch, pipeline, stacks
+from media import belonging, blobs, dispatch, pipeline, stacks
 from media.errors import RequestError
 from media.models import File, Folder, Library, Original, UnnamedBlob
 from media.sniffing import Sniffed
@@ -80,7 +80,8 @@ def admit(stored: Stored, place: Place) -> Admitted:
             client_modified_at=place.client_modified_at,
             effective_at=original.captured_at or place.client_modified_at or timezone.now(),
         )
-        if not created:
+        if not created or original.mime in belonging.RAW_TYPES:
+            # Of known bytes no run will tell anything new; RAW files of new cameras may never be read.
             stacks.join(place.library.pk, [file.pk])
         if not created:
             original.forget_warmth()  # The files before may all have been turned, or lie in the trash.

@@ -91,7 +91,7 @@ def bucket(library_id: UUID, place: Place) -> int:
 
 
 def join(library_id: UUID, keys: Collection[UUID]) -> None:
-    """New files of bytes that are known already: no run will tell of them. In the transaction of their birth."""
+    """New files find their stacks by what is known so far, in the transaction of their birth."""
     arrange(library_id, keys, hold(library_id, keys))
 
 
