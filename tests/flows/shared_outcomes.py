@@ -90,7 +90,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "corrupt/png_header_lies_2e9.png": (
         "image/png",
         "image",
-        "metadata=failed:damaged_file preview=failed:damaged_file",
+        "metadata=failed:too_many_pixels preview=failed:too_many_pixels",
     ),
     "corrupt/png_ztxt_bomb_64MB.png": ("image/png", "image", "metadata=ready preview=ready"),
     "corrupt/polyglot_jpeg_html.jpg": ("image/jpeg", "image", "metadata=ready preview=ready"),
