@@ -18,8 +18,8 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="alcoves-fuzz-") as name:
         sources = find_sources(Path(name) / "made")
-        where = SHARED if SHARED.is_dir() else "made here"
-        print(f"{size.files} files from {len(sources)} ({where}), seed {size.seed}", flush=True)
+        where = f"{SHARED} and made here" if SHARED.is_dir() else "made here"
+        print(f"{size.files} files from {len(set(sources))} ({where}), seed {size.seed}", flush=True)
         report = run(size, sources, Path(name), kept)
     print("\n".join(report.lines()), f"({time.monotonic() - began:.0f} s)")
     return 0 if report.clean and report.done == size.files else 1

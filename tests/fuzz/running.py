@@ -51,6 +51,8 @@ class Report:
     done: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
+    slow: list[Path] = field(default_factory=list)
+    """Files that were given up at the time limit, as it should be; whoever mends a decoder may want them."""
     grown: list[str] = field(default_factory=list)
 
     @property
@@ -66,6 +68,7 @@ class Report:
         for faults in alike.values():
             told += [f"{len(faults)} x {faults[0].kind}, first {faults[0].kept}"]
             told += [f"    {line}" for line in faults[0].text.splitlines()[-8:]]
+        told += [f"stopped at the time limit: {path}" for path in self.slow]
         return [*told, *self.grown, "clean" if self.clean else f"{len(self.faults)} faults"]
 
 
@@ -185,11 +188,14 @@ class Run:
             self.report.done += 1
             self.report.outcomes.update(outcomes)
             if kind:
-                self.kept.mkdir(parents=True, exist_ok=True)
-                self.report.faults.append(
-                    Fault(kind, Path(shutil.copy(path, self.kept / f"{self.size.seed}-{path.name}")), text)
-                )
+                self.report.faults.append(Fault(kind, self.keep(path), text))
+            if any(outcome.endswith("timed_out") for outcome in outcomes):
+                self.report.slow.append(self.keep(path))
         path.unlink()
+
+    def keep(self, path: Path) -> Path:
+        self.kept.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(path, self.kept / f"{self.size.seed}-{path.name}"))
 
     def note_growth(self, child: Child) -> None:
         if sentence := child.growth():
