@@ -6,7 +6,6 @@ it named before is swept a little later, when nobody reads it any more.
 
 import dataclasses
 import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -108,15 +107,12 @@ def replace(user_id: UUID, content: bytes) -> None:
     """Make the square, store it, name it. Of two at the same moment the later one stays; nothing of the other does."""
     made = make(content)
     key = f"{user_id}/{uuid7()}.webp"
+    # What breaks on the way leaves this entry, and the sweeper finds what there is.
     UnnamedBlob.objects.register([key], due=blobs.WRITING, store=AVATARS)
-    try:
-        get_store(AVATARS).put(key, [made], content_type=avatars.CONTENT_TYPE, size=len(made))
-        with transaction.atomic():
-            blobs.name([key])
-            rename(user_id, key)
-    except BaseException:
-        UnnamedBlob.objects.register([key], due=timedelta(0), store=AVATARS)
-        raise
+    get_store(AVATARS).put(key, [made], content_type=avatars.CONTENT_TYPE, size=len(made))
+    with transaction.atomic():
+        blobs.name([key])
+        rename(user_id, key)
 
 
 def make(content: bytes) -> bytes:

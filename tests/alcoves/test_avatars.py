@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.http import Http404
 from django.test import Client
 from PIL import Image
 
@@ -233,9 +234,18 @@ def test_a_store_that_is_full_leaves_the_old_one(alice: User, monkeypatch: pytes
         assert upload(client, picture()).status_code == 507
     alice.refresh_from_db()
     assert alice.avatar_key == before
-    blobs.sweep()
+    sweep_now()
     assert not UnnamedBlob.objects.exists()
     assert stored() == [before]
+
+
+def test_an_account_that_goes_meanwhile_leaves_nothing(alice: User) -> None:
+    key = alice.pk
+    alice.delete()
+    with pytest.raises(Http404):
+        avatars.replace(key, picture())
+    sweep_now()
+    assert not stored()
 
 
 def test_a_queue_of_slow_pictures_is_told(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
