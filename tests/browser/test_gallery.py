@@ -138,3 +138,17 @@ def test_there_is_a_way_back_from_the_trash(page: Page, owned: Library, tmp_path
     page.get_by_label("Kind").select_option("")
     expect(card).to_be_visible()
     assert File.objects.get().trashed_at is None
+
+
+def test_a_picture_of_oneself(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), (200, 40, 40)).save(tmp_path / "me.jpg")
+    page.get_by_role("link", name="Profile").click()
+    expect(page.get_by_text("You have none yet.")).to_be_visible()
+    page.locator("#picker").set_input_files(tmp_path / "me.jpg")
+    mine = page.get_by_alt_text("Your picture")
+    expect(mine).to_be_visible()
+    assert mine.evaluate("image => image.decode().then(() => image.naturalWidth)") == 200
+    expect(page.get_by_alt_text("Profile")).to_be_visible()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("You have none yet.")).to_be_visible()
+    assert User.objects.get().avatar_url is None
