@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from media.errors import DamagedFileError, TooLargeError
-from media.images import fallback
+from media.images import cicp, fallback
+from media.images.cicp import Coding
 from media.images.color import flatten, to_srgb
 from media.images.decoded import Animation, Box, Decoded
 from media.images.encoding import LONGEST, encode, encoded, encoded_animation
@@ -90,7 +91,8 @@ def decode_directly(
         found = find_animation(path, box, header, deadline)
         if found is not None:
             return Decoded(found.frames[0], animation=found)
-    return as_far_as_possible(path, box, header, deadline)
+    coding = cicp.find_coding(path) if mime == "image/avif" and not header.profile else None
+    return as_far_as_possible(path, box, header, deadline, coding)
 
 
 def find_animation(path: Path, box: Box, header: ImageHeader, deadline: float) -> Animation | None:
@@ -104,21 +106,22 @@ def find_animation(path: Path, box: Box, header: ImageHeader, deadline: float) -
     return Animation(tuple(to_srgb(frame) for frame in frames), tuple(delays), loop)
 
 
-def as_far_as_possible(path: Path, box: Box, header: ImageHeader, deadline: float = FOREVER) -> Decoded:
+def as_far_as_possible(
+    path: Path, box: Box, header: ImageHeader, deadline: float = FOREVER, coding: Coding | None = None
+) -> Decoded:
     """Whole pictures strictly; of a damaged one the part that is there, marked, unless nothing is."""
 
     def load(*, strict: bool) -> Image:
-        return to_srgb(
-            vips.load_thumbnail(
-                path,
-                box.width,
-                box.height,
-                strict=strict,
-                profiled=vips.needs_conversion(header),
-                on_side=header.on_side,
-                deadline=deadline,
-            )
+        image = vips.load_thumbnail(
+            path,
+            box.width,
+            box.height,
+            strict=strict,
+            profiled=vips.needs_conversion(header),
+            on_side=header.on_side,
+            deadline=deadline,
         )
+        return cicp.to_srgb(image, coding) if coding else to_srgb(image)
 
     try:
         return Decoded(load(strict=True))

@@ -164,7 +164,7 @@ def test_colours_of_the_manifest(shared_media: Path) -> None:
         mean = array_of(decode(folder / name))[..., :3].mean(axis=(0, 1))
         assert np.abs(mean.mean() - jockey.mean()) < 12, name
     luma = jockey[..., :3] @ np.array([0.299, 0.587, 0.114])
-    assert abs(array_of(decode(folder / "gray.jpg")).mean() - luma.mean()) < 2
+    assert abs(array_of(decode(folder / "gray.jpg")).mean() - luma.mean()) < 6
     assert set(np.unique(array_of(decode(folder / "onebit.png")))) == {0, 255}
     ramp = array_of(decode(folder / "gray16_gradient.png"))
     assert np.abs(ramp[16, :, 0].astype(int) - np.arange(256)).max() <= 1
