@@ -1,23 +1,21 @@
 """What programs have written into a picture: EXIF, XMP, IPTC and colour profile, out of every container we read.
 
-Pillow reads the containers (pi-heif those of HEIC), ExifRead those that Pillow lacks. What is broken is left
-out, never raised: it must not cost the picture. Everything is bounded before it is read.
+Pillow reads the containers (pi-heif those of HEIC); of those it does not know, a few lines find the whole blocks
+that it reads. What is broken is left out, never raised: it must not cost the picture. Everything is bounded
+before it is read.
 """
 
 import io
-import logging
 import re
 import struct
-from collections.abc import Mapping
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin, TiffImagePlugin
-
-# ExifRead writes into the log of every file that it does not know.
-logging.getLogger("exifread").setLevel(logging.CRITICAL)
 
 EXIF_IFD: Final = 0x8769
 GPS_IFD: Final = 0x8825
@@ -27,16 +25,44 @@ IPTC_RESOURCE, EXIF_RESOURCE, XMP_RESOURCE, PROFILE_RESOURCE = 0x0404, 0x0422, 0
 EXIF_NAMES: Final[Mapping[int, str]] = ExifTags.TAGS
 GPS_NAMES: Final[Mapping[int, str]] = ExifTags.GPSTAGS
 
-HEAD: Final = 1024 * 1024
+HEAD: Final = 4 * 1024 * 1024
 """Bytes at the beginning of a RAW that are looked at."""
 LARGEST_PROFILE: Final = 4 * 1024 * 1024
-LARGEST_BLOCK: Final = 16 * 1024 * 1024
+LARGEST_BLOCK: Final = 4 * 1024 * 1024
 MOST_CHUNKS: Final = 100_000
 LATE: Final = frozenset({b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
 JXL: Final = b"\0\0\0\x0cJXL \r\n\x87\n"
+ORDERS: Final = {b"II": b"II*\0", b"MM": b"MM\0*"}
 APPLE: Final = b"Apple iOS\0"
 PRIMARIES: Final = {1: "sRGB", 9: "BT.2020", 12: "Display P3"}
 """Colour primaries by their number in ITU-T H.273, as people know them."""
+
+
+MEGABYTE: Final = 1024 * 1024
+BUDGETS: Final = {
+    "TIFF": 16 * MEGABYTE,
+    "WEBP": 256 * MEGABYTE,
+    "AVIF": 256 * MEGABYTE,
+    "HEIF": 256 * MEGABYTE,
+}
+"""Bytes that a header may cost. TIFF makes a Python number of each of them; the last three are read whole."""
+BUDGET: Final = 64 * MEGABYTE
+
+
+class Frugal(io.BufferedReader):
+    """A file that refuses to be read without end: a header can be as long as its file, and all of it lies."""
+
+    def __init__(self, path: Path, budget: int) -> None:
+        super().__init__(io.FileIO(path))
+        self.left = budget
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = self.left + 1
+        data = super().read(most if size is None or size < 0 else min(size, most))
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError("the header is longer than headers are")
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +78,14 @@ class Embedded:
     iptc: dict[tuple[int, int], Any] = field(default_factory=dict)
     profile: str | None = None
     """Description of the colour profile."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of broken EXIF; it is left out here, which is all there is to do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def of_image(image: Image.Image, path: Path) -> Embedded:
@@ -129,8 +163,7 @@ def directories(
     """The three EXIF directories we read."""
     try:
         if "exif" in blocks and "exif" not in image.info:
-            tags = Image.Exif()
-            tags.load(blocks["exif"])
+            tags = loaded(blocks["exif"].removeprefix(b"Exif\0\0"))
         else:
             # The method of the base class: that of PNG would decode every pixel to look for a chunk at the end.
             tags = Image.Image.getexif(image)
@@ -164,12 +197,18 @@ def apple_of(note: Any) -> dict[int, Any]:
 
 
 def packet_of(image: Image.Image, blocks: Mapping[str, Any], main: Mapping[int, Any]) -> bytes:
-    for found in (image.info.get("xmp"), blocks.get("xmp"), main.get(XMP_TAG)):
-        if isinstance(found, tuple) and all(isinstance(part, int) and 0 <= part < 256 for part in found):
-            return bytes(found)
+    for found in (image.info.get("xmp"), blocks.get("xmp")):
         if isinstance(found, bytes | str) and found:
             return found.encode(errors="replace") if isinstance(found, str) else found
-    return b""
+    return packet_in(main)
+
+
+def packet_in(main: Mapping[int, Any]) -> bytes:
+    """XMP as a tag of TIFF."""
+    found = main.get(XMP_TAG)
+    if isinstance(found, tuple) and all(isinstance(part, int) and 0 <= part < 256 for part in found):
+        return bytes(found)
+    return found if isinstance(found, bytes) else b""
 
 
 def iptc_of(image: Image.Image, blocks: Mapping[str, Any]) -> dict[tuple[int, int], Any]:
@@ -222,7 +261,7 @@ def of_raw(path: Path) -> Embedded:
     with path.open("rb") as reader:
         head = reader.read(HEAD)
     for read in (of_jxl, of_canon, of_fuji, of_tiff):
-        with suppress(Exception):
+        with quiet(), suppress(Exception):
             if found := read(path, head):
                 return found
     return Embedded()
@@ -246,10 +285,7 @@ def of_jxl(path: Path, head: bytes) -> Embedded | None:
                 found.setdefault(name, reader.read(max(0, end - body)))
             reader.seek(end)
     block = found.get(b"Exif", bytes(4))
-    tags = Image.Exif()
-    if len(block) > 12:
-        tags.load(b"Exif\0\0" + block[4 + int.from_bytes(block[:4]) :])
-    main, exif, gps = parts_of(tags)
+    main, exif, gps = parts_of(loaded(block[4 + int.from_bytes(block[:4]) :]))
     return Embedded(main, exif, gps, apple_of(exif.get(MAKER_NOTE)), found.get(b"xml ", b""))
 
 
@@ -260,9 +296,7 @@ def of_canon(path: Path, head: bytes) -> Embedded | None:
     found: dict[bytes, dict[int, Any]] = {}
     for box in re.finditer(rb"(.{4})CMT([124])(?=II\*\0|MM\0\*)", head, re.DOTALL):
         (size,) = struct.unpack(">I", box[1])
-        tags = Image.Exif()
-        tags.load(b"Exif\0\0" + head[box.end() : box.start() + size])
-        found.setdefault(box[2], dict(tags))
+        found.setdefault(box[2], dict(loaded(head[box.end() : box.start() + size])))
     return Embedded(main=found.get(b"1", {}), exif=found.get(b"2", {}), gps=found.get(b"4", {}))
 
 
@@ -279,25 +313,15 @@ def of_fuji(path: Path, head: bytes) -> Embedded | None:
 
 
 def of_tiff(path: Path, head: bytes) -> Embedded | None:
-    """ExifRead knows the RAW families whose TIFF has another magic number."""
-    if head[:2] not in {b"II", b"MM"}:
+    """RAW families that are TIFF but for the number that says so (ORF, RW2), and those that wear no disguise."""
+    if head[:2] not in ORDERS:
         return None
-    import exifread
-
-    with path.open("rb") as reader:
-        tags = exifread.process_file(reader, details=False, extract_thumbnail=False)
-    parts: dict[str, dict[int, Any]] = {"Image": {}, "EXIF": {}, "GPS": {}}
-    for name, tag in tags.items():
-        part = parts.get(name.partition(" ")[0])
-        if part is not None and hasattr(tag, "values"):
-            part.setdefault(tag.tag, values_of(tag.values))
-    packet = parts["Image"].pop(XMP_TAG, b"")
-    packet = bytes(packet) if isinstance(packet, tuple) else b""
-    return Embedded(main=parts["Image"], exif=parts["EXIF"], gps=parts["GPS"], xmp=packet)
+    main, exif, gps = parts_of(loaded(ORDERS[head[:2]] + head[4:]))
+    return Embedded(main, exif, gps, apple_of(exif.get(MAKER_NOTE)), packet_in(main))
 
 
-def values_of(values: Any) -> Any:
-    """As Pillow would give them: one value by itself, several as a tuple, text as text."""
-    if not isinstance(values, list):
-        return values
-    return values[0] if len(values) == 1 else tuple(values)
+def loaded(block: bytes) -> Image.Exif:
+    """The tags of a TIFF file that lies in memory."""
+    tags = Image.Exif()
+    tags.load(b"Exif\0\0" + block)
+    return tags

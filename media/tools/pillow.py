@@ -5,16 +5,15 @@
 """
 
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, features
 
 from media.errors import DamagedFileError, UnsupportedTypeError
 from media.tools import embedded, heif
-from media.tools.embedded import Embedded
+from media.tools.embedded import Embedded, Frugal
 
 FORMATS: Final[dict[str, str]] = {
     "image/jpeg": "JPEG",
@@ -84,7 +83,7 @@ class PillowHeader:
     embedded: Embedded
 
 
-def open_image(path: Path, mime: str) -> Image.Image:
+def open_image(path: Path | BinaryIO, mime: str) -> Image.Image:
     name = FORMATS.get(mime)
     if name is None:
         raise UnsupportedTypeError("This type of picture cannot be read here. Convert it to JPEG or PNG.")
@@ -108,9 +107,8 @@ def can_open(mime: str) -> bool:
 
 def open_header(path: Path, mime: str) -> PillowHeader:
     """Raises UnsupportedTypeError or DamagedFileError. Broken EXIF is no error: it is empty."""
-    with warnings.catch_warnings(), open_image(path, mime) as image:
-        # Pillow warns of broken EXIF; it is left out here, which is all there is to do.
-        warnings.simplefilter("ignore")
+    budget = embedded.BUDGETS.get(FORMATS.get(mime, ""), embedded.BUDGET)
+    with embedded.quiet(), Frugal(path, budget) as reader, open_image(reader, mime) as image:
         return PillowHeader(
             width=image.width,
             height=image.height,
@@ -129,8 +127,9 @@ def bits_of(image: Image.Image) -> int:
 
 
 def frames_of(image: Image.Image) -> int:
-    # GIF would decode every frame to count them (libvips counts those); a second JPEG inside is a gain map.
-    if image.format in {"GIF", "JPEG", "MPO", "ICO", "PSD"}:
+    # GIF would decode every frame to count them; a second JPEG inside is a gain map. libvips counts the frames of
+    # GIF and the pages of TIFF.
+    if image.format in {"GIF", "JPEG", "MPO", "ICO", "PSD", "TIFF"}:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))

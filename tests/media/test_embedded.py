@@ -2,6 +2,8 @@
 
 import io
 import struct
+import time
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,50 @@ def test_records_of_iptc_in_jpeg_and_tiff(tmp_path: Path) -> None:
     for path in (tmp_path / "b.jpg", tiff):
         found = probed(path)
         assert (found.title, found.caption, found.keywords) == ("Title", "Caption", ("Frost", "Bäume"))
+
+
+def sparse_tiff(path: Path, shorts: int) -> Path:
+    """Four pixels square, and a tag of so many numbers, all zero, that the disk does not even keep."""
+    one = {
+        256: (3, 4),
+        257: (3, 4),
+        258: (3, 8),
+        259: (3, 1),
+        262: (3, 1),
+        273: (4, 200),
+        277: (3, 1),
+        279: (4, 16),
+    }
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, (kind, value) in one.items()]
+    entries.append(struct.pack("<HHII", 0xC000, 3, shorts, 216))
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4))
+    with path.open("r+b") as file:
+        file.truncate(216 + 2 * shorts)
+    return path
+
+
+def test_a_header_as_long_as_its_file_costs_neither_memory_nor_time(tmp_path: Path) -> None:
+    small = probed(sparse_tiff(tmp_path / "a.tif", 100))
+    assert (small.width, small.height) == (4, 4)
+    tracemalloc.start()
+    try:
+        began = time.monotonic()
+        found = probed(sparse_tiff(tmp_path / "b.tif", 60_000_000))
+        assert time.monotonic() - began < 5
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+    assert (found.width, found.height) == (4, 4)
+
+
+def test_reading_ends_where_the_budget_ends(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(100))
+    with embedded.Frugal(tmp_path / "a", 100) as reader:
+        assert len(reader.read()) == 100
+    with embedded.Frugal(tmp_path / "a", 99) as reader:
+        assert len(reader.read(60)) == 60
+        with pytest.raises(OSError, match="longer"):
+            reader.read()
 
 
 def psd(resources: dict[int, bytes]) -> bytes:
