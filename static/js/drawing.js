@@ -1,6 +1,7 @@
 // Draws what shows before or instead of a picture: thumbhash placeholders, and waveforms on a canvas.
 
-// ThumbHash by Evan Wallace (MIT): some 25 bytes to at most 32 x 32 pixels. `turn`: degrees clockwise, in quarters.
+// ThumbHash by Evan Wallace (MIT): some 25 bytes to at most 32 x 32 pixels. `turn`: degrees clockwise, in quarters. What
+// is transparent is white, as in the JPEG that follows.
 export function drawThumbhash(canvas, text, turn = 0) {
   const hash = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   const head = hash[0] | (hash[1] << 8) | (hash[2] << 16);
@@ -42,7 +43,8 @@ export function drawThumbhash(canvas, text, turn = 0) {
       const [l, p, q] = [value(light), value(yellow), value(red)];
       const b = l - (2 / 3) * p;
       const r = (3 * l - b + q) / 2;
-      image.data.set([r, r - q, b, value(clear)].map((part) => 255 * part), at);
+      const alpha = value(clear);
+      image.data.set([...[r, r - q, b].map((part) => 255 * (part * alpha + 1 - alpha)), 255], at);
     }
   }
   context.putImageData(image, 0, 0);
