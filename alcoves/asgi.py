@@ -82,14 +82,14 @@ class Answer:
         self.blocks: Iterator[bytes] = iter(())
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        self.start = {
-            "type": "http.response.start",
-            "status": int(status.split(" ", 1)[0]),
-            "headers": [
-                (name.strip().encode("latin1").lower(), value.strip().encode("latin1"))
-                for name, value in headers
-            ],
-        }
+        code = int(status.split(" ", 1)[0])
+        pairs = [
+            (name.strip().encode("latin1").lower(), value.strip().encode("latin1")) for name, value in headers
+        ]
+        if code == HTTPStatus.NOT_MODIFIED:
+            # Django counts the body it does not send; a client may take it for the size of what it has.
+            pairs = [pair for pair in pairs if pair[0] != b"content-length"]
+        self.start = {"type": "http.response.start", "status": code, "headers": pairs}
         return self.refuse_write
 
     def refuse_write(self, block: bytes) -> None:

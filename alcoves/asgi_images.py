@@ -158,7 +158,7 @@ def hit_of(
     """By the order of `media.serving.serve`: 304, nginx, the bytes."""
     condition = given.get(b"if-none-match")
     if condition is not None and names(condition.decode("latin1"), known.etag):
-        return Hit(304, [*known.headers, (b"content-length", b"0")], b"")
+        return Hit(304, [*known.headers], b"")
     headers = [*known.headers, (b"last-modified", date_of(int(found.st_mtime)))]
     if settings.X_ACCEL_PREFIX:
         headers += [(b"x-accel-redirect", accelerated(CACHE, key).encode()), (b"content-length", b"0")]
@@ -190,7 +190,9 @@ def known_headers(filename: str, version: str, recipe: Recipe) -> Known:
 @lru_cache(maxsize=1)
 def outer_headers() -> dict[str, str]:
     """Of every answer of that view, whatever it answers."""
-    response = HttpResponse(headers={"Allow": ", ".join(ProxyImage().allowed_methods)})
+    view = ProxyImage()
+    view.setup(HttpRequest())
+    response = HttpResponse(headers={"Allow": ", ".join(view.allowed_methods)})
     for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
         middleware(lambda _: response)(HttpRequest())
     return dict(response.headers)

@@ -18,12 +18,24 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from django.conf import settings
 
+from media import serving
+from media.images.recipes import Recipe, cache_key, query_of
 from tests.docs.reading import PROJECT
 from tests.workers import answers, free_port, wait_until
 
 TEXT = (PROJECT / "deploy/nginx.conf").read_text(encoding="utf-8")
 BODY = bytes(range(256)) * 40
+LIBRARY = "0190a0a0-0000-7000-8000-00000000000a"
+FILE = "0190a0a0-0000-7000-8000-00000000000b"
+SESSION = "abcdefghijklmnopqrstuvwxyz012345"
+TOKEN = "Bearer alc_token"
+VERSION = "ab" * 16
+RECIPE = Recipe(720, 360, 82, "jpeg")
+KEY = cache_key(LIBRARY, VERSION, RECIPE, registered=True)
+PICTURE = f"/api/files/proxy/{LIBRARY}/{FILE}/Tag%201.JPG"
+QUERY = query_of(RECIPE, VERSION, "s" * 22)
 
 
 def nginx() -> str:
@@ -40,8 +52,14 @@ class Upstream(BaseHTTPRequestHandler):
     begun: list[str] = []
     """Addresses of requests with a body, as soon as their headers are here."""
 
+    asked: list[str] = []
+    """Addresses of pictures and of questions after membership."""
+
     def do_GET(self) -> None:
         Upstream.seen = dict(self.headers.items())
+        if self.path.startswith("/api/files/proxy"):
+            self.answer_picture()
+            return
         self.send_response(200)
         if self.path == "/blob":
             self.send_header("X-Accel-Redirect", "/internal-blobs/files/lib/original/blob")
@@ -54,6 +72,25 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_header("Vary", "Cookie, Authorization")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815  The parent's way of naming.
+
+    def answer_picture(self) -> None:
+        """Of a library that two know: a session and a token."""
+        Upstream.asked.append(self.path)
+        cookie, token = self.headers.get("Cookie", ""), self.headers.get("Authorization", "")
+        knows = LIBRARY in self.path and (SESSION in cookie or token == TOKEN)
+        if self.path.startswith("/api/files/proxy-access/"):
+            self.send_response(204 if knows else 403)
+            self.send_header("Set-Cookie", "x=1")
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            return
+        content = b"by the web part" if knows else b"no such picture"
+        self.send_response(200 if knows else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def do_POST(self) -> None:
         Upstream.begun.append(self.path)
@@ -76,6 +113,9 @@ def running(folder: Path) -> Iterator[str]:
     blob = store / "files/lib/original/blob"
     blob.parent.mkdir(parents=True)
     blob.write_bytes(BODY)
+    picture = store / "cache" / KEY
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(BODY)
     text = TEXT.replace("/tmp/", f"{folder}/").replace("/dev/stderr", str(folder / "error.log"))
     text = text.replace("server web:8000;", f"server 127.0.0.1:{upstream.server_port};")
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/store/", f"{store}/")
@@ -115,17 +155,17 @@ def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
 def test_the_internal_location_is_the_prefix_of_the_app() -> None:
     compose = yaml.safe_load((PROJECT / "compose.yaml").read_text(encoding="utf-8"))
     prefix = compose["services"]["web"]["environment"]["ALCOVES_X_ACCEL_PREFIX"]
-    block = re.search(r"location (\S+) \{\s*internal;\s*alias (\S+);", TEXT)
-    assert block is not None
-    assert block[1] == f"{prefix}/"
+    aliases = dict(re.findall(r"location (\S+) \{\s*internal;\s*alias (\S+);", TEXT))
+    store = aliases[f"{prefix}/"]
+    assert aliases["/internal-pictures/"] == f"{store}cache/variants/"
     mounted = {
         volume["target"] for volume in compose["services"]["nginx"]["volumes"] if isinstance(volume, dict)
     }
-    assert block[2].rstrip("/") in mounted
+    assert store.rstrip("/") in mounted
     dockerfile = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
-    assert f"ALCOVES_STORAGE_PATH={block[2].rstrip('/')} " in dockerfile
+    assert f"ALCOVES_STORAGE_PATH={store.rstrip('/')} " in dockerfile
     # The cache has a path of its own in the settings; here it must lie where the same location finds it.
-    assert f"ALCOVES_CACHE_STORAGE_PATH={block[2]}cache " in dockerfile
+    assert f"ALCOVES_CACHE_STORAGE_PATH={store}cache " in dockerfile
 
 
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
@@ -192,3 +232,126 @@ def test_only_files_are_long(tmp_path: Path) -> None:
         answer = httpx.post(f"{base}/api/auth/login", content=long)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
         assert httpx.post(f"{base}/api/tus/0000", content=long).status_code == 204
+
+
+COOKIE = f"theme=dark; alcoves-session={SESSION}; csrftoken=x"
+
+
+def asked(base: str, address: str, **headers: str) -> tuple[int, bytes, dict[str, str], list[str]]:
+    """An answer, and what the web part was asked for it."""
+    Upstream.asked = []
+    status, body, told = get(f"{base}{address}", **headers)
+    return status, body, told, Upstream.asked
+
+
+def test_pictures_in_the_cache_are_sent_without_the_web_part(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        status, body, headers, seen = asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE)
+        assert (status, body) == (200, BODY)
+        assert seen == [f"/api/files/proxy-access/{LIBRARY}"]
+        assert headers["content-type"] == "image/jpeg"
+        assert headers["etag"] == f'"{VERSION}-{RECIPE.text}"'
+        assert headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert headers["content-security-policy"] == serving.SANDBOX
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["vary"] == "Cookie, Authorization"
+        assert "set-cookie" not in headers
+        for address in (f"{PICTURE}?{QUERY}", f"{PICTURE.replace('Tag', 'Day')}?{QUERY}"):
+            status, body, _, seen = asked(base, address, Cookie=COOKIE)
+            assert (status, body, seen) == (200, BODY, []), "the web part was asked again"
+        status, body, headers, seen = asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, Range="bytes=5-9")
+        assert (status, body, seen) == (206, BODY[5:10], [])
+        unsigned = f"{PICTURE}?{query_of(RECIPE, VERSION)}"
+        assert asked(base, unsigned, Authorization=TOKEN)[:2] == (200, BODY)
+        assert httpx.head(f"{base}{PICTURE}?{QUERY}", headers={"cookie": COOKIE}).status_code == 200
+
+
+def test_pictures_that_the_client_has_are_not_sent_again(tmp_path: Path) -> None:
+    tag = f'"{VERSION}-{RECIPE.text}"'
+    with running(tmp_path) as base:
+        status, body, headers, seen = asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, If_None_Match=tag)
+        assert (status, body) == (304, b"")
+        assert seen == [f"/api/files/proxy-access/{LIBRARY}"], "only members learn that it has not changed"
+        assert headers["etag"] == tag
+        assert headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, If_None_Match='"x"')[:2] == (200, BODY)
+        assert asked(base, f"{PICTURE}?{QUERY}", If_None_Match=tag)[0] == 404
+
+
+def test_strangers_get_what_the_web_part_says(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE)[0] == 200
+        other = COOKIE.replace(SESSION, SESSION[::-1])
+        for headers in (
+            {},
+            {"Cookie": other},
+            {"Authorization": "Bearer alc_wrong"},
+        ):
+            status, body, _, seen = asked(base, f"{PICTURE}?{QUERY}", **headers)
+            assert (status, body) == (404, b"no such picture"), headers
+            assert seen[-1] == f"{PICTURE}?{QUERY}"
+        renamed = f"x{COOKIE.partition('; ')[2]}"
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=renamed)[1] == b"by the web part"
+        # A member of one library is a stranger in another.
+        elsewhere = PICTURE.replace(LIBRARY, FILE)
+        assert asked(base, f"{elsewhere}?{QUERY}", Cookie=COOKIE)[0] == 404
+        # The kept answer is of a session and a token together.
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, Authorization="Bearer x")[3] != []
+
+
+def test_of_two_sessions_the_one_that_is_kept_is_the_one_that_was_shown(tmp_path: Path) -> None:
+    stranger = SESSION[::-1]
+    with running(tmp_path) as base:
+        both = f"alcoves-session={stranger}; alcoves-session={SESSION}"
+        status, body, _, seen = asked(base, f"{PICTURE}?{QUERY}", Cookie=both)
+        assert seen[0] == f"/api/files/proxy-access/{LIBRARY}"
+        assert (status, body) == (200, b"by the web part"), "nginx goes by the first, which is a stranger's"
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=f"alcoves-session={stranger}")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"{PICTURE}?{QUERY.replace(VERSION, 'cd' * 16)}",
+        f"{PICTURE}?{QUERY.replace(VERSION, VERSION[:31])}",
+        f"{PICTURE}?{QUERY.replace(VERSION, '../../../../files/lib/original/blob')}",
+        f"{PICTURE}?{QUERY.replace('jpeg', 'jpeg/../../blob')}",
+        f"{PICTURE}?{QUERY.replace('jpeg', '../blob')}",
+        f"{PICTURE}?{QUERY.replace('720', '0720')}",
+        f"{PICTURE}?{QUERY.replace('720', '720%00')}",
+        f"{PICTURE}?{QUERY.replace('720', '720/..')}",
+        f"{PICTURE}?{QUERY}&width=1",
+        f"{PICTURE}?{query_of(RECIPE)}",
+        f"{PICTURE}?v={VERSION}&{query_of(RECIPE)}",
+        f"{PICTURE}?{QUERY.upper()}",
+        PICTURE,
+    ],
+)
+def test_other_spellings_are_for_the_web_part(address: str, tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        status, body, _, seen = asked(base, address, Cookie=COOKIE)
+        assert (status, body) == (200, b"by the web part")
+        assert seen[-1] == address, "as it was asked"
+
+
+def test_no_address_leads_to_the_internal_ones(tmp_path: Path) -> None:
+    inside = KEY.removeprefix("variants/")
+    with running(tmp_path) as base:
+        for address in (f"/internal-pictures/{inside}", "/internal-pictures/../internal-blobs/cache/" + KEY):
+            assert get(f"{base}{address}", Cookie=COOKIE)[1] != BODY
+        assert get(f"{base}/internal-access", Cookie=COOKIE)[0] == 404
+        answer = httpx.post(f"{base}{PICTURE}?{QUERY}", content=b"x", headers={"cookie": COOKIE})
+        assert answer.status_code == 204, "the web part took it"
+
+
+def test_a_link_in_the_cache_is_not_followed(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        picture = tmp_path / "store/cache" / KEY
+        picture.unlink()
+        picture.symlink_to(tmp_path / "store/files/lib/original/blob")
+        assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE)[1] == b"by the web part"
+
+
+def test_the_session_has_the_name_it_has() -> None:
+    assert TEXT.count(f"{settings.SESSION_COOKIE_NAME}=") == 2

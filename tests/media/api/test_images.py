@@ -405,7 +405,8 @@ def test_without_the_front_the_view_waits(
 
 
 def test_with_the_front_it_comes_later(photo: File, picture: Picture, as_bob: Client) -> None:
-    as_bob.defaults[FRONT] = True
+    environment: Any = as_bob.defaults
+    environment[FRONT] = True
     answer: Any = as_bob.get(path_of(photo, "b.png"), ASKED)
     assert isinstance(answer, LaterResponse)
     told: list[int] = []
