@@ -33,7 +33,7 @@ def derive(self: Any, derivative_id: str) -> None:
         dispatch.release_twin(derivative_id, (self.request.headers or {}).get("twin_token"))
 
 
-@shared_task(name=imagemaking.TASK, acks_late=True, ignore_result=True)
+@shared_task(name=imagemaking.TASK, acks_late=True, ignore_result=True, send_events=False)
 def make_image(picture: dict[str, Any], recipe: str, token: str) -> None:
     """Make one picture for those who wait for it."""
     try:
