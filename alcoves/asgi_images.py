@@ -49,6 +49,7 @@ UNUSUAL: Final = frozenset(
 )
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes. More is streamed by Django."""
+HITS: Final = metrics.IMAGE_CACHE.labels(outcome="hit")
 PLAIN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 Pairs = list[tuple[bytes, bytes]]
@@ -79,7 +80,7 @@ def find_hit(scope: Scope) -> Hit | None:
         name = request_name(given.get(b"x-request-id", b"").decode("latin1"))
         hit.headers.append((b"x-request-id", name.encode()))
         seconds_of(scope["method"], hit.status).observe(time.perf_counter() - began)
-        metrics.IMAGE_CACHE.labels(outcome="hit").inc()
+        HITS.inc()
     return hit
 
 
