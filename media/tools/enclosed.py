@@ -85,9 +85,16 @@ def embedded(opened: Any, rawpy: Any) -> Answer:
     except (rawpy.LibRawError, rawpy.NotSupportedError):
         return facts, b""
     if thumb.format == rawpy.ThumbFormat.JPEG:
-        return facts | {"preview": "jpeg"}, thumb.data
+        return facts | {"preview": "jpeg"}, own_header(thumb.data)
     height, width, bands = thumb.data.shape
     return facts | {"preview": "pixels", "shape": [width, height, bands]}, thumb.data.tobytes()
+
+
+def own_header(jpeg: bytes) -> bytes:
+    """LibRaw puts EXIF of its own before a JPEG that does not begin with EXIF. Where the JPEG has some, that goes."""
+    length = int.from_bytes(jpeg[4:6], "big")
+    rest = jpeg[4 + length :] if jpeg[2:4] == b"\xff\xe1" and b"dcraw v" in jpeg[: 4 + length] else b""
+    return b"\xff\xd8" + rest if b"Exif\0\0" in rest[:65536] else jpeg
 
 
 def raw_develop(path: str, half: str) -> Answer:

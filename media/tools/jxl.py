@@ -82,7 +82,8 @@ def decode(path: Path, *, timeout: float = TIMEOUT) -> bytes:
 
 
 def as_png(path: Path, filters: list[str], timeout: float) -> bytes:
-    arguments = [*ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
+    # Without -xerror this ffmpeg asks libjxl for the rest of a cut file for ever.
+    arguments = ["-xerror", *ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
     # Level 1: the PNG lives for a moment only.
     encode = ["-c:v", "png", "-compression_level", "1", "-f", "image2pipe", "pipe:1"]
     done = ffmpeg.run([*arguments, *encode], timeout=timeout, limits=LIMITS, stdout_limit=MOST_ANSWER)

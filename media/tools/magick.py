@@ -46,3 +46,8 @@ def decode(path: Path, mime: str, megapixels: float, *, timeout: float = TIMEOUT
     """All layers as one picture, in sRGB. The caller has checked the limits on the header."""
     words = (FORMATS[mime], repr(megapixels))
     return bitmap_of(enclosure.ask("magick_decode", path, *words, timeout=timeout, memory=MEMORY))
+
+
+def is_here() -> bool:
+    """Whether this machine has ImageMagick."""
+    return enclosure.report()["wand"] is not None
