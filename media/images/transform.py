@@ -1,7 +1,7 @@
 """From a picture file to smaller pictures: decode once, fit inside, encode as often as wanted.
 
 `generate` is the whole way. The order of steps is the order of the functions: check the limits on the header, decode
-(shrink on load, sRGB through the profile, upright, a person's turn), then `make` or `make_all` fit and encode.
+(shrink on load, sRGB through the profile, upright, a person's turn), then `make_all` fits and encodes.
 
 Animated GIF and WebP stay animated in WebP; every other format gets the first frame. Refused is only what is too
 large in a single frame (or has more frames than any picture): an animation that is too long or too large as a whole
@@ -23,7 +23,7 @@ from media.images.recipes import Recipe
 from media.tools import vips
 from media.tools.vips import FOREVER, Image, ImageHeader, PixelLimits
 
-__all__ = ["Box", "Decoded", "decode", "encode", "fit", "flatten", "generate", "make", "make_all", "to_srgb"]
+__all__ = ["Box", "Decoded", "decode", "encode", "fit", "flatten", "generate", "make_all", "to_srgb"]
 
 FLAT: Final = 0.5
 """Standard deviation below which what is left of a damaged picture is only the decoder's filling."""
@@ -146,12 +146,6 @@ def turned(decoded: Decoded, rotation: int) -> Decoded:
 def fit(image: Image, box: Box, deadline: float = FOREVER) -> Image:
     """A smaller copy, or the picture itself where it fits already."""
     return image if box.holds(image) else vips.shrink(image, box.width, box.height, deadline=deadline)
-
-
-def make(decoded: Decoded, recipe: Recipe) -> bytes:
-    """The file that the recipe asks for, no larger than what was decoded."""
-    [(_, content)] = make_all(decoded, [recipe])
-    return content
 
 
 def make_all(decoded: Decoded, recipes: Iterable[Recipe]) -> Iterator[tuple[Recipe, bytes]]:
