@@ -5,6 +5,7 @@ points and no pixels: its picture is what a scan at 300 dots an inch would be, o
 """
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +36,9 @@ class PdfHeader:
 
     @property
     def displayed(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """Width and height in pixels; PDFium draws the last pixel that is only touched."""
         scale = self.pixels_per_point
-        return max(1, round(self.points_wide * scale)), max(1, round(self.points_high * scale))
+        return ceil(self.points_wide * scale), ceil(self.points_high * scale)
 
 
 def open_header(path: Path) -> PdfHeader:

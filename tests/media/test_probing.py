@@ -11,8 +11,9 @@ from media.errors import DamagedFileError, MediaError, TooLargeError, Unsupporte
 from media.exif import Location
 from media.probing import Probe, probe
 from media.sniffing import Sniffed, sniff_path
-from media.tools import ffmpeg
-from tests.makers import exif_of, make_image, make_png, make_tone, make_video, stored_for, turn_video
+from media.tools import ffmpeg, magick
+from tests.makers import corners, exif_of, make_image, make_png, make_tone, make_video, stored_for, turn_video
+from tests.rare_makers import jpeg_of, make_dng, make_jxl, make_pdf
 
 
 def probed(path: Path) -> Probe:
@@ -378,3 +379,29 @@ def test_an_empty_video_track_is_passed_over() -> None:
     found = streams.video_of({"streams": [empty, real]})
     assert found is not None
     assert found.index == 1
+
+
+def test_a_document_has_the_size_its_first_page_is_drawn_at(tmp_path: Path) -> None:
+    found = probed(make_pdf(tmp_path / "a.pdf", size=(595, 842), title="Minutes"))
+    assert (found.kind, found.mime, found.pages, found.title) == ("other", "application/pdf", 2, "Minutes")
+    assert (found.width, found.height) == (2480, 3509)
+    poster = probed(make_pdf(tmp_path / "b.pdf", size=(14_400, 7200)))
+    assert (poster.width, poster.height) == (8192, 4096)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_raw_has_the_size_of_its_sensor_as_displayed(tmp_path: Path, orientation: int) -> None:
+    preview = jpeg_of(stored_for(orientation, corners(60, 40)))
+    found = probed(make_dng(tmp_path / "a.dng", corners(240, 160), orientation=orientation, preview=preview))
+    assert (found.width, found.height, found.orientation) == (240, 160, orientation)
+
+
+def test_jpeg_xl_has_a_size(tmp_path: Path) -> None:
+    found = probed(make_jxl(tmp_path / "a.jxl", make_image(tmp_path / "a.png", size=(61, 43))))
+    assert (found.width, found.height) == (61, 43)
+
+
+def test_what_only_imagemagick_reads_is_no_failure_without_it(tmp_path: Path) -> None:
+    (tmp_path / "a.exr").write_bytes(b"\x76\x2f\x31\x01" + b"\0" * 60)
+    if not magick.is_here():
+        assert probed(tmp_path / "a.exr").width is None

@@ -122,6 +122,8 @@ SIZES = [
     ("formats/animated_2frames.gif", "image/gif", (100, 100), 2),
     ("formats/animated_dispose_background.gif", "image/gif", (192, 168), 3),
     ("formats/still_photo_small.heic", "image/heic", (1080, 1920), 1),
+    # By the size header of its code stream; the AVIF beside it is wider.
+    ("formats/8bit-sRGB.jxl", "image/jxl", (1440, 1080), None),
     ("formats/motionphoto_pixel.jpg", "image/jpeg", (3024, 4032), 1),
     ("formats/no_extension", "image/jpeg", (320, 213), 1),
     ("formats/wrong_ext_is_jpeg.png", "image/jpeg", (320, 213), 1),
@@ -280,6 +282,12 @@ def test_previews_of_damaged_and_hostile_pictures(
     result = derive(PreviewDeriver(), path, tmp_path)
     assert result.facts.get("partial", False) is (expected == "partial")
     assert b"<html" not in (tmp_path / "preview.webp").read_bytes()
+
+
+def test_jpeg_xl_is_decoded(shared_media: Path, tmp_path: Path) -> None:
+    result = derive(PreviewDeriver(), shared_media / "formats/8bit-sRGB.jxl", tmp_path)
+    assert (result.facts["width"], result.facts["height"]) == (1440, 1080)
+    assert pixels_of(tmp_path / "thumb.webp").std() > 10
 
 
 def test_heic_is_decoded(shared_media: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Original:
 )
 def test_metadata_of_all_media(kind: Any, accepted: bool) -> None:
     assert MetadataDeriver().accepts(Subject(kind, "x/y", 1)) is accepted
+    assert MetadataDeriver().accepts(Subject("other", "application/pdf", 1))
     assert MetadataDeriver.replans
 
 

@@ -9,11 +9,13 @@ from media.errors import RunAbandonedError, TooLargeError, UnsupportedTypeError
 from media.subject import Subject
 from tests.makers import exif_of, make_image, make_png, pixels_of, stored_for
 from tests.media.derivers.contexts import derive, run_of
+from tests.rare_makers import make_pdf
 
 
 def test_pictures_are_accepted() -> None:
     deriver = PreviewDeriver()
     assert deriver.accepts(Subject("image", "image/png", 1))
+    assert deriver.accepts(Subject("other", "application/pdf", 1))
     assert not deriver.accepts(Subject("other", "image/svg+xml", 1))
     assert not deriver.accepts(Subject("video", "video/mp4", 1))
 
@@ -76,3 +78,11 @@ def test_an_abandoned_run_stops(tmp_path: Path) -> None:
         PreviewDeriver().derive(
             run_of(make_image(tmp_path / "a.jpg"), tmp_path / "scratch", stop=lambda: True)
         )
+
+
+def test_the_first_page_of_a_document(tmp_path: Path) -> None:
+    result = derive(PreviewDeriver(), make_pdf(tmp_path / "a.pdf"), tmp_path / "scratch")
+    assert (result.facts["width"], result.facts["thumb_width"]) == (834, 480)
+    left, right = (pixels_of(result.outputs[0].path)[200, column] for column in (200, 600))
+    assert left.tolist() == pytest.approx([254, 0, 0], abs=6)
+    assert right.tolist() == [255, 255, 255]
