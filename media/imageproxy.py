@@ -23,6 +23,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from alcoves import locks, metrics
+from alcoves.queues import BY_NAME
 from media import bulletin, dispatch, imagecache, imagemaking
 from media.dispatch import GRACE_SECONDS
 from media.errors import MediaError, TimedOutError, TransientError
@@ -184,7 +185,8 @@ def send(picture: Picture, recipe: Recipe, token: str) -> None:
 
     One message and no event beside it, which takes half the time of `send_task`: a person is waiting.
     """
-    seconds = math.ceil(settings.IMAGE_MAX_SECONDS)
+    # The transform has a clock of its own (IMAGE_MAX_SECONDS); this is for a store or a library that hangs.
+    seconds = BY_NAME[imagemaking.QUEUE].time_limit
     amqp = current_app.amqp
     message = amqp.create_task_message(
         str(uuid4()),

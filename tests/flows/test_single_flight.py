@@ -336,5 +336,5 @@ def test_the_time_of_a_cold_picture(tmp_path: Path, picture: Picture) -> None:
             imagemaking.generate(picture, Recipe(width=width))
             bare.append(time.perf_counter() - began)
         settle()
-    print(f"cold {sorted(times)[10] * 1000:.1f} ms, bare {sorted(bare)[10] * 1000:.1f} ms")
-    assert sorted(times)[10] - sorted(bare)[10] < 0.1
+    print(f"cold {min(times) * 1000:.1f} ms, bare {min(bare) * 1000:.1f} ms")
+    assert min(times) - min(bare) < 0.05
