@@ -89,7 +89,11 @@ def is_beyond_pillow(wanted: Wanted) -> bool:
         return False
     with wanted.path.open("rb") as reader:
         head = reader.read(24)
-    return len(head) == 24 and (head[5] == 2 or head[23] > 8)
+    if len(head) < 24:
+        return False
+    version, height, width, bits = struct.unpack(">H8xIIH", head[4:])
+    wanted.check(width, height)
+    return bool(version == 2 or bits > 8)
 
 
 def by_jxl(wanted: Wanted) -> Image:
