@@ -34,7 +34,7 @@ class KindFilter(admin.SimpleListFilter):
 @admin.register(CachedImage)
 class CachedImageAdmin(LookOnly):
     change_list_template = "admin/media/cachedimage/change_list.html"
-    list_display = ("key", "bytes", "kind", "original_link", "used_at", "created_at")
+    list_display = ("recipe", "bytes", "kind", "original_link", "used_at", "created_at")
     list_select_related = ("original",)
     list_filter = (KindFilter,)
     search_fields = ("key", "=original__id")
@@ -68,6 +68,11 @@ class CachedImageAdmin(LookOnly):
         size = filesizeformat(gone.size)
         messages.success(request, f"{gone.images} free sizes of {size} left the cache.{left}")
         return HttpResponseRedirect(reverse(page_name(CachedImage, "changelist")))
+
+    @admin.display(description="recipe", ordering="key")
+    def recipe(self, row: CachedImage) -> str:
+        """The last part of the key: box, quality and format."""
+        return row.key.rpartition("/")[2]
 
     @admin.display(description="size", ordering="size")
     def bytes(self, row: CachedImage) -> str:
