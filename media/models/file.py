@@ -35,10 +35,11 @@ class FileQuerySet(models.QuerySet["File"]):
 
     def closed(self, where: Mapping[str, Any]) -> "FileQuerySet":
         """Without those for whom another one stands that is in the same list: `where` says what is listed."""
-        alone = Q(stack=None) | Q(stack__primary=None) | Q(stack__primary=models.F("pk"))
-        if where:
-            alone |= ~Q(**{f"stack__primary__{name}": value for name, value in where.items()})
-        return self.filter(alone)
+        there = {f"primary__{name}": value for name, value in where.items()}
+        leaders = Stack.objects.filter(pk=models.OuterRef("stack"), primary__isnull=False, **there)
+        others = leaders.exclude(primary=models.OuterRef("pk"))
+        # Asked for each row that has a stack: a join would tempt the planner to read all files first.
+        return self.filter(Q(stack=None) | ~models.Exists(others))
 
     def in_list_order(self) -> "FileQuerySet":
         """By folded name, then key: the order of the keyset cursor."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from alcoves import gallery
 from alcoves.accounts.models import User
-from media.api import cursors, files
+from media.api import cursors, describing, files
 from media.libraries import create_library
 from media.models import Derivative, File, Folder, Library, Membership, Original, Upload
 from media.models.library import Role
@@ -197,6 +197,9 @@ def many(library: Library) -> Folder:
     [
         ({}, "file_live_at_top_by_name"),
         ({"cursor": cursors.encode("0400", UUID(int=0))}, "file_live_at_top_by_name"),
+        ({"stacks": "closed"}, "file_live_at_top_by_name"),
+        ({"stacks": "closed", "folder": "Trip"}, "file_live_by_name"),
+        ({"stacks": "closed", "folder": "any", "order": "-date"}, "file_live_by_date"),
         ({"folder": "Trip"}, "file_live_by_name"),
         ({"trashed": True}, "file_trashed_by_name"),
         ({"trashed": True, "cursor": cursors.encode("0400", UUID(int=0))}, "file_trashed_by_name"),
@@ -209,10 +212,11 @@ def many(library: Library) -> Folder:
     ids=str,
 )
 def test_lists_have_their_index(library: Library, many: Folder, query: dict[str, Any], index: str) -> None:
-    given: dict[str, Any] = {"trashed": False, "order": "name", **query}
+    given: dict[str, Any] = {"trashed": False, "order": "name", "stacks": "open", **query}
     if given.get("folder") == "Trip":
         given["folder"] = str(many.pk)
-    page = files.listed(library, given)[:51]
+    ordered = files.in_order(files.listed(library, given), given["order"], given.get("cursor"))
+    page = describing.with_all(ordered)[:51]
     plan = page.explain()
     assert index in plan
     assert "Seq Scan on media_file" not in plan

@@ -21,6 +21,7 @@ from media.libraries import create_library
 from media.models import Derivative, File, Folder, Library, Original, Stack, uuid7
 from media.sniffing import described
 from tests.ingesting import put_bytes, run_queued
+from tests.workers import wait_until
 
 NOON = datetime(2024, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 DNG, JPEG, HEIC, MOV = "image/x-adobe-dng", "image/jpeg", "image/heic", "video/quicktime"
@@ -452,9 +453,9 @@ def test_pairs_and_bursts_that_become_ready_at_the_same_moment(library: Library)
 
 @pytest.mark.django_db(transaction=True)
 def test_trash_rename_and_runs_at_the_same_moment_leave_the_truth(library: Library) -> None:
-    for number in range(8):
+    for number in range(4):
         frames = [bring(library, f"{number}-{frame}.jpg", burst_id=f"b{number}") for frame in range(3)]
-        raw = add(library, f"r{number}.dng", DNG)
+        raw = add(library, f"q{number}.dng", DNG)
         jpeg = add(library, f"x{number}.jpg")
         Derivative.objects.update(status="queued", requested_version=number + 2)
         keys = list(Derivative.objects.filter(original__files__in=frames).values_list("pk", flat=True))
@@ -469,8 +470,40 @@ def test_trash_rename_and_runs_at_the_same_moment_leave_the_truth(library: Libra
         live = stack.members.filter(trashed_at__isnull=True)
         assert stack.count == live.count() == 2
         assert stack.primary_id in set(live.values_list("pk", flat=True))
-    assert sorted(Stack.objects.values_list("kind", flat=True)) == ["burst"] * 8 + ["raw"] * 8
+    assert sorted(Stack.objects.values_list("kind", flat=True)) == ["burst"] * 4 + ["raw"] * 4
     assert not Original.objects.exclude(files__isnull=False).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_names_that_meet_wait_for_each_other(library: Library) -> None:
+    """Neither transaction sees the other's new name before it ends: only the lock of the name makes the pair."""
+    raw, jpeg = add(library, "q.dng", DNG), add(library, "x.jpg")
+    renamed, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with transaction.atomic():
+            rename(raw, "r.dng")
+            renamed.set()
+            go_on.wait(20)
+
+    def late() -> None:
+        renamed.wait(20)
+        rename(jpeg, "R.jpg")
+
+    def release() -> None:
+        try:
+            wait_until(somebody_waits, 20, "a wait for the lock of the name")
+        finally:
+            go_on.set()
+
+    at_once(slow, late, release)
+    assert (the_stack().kind, the_stack().count, lead()) == ("raw", 2, "R.jpg")
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 # In the admin.
