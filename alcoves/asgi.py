@@ -303,11 +303,11 @@ async def answered(scope: Scope, receive: Receive, send: Send) -> bool:
         if content is None:
             return False
     await send({"type": "http.response.start", "status": hit.status, "headers": hit.headers})
-    if len(content) > AT_ONCE:
-        with suppress(ClientGoneError):
+    with suppress(ClientGoneError):
+        if len(content) > AT_ONCE:
             await Listener(receive, send).take(content)
             content = b""
-    await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": content})
     return True
 
 

@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import imageproxy, passes
+from media import imagecache, imageproxy, passes
 from media.api.derivatives import AsItIs
 from media.api.later import LaterResponse, may_come_later
 from media.errors import RequestError
@@ -32,7 +32,7 @@ from media.images.recipes import FORMATS, Recipe
 from media.models import Derivative, File, Membership
 from media.models.cached_image import CACHE
 from media.pictures import POSTER, Picture, find_picture
-from media.serving import Served, finish, not_modified, serve
+from media.serving import BytesMissingError, Served, finish, not_modified, serve
 
 YEAR: Final = 365 * 24 * 3600
 STRANGER: Final = "There is no such picture, or you are not a member of its library."
@@ -167,16 +167,27 @@ def answer(request: HttpRequest, picture: Picture, recipe: Recipe, about: Served
     """304 by the name of the picture alone; from the cache; or once it is made."""
     if not_modified(request, about):
         return finish(HttpResponse(status=304), about)
-    found = imageproxy.find(picture, recipe) or imageproxy.ask(picture, recipe)
-    if not isinstance(found, Pending):
-        return show(request, about, found)
+    found = imageproxy.find(picture, recipe)
+    if found is not None:
+        try:
+            return show(request, about, found)
+        except BytesMissingError:
+            # Evicted in this very moment, or lost: the store is not asked again before it is made anew.
+            imagecache.forget(found.key)
+    return answer_cold(request, picture, recipe, about)
+
+
+def answer_cold(request: HttpRequest, picture: Picture, recipe: Recipe, about: Served) -> HttpResponseBase:
+    asked = imageproxy.ask(picture, recipe)
+    if not isinstance(asked, Pending):
+        return show(request, about, asked)
     if not may_come_later(request):
-        return show(request, about, imageproxy.wait(found))
+        return show(request, about, imageproxy.wait(asked))
     return LaterResponse(
-        found.future,
-        seconds=found.seconds,
-        build=partial(build, request, about, found.answer),
-        give_up=found.give_up,
+        asked.future,
+        seconds=asked.seconds,
+        build=partial(build, request, about, asked.answer),
+        give_up=asked.give_up,
     )
 
 

@@ -18,7 +18,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from alcoves import asgi, asgi_images, metrics
+from alcoves import asgi, asgi_bodies, asgi_images, metrics
 from alcoves.accounts.models import AccessToken, User
 from alcoves.wsgi import application as django_application
 from media import bulletin, imagecache, imagemaking, imageproxy, passes
@@ -323,6 +323,22 @@ def test_a_long_one_is_sent_in_pieces(
     monkeypatch.setattr(asgi, "PIECE", 100)
     answer = httpx.get(front.url + card, headers=bobs)
     assert (answer.content, answer.headers["content-length"]) == (content, str(len(content)))
+
+
+def test_a_client_that_takes_nothing_of_it_is_left(
+    front: Served, card: str, bobs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+
+    async def never(self: asgi.Listener, block: bytes) -> None:
+        left.append(True)
+        raise asgi_bodies.ClientGoneError("It took nothing.")
+
+    monkeypatch.setattr(asgi, "AT_ONCE", 10)
+    monkeypatch.setattr(asgi.Listener, "take", never)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(front.url + card, headers=bobs)
+    assert left == [True]
 
 
 def test_a_link_in_the_cache_is_not_followed(

@@ -1,5 +1,6 @@
 """The image proxy as a view: who may see what, what it says of itself, and how few queries it needs."""
 
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -321,6 +322,28 @@ def test_a_store_far_away_is_redirected_to_or_streamed(
     settings.S3_OPTIONS = {"public_endpoint_url": "https://files.example.org"}
     away = as_bob.get(path_of(photo), ASKED)
     assert (away.status_code, away["Cache-Control"]) == (302, "private, no-store")
+
+
+def test_what_is_lost_is_made_anew(
+    photo: File, picture: Picture, as_bob: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BLOB_STORES = {
+        **settings.BLOB_STORES,
+        "cache": {"BACKEND": "storage.memory.MemoryStore", "OPTIONS": {"secret": "s"}},
+    }
+    content = imagemaking.make(picture, RECIPE)
+    get_store(CACHE).delete(picture.cache_key(RECIPE))
+    monkeypatch.setattr(bulletin, "expect", lambda topic: lost())
+    answer = as_bob.get(path_of(photo), ASKED)
+    assert (answer.status_code, body(answer)) == (200, content)
+    assert get_store(CACHE).stat(picture.cache_key(RECIPE)).size == len(content)
+
+
+def lost() -> "Future[dict[str, Any]]":
+    """As where Redis is away: pictures are made in this process."""
+    told: Future[dict[str, Any]] = Future()
+    told.set_result({"lost": True})
+    return told
 
 
 def test_lists_carry_addresses_that_stay(
