@@ -125,7 +125,7 @@ def open_header_of_bytes(data: bytes) -> ImageHeader:
 def read_header(source: Any) -> ImageHeader:
     with translated():
         image = pyvips.Image.new_from_source(source, "", access="sequential")
-        names = set(image.get_fields())
+        names = names_of(image)
         return ImageHeader(
             width=image.width,
             height=image.get_page_height(),
@@ -153,6 +153,11 @@ def refuse_endless_png(path: Path) -> None:
                 f"The picture says that it has {width} x {height} pixels. Make it smaller.",
                 code="too_many_pixels",
             )
+
+
+def names_of(image: Image) -> set[str]:
+    """Which of the fields we read are there. A list of all names would fail on a PNG text in another alphabet."""
+    return {name for name in FIELDS if image.get_typeof(name)}
 
 
 def orientation_of(image: Image, names: set[str]) -> int:
@@ -197,7 +202,7 @@ def load_thumbnail(
             option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
         )
         small = in_memory(image, deadline)
-        return small if orientation_of(small, set(small.get_fields())) == 1 else in_memory(small.autorot())
+        return small if orientation_of(small, names_of(small)) == 1 else in_memory(small.autorot())
 
 
 def load_bytes(
@@ -239,7 +244,7 @@ def load_frames(
         strip = pyvips.Image.new_from_source(
             source_of(path), "", access="sequential", n=-1, fail_on="truncated"
         )
-        names = set(strip.get_fields())
+        names = names_of(strip)
         delays = [int(delay) for delay in strip.get("delay")] if "delay" in names else []
         loop = int(strip.get("loop")) if "loop" in names else 0
         tall = strip.get_page_height()

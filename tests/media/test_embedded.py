@@ -67,6 +67,12 @@ def test_chunks_after_the_pixels_of_a_png(tmp_path: Path) -> None:
     assert (found.title, found.camera and found.camera.make) == ("Title", "TestCam")
 
 
+def test_texts_of_a_png_may_be_named_in_latin_1(tmp_path: Path) -> None:
+    data = make_image(tmp_path / "a.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(data[:33] + chunk(b"tEXt", b"Sch\xf6pfer\0Ada") + data[33:])
+    assert probed(tmp_path / "b.png").width == 120
+
+
 def raw_profile(name: str, data: bytes) -> str:
     return f"\n{name}\n{len(data):8}\n" + "\n".join(
         data.hex()[at : at + 72] for at in range(0, 2 * len(data), 72)
