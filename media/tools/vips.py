@@ -71,6 +71,18 @@ def configure() -> None:
 configure()
 
 
+FIELDS: Final = (
+    "orientation",
+    "bits-per-sample",
+    "icc-profile-data",
+    "delay",
+    "loop",
+    "page-height",
+    "n-pages",
+)
+"""What we ask of a header beside its size."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
     """What the header says: stored size of one frame, before orientation."""
