@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from media.errors import MediaError
+from media.images import profiles
 from media.images.decoded import Box
 from media.tools import vips
 from media.tools.enclosure import Bitmap
@@ -30,6 +31,8 @@ class Preview:
     height: int
     orientation: int
     profiled: bool = False
+    adobe: bool = False
+    """Adobe RGB, without a profile that says so."""
 
 
 def find(found: Embedded, limits: PixelLimits) -> Preview | None:
@@ -46,7 +49,8 @@ def find(found: Embedded, limits: PixelLimits) -> Preview | None:
     except MediaError:
         return None
     turn = orientation_of(found.header, header.width, header.height, header.orientation)
-    return Preview(picture, header.width, header.height, turn, header.profiled)
+    adobe = not header.profiled and vips.means_adobe_rgb(picture)
+    return Preview(picture, header.width, header.height, turn, header.profiled, adobe)
 
 
 def orientation_of(raw: RawHeader, width: int, height: int, tag: int | None) -> int:
@@ -80,7 +84,7 @@ def load(preview: Preview, box: Box, deadline: float) -> Image:
     if isinstance(picture, Bitmap):
         image = vips.from_pixels(picture.data, picture.width, picture.height, picture.bands)
         return vips.upright(image, preview.orientation)
-    return vips.load_bytes(
+    image = vips.load_bytes(
         picture,
         box.width,
         box.height,
@@ -88,3 +92,4 @@ def load(preview: Preview, box: Box, deadline: float) -> Image:
         profiled=preview.profiled,
         deadline=deadline,
     )
+    return vips.srgb_from(image, profiles.adobe_rgb()) if preview.adobe else image

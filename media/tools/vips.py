@@ -134,6 +134,14 @@ def open_header_of_bytes(data: bytes) -> ImageHeader:
     return read_header(pyvips.Source.new_from_memory(data))
 
 
+def means_adobe_rgb(data: bytes) -> bool:
+    """Cameras say so by a tag of DCF alone, without a profile."""
+    with translated():
+        image = pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", access="sequential")
+        name = "exif-ifd4-InteroperabilityIndex"
+        return bool(image.get_typeof(name)) and str(image.get(name)).startswith("R03")
+
+
 def read_header(source: Any) -> ImageHeader:
     with translated():
         image = pyvips.Image.new_from_source(source, "", access="sequential")

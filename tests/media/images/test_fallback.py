@@ -17,7 +17,7 @@ from media.tools import heif, magick, raw, vips
 from media.tools.enclosure import Bitmap
 from media.tools.raw import Embedded, RawHeader
 from media.tools.vips import PixelLimits
-from tests.makers import Pixels, corners, make_image, stored_for
+from tests.makers import Pixels, corners, exif_of, make_image, stored_for
 from tests.rare_makers import (
     UNREADABLE,
     UPRIGHT,
@@ -45,6 +45,17 @@ def p3_of(pixels: Pixels) -> tuple[Pixels, bytes]:
     image = vips.from_pixels(pixels.tobytes(), pixels.shape[1], pixels.shape[0], 3)
     wide = image.icc_transform("p3", input_profile="srgb")
     return as_rgb(wide), wide.get("icc-profile-data")
+
+
+def adobe_as_srgb(color: tuple[int, int, int]) -> Pixels:
+    """By the matrices of both standards (both are of D65)."""
+    light = (np.array(color) / 255) ** 2.19921875
+    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
+    to_srgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    linear = np.clip(to_srgb @ to_xyz @ light, 0, 1)
+    told = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    shown: Pixels = (told * 255).round().astype(np.uint8)
+    return shown
 
 
 class TestRaw:
@@ -119,6 +130,20 @@ class TestRaw:
         assert abs(int(wide[0, 0, 0]) - 217) > 10
         path = make_dng(tmp_path / "a.dng", preview=jpeg_of(wide, profile=profile))
         assert np.abs(as_rgb(decoded(path))[60, 100].astype(int) - (217, 42, 24)).max() < 6
+
+    def test_adobe_rgb_that_is_only_told_by_a_tag_becomes_srgb(self, tmp_path: Path) -> None:
+        tags = exif_of(main={0x0112: 1})
+        tags.get_ifd(0x8769)[0xA005] = {1: "R03"}
+        flat = np.full((320, 480, 3), (200, 60, 40), dtype=np.uint8)
+        adobe = make_image(tmp_path / "a.jpg", flat, exif=tags, subsampling=0).read_bytes()
+        plain = make_image(tmp_path / "b.jpg", flat, subsampling=0).read_bytes()
+        shown, same = (
+            as_rgb(decoded(make_dng(tmp_path / f"{number}.dng", preview=jpeg)))[60, 100].astype(int)
+            for number, jpeg in enumerate((adobe, plain))
+        )
+        assert np.abs(same - (200, 60, 40)).max() < 4
+        assert np.abs(shown - adobe_as_srgb((200, 60, 40))).max() < 4
+        assert shown[0] > same[0] + 15
 
     def test_a_bomb_is_refused_by_its_header(self, tmp_path: Path) -> None:
         path = make_dng(tmp_path / "a.dng", claims=(60_000, 60_000))
@@ -213,6 +238,9 @@ class TestPhotoshop:
         planes = [corners(60, 40)[:, :, band] for band in range(3)]
         with pytest.raises(TooLargeError):
             decoded(make_psd(tmp_path / "a.psd", planes, claims=(30_000, 30_000)))
+
+        with pytest.raises(TooLargeError):
+            decoded(make_psd(tmp_path / "b.psd", planes, bits=16, claims=(30_000, 30_000)))
 
     @pytest.mark.skipif(magick.is_here(), reason="ImageMagick reads these")
     @pytest.mark.parametrize(("bits", "version"), [(16, 1), (8, 2)])
