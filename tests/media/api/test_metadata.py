@@ -48,8 +48,13 @@ def photo(library: Library, tmp_path: Path) -> File:
 def test_members_are_told_all(library: Library, photo: File, as_bob: Client) -> None:
     found = as_bob.get(f"/api/libraries/{library.pk}/files/{photo.pk}").json()
     assert found["camera"] == {
-        "make": "TestCam", "model": "TC-1", "lens": "TC 50mm", "iso": 200, "fNumber": 2.8,
-        "exposureSeconds": 0.005, "focalLengthMm": 50.0,
+        "make": "TestCam",
+        "model": "TC-1",
+        "lens": "TC 50mm",
+        "iso": 200,
+        "fNumber": 2.8,
+        "exposureSeconds": 0.005,
+        "focalLengthMm": 50.0,
     }
     assert found["location"] == {"latitude": 48.2, "longitude": 16.37, "altitude": -3.5}
     assert (found["capturedAt"], found["capturedOffset"]) == ("2021-07-14T16:30:05Z", 120)
