@@ -12,6 +12,7 @@ from django.test import Client
 from media.models import CachedImage, Derivative, Library
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image, make_video, pixels_of
+from tests.rare_makers import make_dng, make_heic
 
 
 def listed(client: Client, library: Library) -> dict[str, dict[str, Any]]:
@@ -35,6 +36,9 @@ def folder(tmp_path: Path) -> Path:
     make_image(tmp_path / "palette.gif", mode="P")
     make_image(tmp_path / "deep.png", np.full((30, 40), 40_000, np.uint16), mode="I;16")
     make_image(tmp_path / "page.pdf", size=(200, 300))
+    (tmp_path / "parts").mkdir()
+    for made in (make_dng(tmp_path / "parts" / "raw.dng"), make_heic(tmp_path / "parts" / "phone.heic")):
+        made.rename(tmp_path / made.name)
     whole = make_image(tmp_path / "whole.jpg", size=(1200, 900)).read_bytes()
     (tmp_path / "partial.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     return tmp_path
@@ -48,7 +52,7 @@ def test_every_kind_of_picture_has_one(library: Library, as_bob: Client, folder:
             take_in(library, path, path.name)
     run_queued(100)
     entries = listed(as_bob, library)
-    assert len(entries) == 10
+    assert len(entries) == 12
     assert [name for name, entry in entries.items() if not holds_placeholder(entry)] == []
     assert [name for name, entry in entries.items() if not entry["images"]] == []
     assert Derivative.objects.filter(facts__partial=True).count() == 1
