@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import redis
 from django.conf import settings
+from django.db import DatabaseError
 
 from alcoves import locks, metrics
 from alcoves.queues import BY_NAME
@@ -204,7 +205,7 @@ def keep_quietly(picture: Picture, recipe: Recipe, content: bytes) -> None:
     """Whoever waits has the picture or gets it; a cache that cannot be written costs only the next one time."""
     try:
         imagecache.keep(picture, recipe, content)
-    except StoreError as error:
+    except (StoreError, DatabaseError) as error:
         logger.warning("a picture was made and not kept: %s", error)
 
 

@@ -185,8 +185,8 @@ def send(picture: Picture, recipe: Recipe, token: str) -> None:
 
     One message and no event beside it, which takes half the time of `send_task`: a person is waiting.
     """
-    # The transform has a clock of its own (IMAGE_MAX_SECONDS); this is for a store or a library that hangs.
-    seconds = BY_NAME[imagemaking.QUEUE].time_limit
+    # The transform has a clock of its own; this one is for a store or a library that hangs.
+    seconds = max(BY_NAME[imagemaking.QUEUE].time_limit, math.ceil(settings.IMAGE_MAX_SECONDS))
     amqp = current_app.amqp
     message = amqp.create_task_message(
         str(uuid4()),
@@ -224,6 +224,8 @@ def make_here(picture: Picture, recipe: Recipe) -> "Served | Fresh":
     try:
         found = look(picture, recipe)
         return found or Fresh(imagemaking.make(picture, recipe), recipe.content_type)
+    except MediaError as error:
+        raise NotMadeError(imagemaking.outcome_of(error)) from error
     finally:
         here.release()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import OperationalError
 
 from alcoves import locks
 from alcoves.accounts.models import User
@@ -231,17 +232,18 @@ def test_every_failure_is_told_in_a_sentence(
         imagemaking.make(picture, SMALL)
 
 
-def test_a_full_cache_disk_costs_nobody_the_picture(
-    picture: Picture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [StoreFullError("Away."), OperationalError("Away.")])
+def test_a_cache_that_cannot_be_written_costs_nobody_the_picture(
+    picture: Picture, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
-        raise StoreFullError("The disk is full.")
+        raise error
 
     monkeypatch.setattr(type(get_store("cache")), "put", fail)
     assert size_of(imagemaking.make(picture, SMALL)) == (32, 21)
     assert work(picture) == {"ok": True}
     assert dispatch.redis_client().exists(imagemaking.transient_key(picture.cache_key(SMALL)))
-    assert "not kept: The disk is full." in caplog.text
+    assert "not kept: Away." in caplog.text
 
 
 def test_purged_before_it_is_made_it_is_missing(file: File, picture: Picture) -> None:

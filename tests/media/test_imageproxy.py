@@ -15,7 +15,7 @@ from django.db import connection
 from alcoves import locks
 from alcoves.accounts.models import User
 from media import bulletin, dispatch, imagecache, imagemaking, imageproxy, tasks
-from media.errors import MediaError, PermanentError, TimedOutError, TooLargeError
+from media.errors import PermanentError, TimedOutError, TooLargeError, UnsupportedTypeError
 from media.imageproxy import BusyError, Fresh, NotMadeError, Pending
 from media.images import transform
 from media.images.recipes import Recipe
@@ -338,11 +338,12 @@ def test_without_redis_a_damaged_picture_is_told(
     away: None, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
-        raise PermanentError("The picture is damaged. Upload it again.")
+        raise UnsupportedTypeError("This type of picture cannot be read here. Convert it to JPEG.")
 
     monkeypatch.setattr(transform, "decode", fail)
-    with pytest.raises(MediaError, match="damaged"):
+    with pytest.raises(NotMadeError, match="Convert it") as told:
         imageproxy.ask(picture, SMALL)
+    assert (told.value.http_status, told.value.code) == (422, "unsupported_type")
 
 
 def test_a_redis_that_dies_while_we_wait(picture: Picture) -> None:
