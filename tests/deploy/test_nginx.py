@@ -104,20 +104,29 @@ class Upstream(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """Our configuration with the addresses and folders of this test in it."""
-    program = nginx()
+    """nginx before an upstream that answers as this test wants it, and a store with two blobs."""
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    port = free_port()
     store = folder / "store"
-    blob = store / "files/lib/original/blob"
-    blob.parent.mkdir(parents=True)
-    blob.write_bytes(BODY)
-    picture = store / "cache" / KEY
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(BODY)
+    for key in ("files/lib/original/blob", f"cache/{KEY}"):
+        blob = store / key
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(BODY)
+    try:
+        with nginx_before(upstream.server_port, folder, store) as base:
+            yield base
+    finally:
+        upstream.shutdown()
+        upstream.server_close()
+
+
+@contextmanager
+def nginx_before(upstream: int, folder: Path, store: Path) -> Iterator[str]:
+    """Our configuration with the addresses and folders of this test in it."""
+    program = nginx()
+    port = free_port()
     text = TEXT.replace("/tmp/", f"{folder}/").replace("/dev/stderr", str(folder / "error.log"))
-    text = text.replace("server web:8000;", f"server 127.0.0.1:{upstream.server_port};")
+    text = text.replace("server web:8000;", f"server 127.0.0.1:{upstream};")
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};").replace("/store/", f"{store}/")
     # As root, nginx would start its workers as nobody, who may not enter a test's folder.
     user = "user root;\n" if os.geteuid() == 0 else ""
@@ -127,13 +136,11 @@ def running(folder: Path) -> Iterator[str]:
         [program, "-c", str(path), "-p", str(folder), "-g", "daemon off; master_process off;"]
     )
     try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), 20, "nginx")
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 20, "nginx")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
-        upstream.shutdown()
-        upstream.server_close()
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:

@@ -18,12 +18,26 @@ from PIL import Image
 from alcoves.accounts.models import User
 from media.libraries import remove_member
 from media.models import CachedImage, File, Library
+from tests.deploy.test_nginx import nginx_before
 from tests.ingesting import take_in
 from tests.makers import make_image
 from tests.workers import Process, answers, free_port, running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 30
+SAME = (
+    "content-type",
+    "content-length",
+    "etag",
+    "last-modified",
+    "cache-control",
+    "vary",
+    "content-security-policy",
+    "x-content-type-options",
+    "cross-origin-resource-policy",
+    "x-frame-options",
+    "referrer-policy",
+)
 
 
 @pytest.fixture
@@ -138,3 +152,25 @@ def test_what_cannot_be_made_is_told_with_a_reason(
     assert answer.json()["message"].endswith(".")
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-request-id"]
+
+
+def test_nginx_and_the_web_part_send_the_same(
+    webs: list[str], photo: File, bobs: dict[str, str], charlie: User, tmp_path: Path
+) -> None:
+    web = webs[0]
+    address = images_of(web, photo, bobs)["card"]
+    assert httpx.get(f"{web}{address}", headers=bobs, timeout=60).status_code == 200
+    ours = httpx.get(f"{web}{address}", headers=bobs, timeout=30)
+    port = urlsplit(web).port or 0
+    theirs = {"cookie": bobs["cookie"].replace("=", "=x")}
+    with nginx_before(port, tmp_path, tmp_path / "stores") as base:
+        cached = httpx.get(f"{base}{address}", headers=bobs, timeout=30)
+        assert (cached.status_code, cached.content) == (200, ours.content)
+        assert cached.headers["content-disposition"] == "inline", "nginx itself has sent it"
+        for name in SAME:
+            assert cached.headers[name] == ours.headers[name], name
+        cold = httpx.get(f"{base}{images_of(base, photo, bobs)['search']}", headers=bobs, timeout=60)
+        assert cold.status_code == 200
+        assert cold.headers["content-disposition"].startswith("inline; filename="), "the web part has"
+        for stranger in ({}, theirs):
+            assert httpx.get(f"{base}{address}", headers=stranger, timeout=30).status_code == 404
