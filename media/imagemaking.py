@@ -129,10 +129,11 @@ def make_for_waiters(picture: Picture, recipe: Recipe, token: str) -> None:
 def generate(picture: Picture, recipe: Recipe) -> bytes:
     """The bytes of one picture. Raises MediaError only."""
     began = time.monotonic()
-    outcome = "made"
+    outcome = "stopped"
     try:
         with closing(generate_all(picture, [recipe])) as made:
-            return next(made)[1]
+            content = next(made)[1]
+        outcome = "made"
     except Exception as error:
         known = failures.understood(error)
         outcome = known.code
@@ -140,6 +141,7 @@ def generate(picture: Picture, recipe: Recipe) -> bytes:
     finally:
         metrics.IMAGE_TRANSFORMS.labels(format=recipe.format, outcome=outcome).inc()
         metrics.IMAGE_SECONDS.observe(time.monotonic() - began)
+    return content
 
 
 def generate_all(picture: Picture, recipes: Sequence[Recipe]) -> Generator[tuple[Recipe, bytes]]:
