@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from media.tools import ffmpeg
@@ -220,7 +221,7 @@ def configuration(units: list[bytes]) -> bytes:
 
 def make_psd(
     path: Path,
-    planes: Sequence[Pixels],
+    planes: Sequence[NDArray[Any]],
     *,
     mode: int = 3,
     bits: int = 8,
