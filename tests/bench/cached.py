@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from media.images.recipes import Recipe
+from media.images.variants import BY_NAME
 from media.models import CachedImage
 from tests.bench import fronted, gallery, load, machines
 from tests.bench.gallery import Gallery
@@ -19,7 +19,8 @@ from tests.workers import wait_until
 
 AIM = 10_000.0
 LEAST_SHARE = 0.9
-RECIPE = Recipe(width=720, height=720, quality=80)
+RECIPE = BY_NAME["card"].resolve(None, None)
+"""Of the registry: only such pictures are sent by nginx itself."""
 
 
 @dataclass(frozen=True, slots=True)
