@@ -5,7 +5,7 @@ share is told. Behind nginx the same file is asked for plainly in turn, and what
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,6 @@ class Size:
 
 
 QUICK = Size(rounds=3, seconds=2.0)
-Ask = Callable[[], load.Seen]
 
 
 def run(size: Size, folder: Path) -> list[Result]:
@@ -62,13 +61,10 @@ def plan_for(size: Size, shown: Gallery, ports: Sequence[int], paths: Sequence[s
 def without_nginx(size: Size, folder: Path, shown: Gallery) -> Result:
     with machines.webs(folder) as webs:
         signature = shown.enter(webs)
+        parts = {"web": [*webs.values()]}
         ways = {
-            "signed": Way(
-                plan_for(size, shown, list(webs), shown.paths(RECIPE, signature)), folder, [*webs.values()]
-            ),
-            "session": Way(
-                plan_for(size, shown, list(webs), shown.paths(RECIPE, "")), folder, [*webs.values()]
-            ),
+            name: Way(plan_for(size, shown, list(webs), shown.paths(RECIPE, signed)), folder, parts)
+            for name, signed in (("signed", signature), ("session", ""))
         }
         for _ in range(size.rounds):
             for way in ways.values():
@@ -93,10 +89,10 @@ def behind_nginx(size: Size, folder: Path, shown: Gallery, program: str) -> Resu
     ):
         signature = shown.enter([port])
         plain = [fronted.PLAIN + gallery.picture_of(file).cache_key(RECIPE) for file in shown.files]
-        pids = [pid, *webs.values()]
+        parts = {"nginx": [pid], "web": [*webs.values()]}
         ways = {
-            "plain": Way(plan_for(size, shown, [port], plain), folder, pids),
-            "cached_auth": Way(plan_for(size, shown, [port], shown.paths(RECIPE, signature)), folder, pids),
+            "plain": Way(plan_for(size, shown, [port], plain), folder, parts),
+            "cached_auth": Way(plan_for(size, shown, [port], shown.paths(RECIPE, signature)), folder, parts),
         }
         for _ in range(size.rounds):
             for way in ways.values():
@@ -110,22 +106,24 @@ def behind_nginx(size: Size, folder: Path, shown: Gallery, program: str) -> Resu
 class Way:
     """One way to the same pictures, asked round by round."""
 
-    def __init__(self, plan: load.Plan, folder: Path, pids: Sequence[int]) -> None:
-        self.plan, self.folder, self.pids = plan, folder, pids
+    def __init__(self, plan: load.Plan, folder: Path, parts: Mapping[str, Sequence[int]]) -> None:
+        self.plan, self.folder, self.parts = plan, folder, parts
         self.seen: list[load.Seen] = []
-        self.server_cpu = 0.0
+        self.burnt = dict.fromkeys(parts, 0.0)
+        """Seconds of the cores that each part of the server has used."""
         first = load.run(replace(plan, seconds=None), folder)
         assert first.statuses == {"200": len(plan.paths)}, first.statuses
 
     def ask(self) -> None:
         before = self.cpu()
         seen = load.run(self.plan, self.folder)
-        self.server_cpu += self.cpu() - before
+        for part, seconds in self.cpu().items():
+            self.burnt[part] += seconds - before[part]
         assert set(seen.statuses) == {"200"}, seen.statuses
         self.seen.append(seen)
 
-    def cpu(self) -> float:
-        return sum(map(machines.cpu_seconds, self.pids))
+    def cpu(self) -> dict[str, float]:
+        return {part: sum(map(machines.cpu_seconds, pids)) for part, pids in self.parts.items()}
 
     def rate(self) -> float:
         return median([seen.rate for seen in self.seen])
@@ -140,7 +138,9 @@ class Way:
         cpu = sum(seen.client_cpu_seconds for seen in self.seen)
         return {
             "per_second": [round(seen.rate) for seen in self.seen],
-            "server_us_of_cpu_per_hit": round(self.server_cpu / self.requests() * 1e6),
-            "client_us_of_cpu_per_hit": round(cpu / self.requests() * 1e6),
+            "us_of_cpu_per_hit": {
+                part: round(seconds / self.requests() * 1e6)
+                for part, seconds in {**self.burnt, "client": cpu}.items()
+            },
             "cores_taken_by_the_clients": round(cpu / sum(seen.seconds for seen in self.seen), 2),
         }
