@@ -14,15 +14,18 @@ from django.http import HttpRequest, HttpResponseBase
 from alcoves import metrics
 from media.api.later import LaterResponse
 from media.models import uuid7
+from media.serving import places_of_bytes
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {bytes} data: blob:; media-src {bytes} blob:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""No inline script, no inline style, nothing from another host. Answers that need another policy bring their own."""
+"""No inline script, no inline style, nothing from another host but pictures and films of a bucket that clients reach.
+
+Answers that need another policy bring their own."""
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -39,7 +42,7 @@ def observe(get_response: GetResponse) -> GetResponse:
         else:
             count(request, began, response.status_code)
         response.headers["X-Request-ID"] = name
-        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY.format(bytes=places_of_bytes()))
         return response
 
     return middleware

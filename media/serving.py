@@ -7,8 +7,9 @@ and every answer is sandboxed. Nothing here decides who may have the bytes: the 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
-from urllib.parse import quote
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.http import (
@@ -24,7 +25,7 @@ from django.utils.http import http_date, parse_http_date_safe
 from media.errors import MediaError
 from media.models.blob import FILES
 from storage.base import BlobStore
-from storage.errors import BlobNotFoundError, RangeError
+from storage.errors import BlobNotFoundError, RangeError, StoreError
 from storage.registry import get_store
 from storage.serving import content_disposition, iter_range, parse_range
 
@@ -90,7 +91,7 @@ def serve(request: HttpRequest, blob: Served) -> HttpResponseBase:
     local = store.local_path(blob.key) is not None
     if local and settings.X_ACCEL_PREFIX:
         return hand_over(blob)
-    if not local and blob.may_redirect and settings.S3_OPTIONS.get("public_endpoint_url"):
+    if not local and blob.may_redirect and has_public_address():
         return redirect(store, blob)
     return answer(request, store, blob)
 
@@ -135,13 +136,42 @@ def accelerated(store: str, key: str) -> str:
     return f"{settings.X_ACCEL_PREFIX.rstrip('/')}/{store}/{quote(key)}"
 
 
+def has_public_address() -> bool:
+    """Whether clients reach the bucket themselves."""
+    return bool(settings.S3_OPTIONS.get("public_endpoint_url"))
+
+
 def redirect(store: BlobStore, blob: Served) -> HttpResponse:
-    """The client fetches from the bucket with a link that soon expires. No cache may keep the link."""
+    """The client fetches from the bucket with a link that soon expires.
+
+    A browser may keep the link to bytes that never change for half its life, so that it fetches them once in that
+    time: another link is another address. All other links no cache may keep.
+    """
     name = None if blob.inline else blob.name
     url = store.signed_get_url(blob.key, expires=LINK_LIFE, filename=name, content_type=blob.content_type)
     response = HttpResponseRedirect(url)
-    response["Cache-Control"] = "private, no-store"
+    kept = int(LINK_LIFE.total_seconds()) // 2
+    response["Cache-Control"] = f"private, max-age={kept}" if blob.immutable else "private, no-store"
+    response["Vary"] = blob.vary
     return response
+
+
+def places_of_bytes() -> str:
+    """For the policy of our pages: from where pictures and films come. Ours, and the bucket where we redirect to it."""
+    if not has_public_address():
+        return "'self'"
+    store: Any = get_store(FILES)
+    try:
+        return f"'self' {origin_of(store)}".rstrip()
+    except StoreError:
+        return "'self'"
+
+
+@lru_cache(maxsize=4)
+def origin_of(store: BlobStore) -> str:
+    """Scheme and host of its links, for in some styles of address the bucket is a part of the host; "" is ours."""
+    parts = urlsplit(store.signed_get_url("x", expires=LINK_LIFE))
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def finish(response: Response, blob: Served) -> Response:

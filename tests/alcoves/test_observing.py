@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -36,3 +38,33 @@ def test_every_answer_has_a_strict_policy(path: str, client: Client, db: None) -
     policy = client.get(path)["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("style", "origin"), [("path", "https://s3.example.org"), ("virtual", "https://photos.s3.example.org")]
+)
+def test_pages_show_what_the_bucket_sends(
+    style: str, origin: str, client: Client, db: None, settings: Any
+) -> None:
+    """Where clients are redirected to the bucket, the policy of the page must let its pictures in."""
+    settings.S3_OPTIONS = {"public_endpoint_url": "https://s3.example.org"}
+    options = {
+        **settings.S3_OPTIONS,
+        "endpoint_url": "http://minio:9000",
+        "bucket": "photos",
+        "access_key": "key",
+        "secret_key": "secret",
+        "addressing_style": style,
+    }
+    settings.BLOB_STORES = {
+        **settings.BLOB_STORES,
+        "files": {"BACKEND": "storage.s3.S3Store", "OPTIONS": options},
+    }
+    policy = client.get("/login")["Content-Security-Policy"]
+    assert f"img-src 'self' {origin} data: blob:; media-src 'self' {origin} blob:;" in policy
+    assert policy.count("example.org") == 2
+
+
+def test_a_bucket_that_only_we_reach_is_in_no_policy(client: Client, db: None, settings: Any) -> None:
+    settings.S3_OPTIONS = {"endpoint_url": "http://minio:9000"}
+    assert "img-src 'self' data: blob:;" in client.get("/login")["Content-Security-Policy"]

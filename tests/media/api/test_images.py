@@ -322,6 +322,9 @@ def test_a_store_far_away_is_redirected_to_or_streamed(
     settings.S3_OPTIONS = {"public_endpoint_url": "https://files.example.org"}
     away = as_bob.get(path_of(photo), ASKED)
     assert (away.status_code, away["Cache-Control"]) == (302, "private, no-store")
+    lasting = as_bob.get(path_of(photo), {**ASKED, "v": picture.version})
+    assert (lasting.status_code, lasting["Cache-Control"]) == (302, "private, max-age=300")
+    assert lasting["Vary"] == "Cookie, Authorization"
 
 
 def test_what_is_lost_is_made_anew(
