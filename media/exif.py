@@ -19,7 +19,7 @@ DATES: Final = ((0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012))
 MODIFIED, MODIFIED_FRACTION, MODIFIED_OFFSET = 0x0132, 0x9290, 0x9010
 MAKE, MODEL, DESCRIPTION, RATING = 0x010F, 0x0110, 0x010E, 0x4746
 LENS_MODEL, ISO, ISO_SPEED, F_NUMBER, EXPOSURE, FOCAL_LENGTH = 0xA434, 0x8827, 0x8833, 0x829D, 0x829A, 0x920A
-ORIENTATION, COLOR_SPACE = 0x0112, 0xA001
+ORIENTATION, COLOR_SPACE, INTEROP = 0x0112, 0xA001, 0xA005
 WINDOWS_TITLE, WINDOWS_KEYWORDS = 0x9C9B, 0x9C9E
 GPS_TIME, GPS_DATE = 7, 29
 APPLE_BURST, APPLE_CONTENT = 0x000B, 0x0011
@@ -108,6 +108,14 @@ def minutes_of(offset: str | None) -> int | None:
     if minutes > LONGEST_OFFSET or int(found[3]) > 59:
         return None
     return -minutes if found[1] == "-" else minutes
+
+
+def color_space_of(exif: Tags) -> str | None:
+    """What cameras say without a profile: sRGB by EXIF, Adobe RGB by the index of DCF."""
+    interop = exif.get(INTEROP)
+    if isinstance(interop, Mapping) and text_of(interop.get(1)) == "R03":
+        return "Adobe RGB (1998)"
+    return "sRGB" if first(exif.get(COLOR_SPACE)) == 1 else None
 
 
 def satellite_of(gps: Tags) -> datetime | None:

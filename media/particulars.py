@@ -19,7 +19,6 @@ from media.zones import Taken
 KEYWORD_LIMIT, MOST_KEYWORDS = 200, 200
 SECTION_LIMIT: Final = 16_000
 """Characters of JSON that are kept of each kind of raw tags."""
-SRGB: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,8 @@ def taken_of(found: Embedded, told: xmp.Properties, location: Location | None) -
 
 
 def profile_of(found: Embedded) -> str | None:
-    """A picture without a profile may still say that its colours are those of sRGB."""
-    if found.profile is None and exif.first(found.exif.get(exif.COLOR_SPACE)) == SRGB:
-        return "sRGB"
-    return exif.text_of(found.profile, 120)
+    """A picture without a profile may still say what its colours are."""
+    return exif.text_of(found.profile, 120) or exif.color_space_of(found.exif)
 
 
 def caption_of(found: Embedded, told: xmp.Properties) -> str | None:

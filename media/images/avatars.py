@@ -6,7 +6,7 @@ from typing import Final
 
 from media.errors import PermanentError, RequestError
 from media.images import transform
-from media.images.decoded import Box, Decoded
+from media.images.decoded import ENDLESS, Box, Decoded
 from media.images.encoding import encoded
 from media.sniffing import sniff_path
 from media.tools.vips import Image, PixelLimits
@@ -15,8 +15,6 @@ SIDE: Final = 512
 """Pixels. A smaller picture stays as small as it is."""
 QUALITY: Final = 85
 CONTENT_TYPE: Final = "image/webp"
-ENDLESS: Final = 1_000_000
-"""A side of a box that limits nothing."""
 
 
 class NoPictureError(RequestError):

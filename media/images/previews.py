@@ -49,8 +49,7 @@ def find(found: Embedded, limits: PixelLimits) -> Preview | None:
     except MediaError:
         return None
     turn = orientation_of(found.header, header.width, header.height, header.orientation)
-    adobe = not header.profiled and vips.means_adobe_rgb(picture)
-    return Preview(picture, header.width, header.height, turn, header.profiled, adobe)
+    return Preview(picture, header.width, header.height, turn, header.profiled, header.adobe_rgb)
 
 
 def orientation_of(raw: RawHeader, width: int, height: int, tag: int | None) -> int:

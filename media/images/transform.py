@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from media.errors import DamagedFileError, TooLargeError
-from media.images import cicp, fallback
+from media.images import cicp, fallback, profiles
 from media.images.cicp import Coding
 from media.images.color import flatten, to_srgb
 from media.images.decoded import Animation, Box, Decoded
@@ -121,6 +121,8 @@ def as_far_as_possible(
             on_side=header.on_side,
             deadline=deadline,
         )
+        if header.adobe_rgb:
+            image = vips.srgb_from(image, profiles.adobe_rgb())
         return cicp.to_srgb(image, coding) if coding else to_srgb(image)
 
     try:

@@ -19,6 +19,7 @@ from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin, Tiff
 
 EXIF_IFD: Final = 0x8769
 GPS_IFD: Final = 0x8825
+INTEROP_IFD: Final = 0xA005
 MAKER_NOTE: Final = 0x927C
 XMP_TAG: Final = 700
 IPTC_RESOURCE, EXIF_RESOURCE, XMP_RESOURCE, PROFILE_RESOURCE = 0x0404, 0x0422, 0x0424, 0x040F
@@ -173,12 +174,16 @@ def directories(
 
 
 def parts_of(tags: Image.Exif) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+    """The directory of DCF, which has one tag of interest, stays a value of the one that it hangs from."""
     found: list[dict[int, Any]] = []
     for number in (None, EXIF_IFD, GPS_IFD):
         try:
             found.append(dict(tags if number is None else tags.get_ifd(number)))
         except Exception:  # noqa: BLE001 - As above, for one directory.
             found.append({})
+    with suppress(Exception):
+        if interop := dict(tags.get_ifd(INTEROP_IFD)):
+            found[1][INTEROP_IFD] = interop
     return found[0], found[1], found[2]
 
 

@@ -79,6 +79,7 @@ FIELDS: Final = (
     "loop",
     "page-height",
     "n-pages",
+    "exif-ifd4-InteroperabilityIndex",
 )
 """What we ask of a header beside its size."""
 
@@ -99,6 +100,8 @@ class ImageHeader:
     bits: int
     profile: bytes = field(repr=False)
     """The embedded ICC profile; empty for none."""
+    adobe_rgb: bool = False
+    """Cameras say so by a tag of DCF alone, without a profile."""
 
     @property
     def profiled(self) -> bool:
@@ -134,14 +137,6 @@ def open_header_of_bytes(data: bytes) -> ImageHeader:
     return read_header(pyvips.Source.new_from_memory(data))
 
 
-def means_adobe_rgb(data: bytes) -> bool:
-    """Cameras say so by a tag of DCF alone, without a profile."""
-    with translated():
-        image = pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", access="sequential")
-        name = "exif-ifd4-InteroperabilityIndex"
-        return bool(image.get_typeof(name)) and str(image.get(name)).startswith("R03")
-
-
 def read_header(source: Any) -> ImageHeader:
     with translated():
         image = pyvips.Image.new_from_source(source, "", access="sequential")
@@ -157,6 +152,7 @@ def read_header(source: Any) -> ImageHeader:
             orientation=orientation_of(image, names),
             bits=bits_of(image, names),
             profile=bytes(image.get("icc-profile-data")) if "icc-profile-data" in names else b"",
+            adobe_rgb=means_adobe_rgb(image, names),
         )
 
 
@@ -189,6 +185,12 @@ def bits_of(image: Image, names: set[str]) -> int:
     if "bits-per-sample" in names:
         return int(image.get("bits-per-sample"))
     return {"uchar": 8, "char": 8, "ushort": 16, "short": 16}.get(image.format, 32)
+
+
+def means_adobe_rgb(image: Image, names: set[str]) -> bool:
+    name = "exif-ifd4-InteroperabilityIndex"
+    told = name in names and str(image.get(name)).startswith("R03")
+    return told and image.interpretation == "srgb" and "icc-profile-data" not in names
 
 
 def load_thumbnail(

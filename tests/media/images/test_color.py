@@ -12,10 +12,11 @@ from PIL import Image, ImageCms
 
 from media.images import transform
 from media.images.transform import Box
+from media.probing import probe
 from media.sniffing import sniff_path
 from media.tools import vips
 from media.tools.vips import PixelLimits
-from tests.makers import Pixels, make_image, pixels_of
+from tests.makers import Pixels, exif_of, make_image, pixels_of
 from tests.media.images.delta_e import ciede2000, delta_e
 
 BOX = Box(2000, 2000)
@@ -117,6 +118,34 @@ def test_wide_rgb(tmp_path: Path, profile: str, suffix: str) -> None:
     assert differences.max() < 3
     if profile != "srgb":
         assert delta_e(centres(colors()), expected).mean() > 2  # The profile matters in this test.
+
+
+def told_by_a_tag() -> Image.Exif:
+    """As cameras write Adobe RGB: the colours are not those of sRGB, and the index of DCF is R03."""
+    return exif_of(main={0x010F: "TestCam"}, exif={0xA001: 0xFFFF, 0xA005: {1: "R03", 2: b"0100"}})
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_adobe_rgb_that_only_a_tag_tells(tmp_path: Path, suffix: str) -> None:
+    exact: dict[str, dict[str, Any]] = {
+        "jpg": {"quality": 100, "subsampling": 0},
+        "webp": {"lossless": True},
+    }
+    path = make_image(tmp_path / f"a.{suffix}", colors(), exif=told_by_a_tag(), **exact.get(suffix, {}))
+    expected = centres(reference(Image.fromarray(colors()), rgb_profile("adobe")))
+    differences = delta_e(centres(decoded(path)), expected)
+    assert differences.mean() < 1
+    assert differences.max() < 3
+    assert probe(path, sniff_path(path)).color_profile == "Adobe RGB (1998)"
+
+
+def test_a_profile_is_believed_before_the_tag(tmp_path: Path) -> None:
+    icc = rgb_profile("p3")
+    path = make_image(tmp_path / "a.png", colors(), exif=told_by_a_tag(), icc_profile=icc)
+    assert delta_e(centres(decoded(path)), centres(reference(Image.fromarray(colors()), icc))).max() < 3
+    grey = make_image(tmp_path / "b.jpg", colors(), mode="L", exif=told_by_a_tag())
+    plain = make_image(tmp_path / "c.jpg", colors(), mode="L")
+    assert (decoded(grey) == decoded(plain)).all()
 
 
 @pytest.mark.parametrize("profile", ["p3", "adobe"])
