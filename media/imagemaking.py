@@ -95,7 +95,9 @@ def make(picture: Picture, recipe: Recipe) -> bytes:
 
 def make_all(picture: Picture, recipes: Iterable[Recipe]) -> int:
     """Make and keep what is not there yet, by one read and one decode; returns how many. Raises MediaError."""
-    missing = [recipe for recipe in dict.fromkeys(recipes) if not imagecache.find(picture.cache_key(recipe))]
+    wanted = {picture.cache_key(recipe): recipe for recipe in recipes}
+    there = imagecache.there(wanted)
+    missing = [recipe for key, recipe in wanted.items() if key not in there]
     made = 0
     try:
         for recipe, content in generate_all(picture, missing):

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from alcoves import metrics
-from media import evicting, failures, imagemaking, pictures
+from media import dispatch, evicting, failures, imagemaking, pictures
 from media.errors import InfrastructureError
 from media.images.variants import VARIANTS_VERSION
 from media.models import CachedImage, Original, UnnamedBlob
@@ -30,6 +30,7 @@ from media.subject import DOCUMENTS
 
 logger = logging.getLogger(__name__)
 TASK: Final = "media.prewarm_image"
+QUEUE: Final = "maintenance"
 A_PASS: Final = 500
 STRIKES: Final = 3
 STUCK: Final = timedelta(minutes=15)
@@ -97,7 +98,7 @@ def send(claims: Iterable[Claim]) -> int:
                 current_app.send_task(
                     TASK,
                     args=(str(one.id), one.at.isoformat()),
-                    queue="maintenance",
+                    queue=QUEUE,
                     producer=producer,
                     soft_time_limit=SOFT_LIMIT,
                     time_limit=HARD_LIMIT,
@@ -108,6 +109,11 @@ def send(claims: Iterable[Claim]) -> int:
     except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning("pictures wait for the next pass of the pre-warm: the broker is away (%s)", error)
     return sent
+
+
+def has_room() -> bool:
+    """Whether less than a pass waits on the queue. Behind more, other upkeep would run out before its turn comes."""
+    return dispatch.queue_lengths()[QUEUE] < A_PASS
 
 
 def warm(claimed: Claim) -> Outcome:

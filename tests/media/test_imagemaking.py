@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from alcoves import locks
 from alcoves.accounts.models import User
@@ -26,7 +27,7 @@ from storage.registry import get_store
 from tests.ingesting import take_in
 from tests.makers import make_image, make_png
 from tests.media.picturing import SMALL, picture_of, put_picture, size_of
-from tests.storage.s3server import running_server
+from tests.storage.s3server import S3Server, running_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +48,7 @@ def picture(file: File) -> Picture:
 
 
 @pytest.fixture
-def bucket(settings: Any) -> Iterator[None]:
+def bucket(settings: Any) -> Iterator[S3Server]:
     """Everything lies far away."""
     with running_server() as server:
         options = server.options | {"bucket": server.create_bucket(f"making-{uuid7()}")}
@@ -56,7 +57,7 @@ def bucket(settings: Any) -> Iterator[None]:
             for name in settings.BLOB_STORES
         }
         registry.reset()
-        yield
+        yield server
         registry.reset()
 
 
@@ -170,10 +171,17 @@ def test_the_cache_of_both_ways_is_the_same(picture: Picture) -> None:
 
 
 def test_from_far_away_the_source_is_copied_once_and_removed(
-    bucket: None, home: Library, tmp_path: Path, settings: Any
+    bucket: S3Server, home: Library, tmp_path: Path, settings: Any
 ) -> None:
     picture = picture_of(put_picture(home, tmp_path))
-    assert imagemaking.make_all(picture, picture.variants().values()) == len(picture.variants())
+    wanted = picture.variants().values()
+    before = bucket.gate.seen["GET"]
+    assert imagemaking.make_all(picture, wanted) == len(wanted)
+    assert bucket.gate.seen["GET"] == before + 1
+    with CaptureQueriesContext(connection) as looked:
+        assert imagemaking.make_all(picture, wanted) == 0
+    assert len(looked) == 1
+    assert bucket.gate.seen["GET"] == before + 1
     assert work(picture) == {"ok": True}
     assert scratch(settings) == []
     assert {stat.key for stat in get_store("cache").iterate()} == set(
@@ -182,7 +190,7 @@ def test_from_far_away_the_source_is_copied_once_and_removed(
 
 
 def test_from_far_away_a_damaged_source_leaves_nothing(
-    bucket: None, home: Library, tmp_path: Path, settings: Any
+    bucket: S3Server, home: Library, tmp_path: Path, settings: Any
 ) -> None:
     data = make_image(tmp_path / "a.png", size=(300, 300)).read_bytes()[:60]
     (tmp_path / "cut.png").write_bytes(data)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from media import dispatch, prewarm
 from media.images.variants import VARIANTS_VERSION
+from media.management.commands import images
 from media.models import CachedImage, File, Library, Original
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image
@@ -57,6 +59,42 @@ def test_leaving_it_to_the_workers(file: File, settings: Any) -> None:
     assert say("warm", "--send") == "1 are sent to the workers."
     assert dispatch.queue_lengths()["maintenance"] == 1
     assert say("warm", "--send") == "0 are sent to the workers."
+
+
+def test_no_more_than_a_pass_waits_before_other_upkeep(
+    file: File, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sweeps and evictions are on the same queue and run out: behind all pictures of a large import none would run."""
+    for number in range(3):
+        take_in(library, make_image(tmp_path / f"{number}.jpg", size=(60 + number, 50)), f"{number}.jpg")
+    run_queued()
+    lengths: list[int] = []
+
+    class Workers:
+        """Take all that waits whenever the command pauses."""
+
+        def wait(self, seconds: float) -> None:
+            lengths.append(dispatch.queue_lengths()["maintenance"])
+            dispatch.redis_client().delete("maintenance")
+
+    claim = prewarm.claim
+    monkeypatch.setattr(images, "PAUSE", Workers())
+    monkeypatch.setattr(prewarm, "A_PASS", 2)
+    monkeypatch.setattr(prewarm, "claim", lambda: claim(2))
+    told = say("warm", "--send")
+    assert (told[:12], told[-27:]) == ("2 are sent. ", " 4 are sent to the workers.")
+    assert lengths == [2, 2]
+
+
+def test_a_broker_that_goes_away_between_two_passes_is_told(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> bool:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(prewarm, "has_room", away)
+    with pytest.raises(CommandError, match="1 are sent; then the broker was away"):
+        say("warm", "--send")
 
 
 def test_a_broker_that_is_away_is_told(file: File, monkeypatch: pytest.MonkeyPatch) -> None:

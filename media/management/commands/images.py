@@ -1,10 +1,12 @@
 """`manage.py images`: make the sizes of pictures ahead, keep the cache under its cap, say how full it is, clear it."""
 
+import threading
 import time
 from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
+import redis
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.filesize import decimal
@@ -15,6 +17,8 @@ from media import evicting, prewarm
 from media.evicting import Evicted
 
 FOR_EVER = float("inf")
+PAUSE = threading.Event()
+PAUSE_SECONDS = 1.0
 WORDS = {
     "warm": "are warm now",
     "failed": "could not be made; the reason is on the original in the console",
@@ -30,7 +34,7 @@ class Command(BaseCommand):
         work = parser.add_subparsers(dest="work", required=True)
         warm = work.add_parser("warm", help="make the registry's sizes of every picture that has none yet")
         warm.add_argument(
-            "--send", action="store_true", help="leave the work to the workers, all of it at once"
+            "--send", action="store_true", help="leave the work to the workers, a pass at a time"
         )
         work.add_parser("evict", help="bring the cache under its cap now")
         work.add_parser("usage", help="how much lies in the cache")
@@ -45,10 +49,10 @@ class Command(BaseCommand):
         getattr(self, options["work"])(options)
 
     def warm(self, options: dict[str, Any]) -> None:
-        total = prewarm.waiting()
         if options["send"]:
             self.send()
             return
+        total = prewarm.waiting()
         ended: Counter[str] = Counter()
         began = time.monotonic()
         with Progress(console=self.console, transient=True) as progress:
@@ -69,11 +73,27 @@ class Command(BaseCommand):
         sent = 0
         while claims := prewarm.claim():
             sent += (now := prewarm.send(claims))
-            if now < len(claims):
+            if now < len(claims) or not self.wait_for_workers(sent):
                 raise CommandError(
                     f"{sent} are sent; then the broker was away. Start Redis and try again in 15 minutes."
                 )
         self.console.print(f"{sent} are sent to the workers.")
+
+    def wait_for_workers(self, sent: int) -> bool:
+        """Until there is room for more; False where Redis is away."""
+        told = False
+        try:
+            while not prewarm.has_room():
+                if not told:
+                    self.console.print(
+                        f"{sent} are sent. The next follow while the workers make these; Ctrl-C leaves them to the "
+                        "hourly pass."
+                    )
+                    told = True
+                PAUSE.wait(PAUSE_SECONDS)
+        except redis.RedisError:
+            return False
+        return True
 
     def evict(self, options: dict[str, Any]) -> None:
         self.console.print(gone_sentence(evicting.evict()))
