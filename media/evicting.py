@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from alcoves import metrics
 from media import imagecache, pictures
-from media.images.variants import VARIANTS_VERSION
+from media.images.variants import VARIANTS, VARIANTS_VERSION
 from media.models import CachedImage, Original
 from media.pictures import Picture
 
@@ -121,12 +121,18 @@ def unseen() -> Any:
 
 
 def settle_old() -> None:
-    """Variants of an older registry: those that are today's too are told so, the others become free sizes."""
-    for original in Original.objects.filter(
-        pk__in=CachedImage.objects.filter(
-            variants_version__gt=0, variants_version__lt=VARIANTS_VERSION
-        ).values("original")
-    ).iterator():
+    """Variants of an older registry, turn or poster: today's are told so, the others become free sizes.
+
+    The pre-warm does the same, but it may be switched off. That there are variants of an older turn or poster beside
+    today's is seen by their number.
+    """
+    older = Q(variants_version__gt=0, variants_version__lt=VARIANTS_VERSION)
+    marked = CachedImage.objects.filter(variants_version=VARIANTS_VERSION).values("original")
+    many = marked.annotate(number=Count("pk")).filter(number__gt=len(VARIANTS))
+    wanted = Q(pk__in=CachedImage.objects.filter(older).values("original")) | Q(
+        pk__in=many.values("original")
+    )
+    for original in Original.objects.filter(wanted).iterator():
         settle(original, pictures.live_pictures(original))
 
 

@@ -143,6 +143,20 @@ def test_variants_of_an_older_registry_go_unless_they_are_todays_too(
     assert [row.variants_version for row in CachedImage.objects.all()] == [VARIANTS_VERSION + 1] * 5
 
 
+def test_variants_of_an_older_turn_go_also_where_nothing_is_warmed(
+    file: File, picture: Picture, settings: Any
+) -> None:
+    """As with ALCOVES_IMAGE_PROXY_PREWARM_ENABLED=false: what people ask for is all that is ever made."""
+    imagemaking.make_all(picture, picture.variants().values())
+    file.turn(90)
+    (turned,) = pictures.live_pictures(file.original)
+    imagemaking.make_all(turned, turned.variants().values())
+    settings.IMAGE_CACHE_MAX_BYTES = 1
+    assert evicting.evict().images == 5
+    today = {turned.cache_key(recipe) for recipe in turned.variants().values()}
+    assert set(CachedImage.objects.values_list("key", flat=True)) == today
+
+
 def test_rows_whose_writer_died_go(picture: Picture, settings: Any) -> None:
     row = kept(picture, 10)
     young = kept(picture, 20)
