@@ -22,7 +22,7 @@ GRACE = 10.0
 """Seconds beyond the limit that is given to the work itself: to be slow to stop is no hang."""
 GROWTH, LEAST_GROWTH = 0.25, 64 * 1024**2
 """What a child may have more in its last fifth than in its middle one: a share of it, and at least so many bytes."""
-JUDGED = 500
+JUDGED = 1000
 """Files after which the memory of a child says something: until then its allocator is still finding its size."""
 
 
