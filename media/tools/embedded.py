@@ -35,6 +35,8 @@ LATE: Final = frozenset({b"eXIf", b"iTXt", b"zTXt", b"tEXt"})
 JXL: Final = b"\0\0\0\x0cJXL \r\n\x87\n"
 ORDERS: Final = {b"II": b"II*\0", b"MM": b"MM\0*"}
 APPLE: Final = b"Apple iOS\0"
+XMP_OF_CANON: Final = b"uuid" + bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+"""The box of XMP in ISO files, as Adobe has named it; CR3 has one."""
 PRIMARIES: Final = {1: "sRGB", 9: "BT.2020", 12: "Display P3"}
 """Colour primaries by their number in ITU-T H.273, as people know them."""
 
@@ -295,14 +297,17 @@ def of_jxl(path: Path, head: bytes) -> Embedded | None:
 
 
 def of_canon(path: Path, head: bytes) -> Embedded | None:
-    """CR3 keeps three whole TIFF files in boxes: the first directory, that of the exposure, and that of the place."""
+    """CR3 has three whole TIFF files in boxes: the first directory, that of the exposure, and that of the place."""
     if head[4:12] != b"ftypcrx ":
         return None
     found: dict[bytes, dict[int, Any]] = {}
     for box in re.finditer(rb"(.{4})CMT([124])(?=II\*\0|MM\0\*)", head, re.DOTALL):
         (size,) = struct.unpack(">I", box[1])
         found.setdefault(box[2], dict(loaded(head[box.end() : box.start() + size])))
-    return Embedded(main=found.get(b"1", {}), exif=found.get(b"2", {}), gps=found.get(b"4", {}))
+    place = head.find(XMP_OF_CANON)
+    end = place - 4 + int.from_bytes(head[place - 4 : place]) if place >= 4 else 0
+    words = head[place + len(XMP_OF_CANON) : end] if end else b""
+    return Embedded(found.get(b"1", {}), found.get(b"2", {}), found.get(b"4", {}), xmp=words)
 
 
 def of_fuji(path: Path, head: bytes) -> Embedded | None:

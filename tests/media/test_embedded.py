@@ -193,6 +193,7 @@ def test_the_boxes_of_a_canon_raw(tmp_path: Path) -> None:
     inner = box(b"CMT1", tiff_of(CAMERA | {0x0112: 6})) + box(b"CMT2", tiff_of(TAKEN | {0x8827: 400}))
     inner += box(b"CMT3", b"II*\0") + box(b"CMT4", tiff_of(PLACE))
     data = box(b"ftyp", b"crx \0\0\0\1crx isom") + box(b"moov", box(b"uuid", bytes(16) + inner))
+    data += box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + WORDS) + box(b"mdat", b"pixels")
     (tmp_path / "a.cr3").write_bytes(data)
     found = probed(tmp_path / "a.cr3")
     assert found.mime == "image/x-canon-cr3"
@@ -200,6 +201,7 @@ def test_the_boxes_of_a_canon_raw(tmp_path: Path) -> None:
     assert (found.camera.model, found.camera.iso) == ("TC-1", 400)
     assert (found.location, found.orientation) == (Location(48.2, 16.37), 6)
     assert (str(found.taken_at), found.taken_zone) == ("2021-07-14 16:30:05+00:00", "Europe/Vienna")
+    assert (found.title, found.keywords, found.rating) == ("Title", ("Berg", "See"), 4)
 
 
 def test_the_jpeg_inside_a_fuji_raw(tmp_path: Path) -> None:
