@@ -153,6 +153,10 @@ def full_box(name: bytes, version: int, flags: int, body: bytes) -> bytes:
     return box(name, struct.pack(">I", version << 24 | flags) + body)
 
 
+Item = tuple[bytes, bytes, bool]
+"""Of a HEIC: what it is (as its entry says), its bytes, and whether it is hidden."""
+
+
 def make_heic(
     path: Path,
     pixels: Pixels | None = None,
@@ -160,13 +164,13 @@ def make_heic(
     turns: int | None = None,
     hidden_items: int = 0,
     profile: bytes | None = None,
+    exif: Image.Exif | None = None,
+    xmp: bytes | None = None,
 ) -> Path:
     """One HEVC picture. `turns`: quarters to the left that a viewer shall make; `hidden_items`: more of the same."""
     shown = corners(128, 96) if pixels is None else pixels
     units = hevc_units(path.with_suffix(".hevc"), shown)
     data = b"".join(struct.pack(">I", len(unit)) + unit for unit in units if unit_type(unit) < 32)
-    count = 1 + hidden_items
-    numbers = range(1, count + 1)
     properties = [
         configuration(units),
         full_box(b"ispe", 0, 0, struct.pack(">II", shown.shape[1], shown.shape[0])),
@@ -175,24 +179,58 @@ def make_heic(
         properties.append(box(b"colr", b"prof" + profile))
     if turns is not None:
         properties.append(box(b"irot", bytes([turns])))
-    used = bytes([len(properties)]) + bytes(0x80 | (place + 1) for place in range(len(properties)))
-    entries = b"".join(
-        full_box(b"infe", 2, int(number > 1), struct.pack(">HH4sx", number, 0, b"hvc1")) for number in numbers
-    )
-    items = full_box(b"iinf", 0, 0, struct.pack(">H", count) + entries)
-    links = b"".join(struct.pack(">H", number) + used for number in numbers)
-    association = full_box(b"ipma", 0, 0, struct.pack(">I", count) + links)
-    described = items + box(b"iprp", box(b"ipco", b"".join(properties)) + association)
+    pictures: list[Item] = [(b"hvc1\0", data, number > 0) for number in range(1 + hidden_items)]
+    words: list[Item] = []
+    if exif is not None:
+        words.append((b"Exif\0", b"\0\0\0\x06" + exif.tobytes(), True))
+    if xmp is not None:
+        words.append((b"mime\0application/rdf+xml\0", xmp, True))
+    return write_heic(path, properties, pictures, words)
+
+
+def write_heic(path: Path, properties: list[bytes], pictures: list[Item], words: list[Item]) -> Path:
+    """Pictures that share their properties and their bytes; what is said of the first."""
+    described = listed(pictures + words) + referred(len(pictures), len(words))
+    described += properties_of(properties, len(pictures))
 
     def meta(offset: int) -> bytes:
-        places = b"".join(struct.pack(">HHHII", number, 0, 1, offset, len(data)) for number in numbers)
-        located = full_box(b"iloc", 0, 0, b"\x44\0" + struct.pack(">H", count) + places)
+        sizes = [len(body) for _, body, _ in words]
+        starts = [offset + len(pictures[0][1]) + sum(sizes[:number]) for number in range(len(sizes))]
+        lying = [(offset, len(pictures[0][1]))] * len(pictures) + list(zip(starts, sizes, strict=True))
+        places = b"".join(
+            struct.pack(">HHHII", number, 0, 1, *place) for number, place in enumerate(lying, 1)
+        )
+        located = full_box(b"iloc", 0, 0, b"\x44\0" + struct.pack(">H", len(lying)) + places)
         handler = full_box(b"hdlr", 0, 0, b"\0\0\0\0pict" + b"\0" * 13)
         return full_box(b"meta", 0, 0, handler + full_box(b"pitm", 0, 0, b"\0\1") + located + described)
 
     brands = box(b"ftyp", b"heic\0\0\0\0mif1heic")
-    path.write_bytes(brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", data))
+    said = b"".join(body for _, body, _ in words)
+    begin = len(brands) + len(meta(0)) + 8
+    path.write_bytes(brands + meta(begin) + box(b"mdat", pictures[0][1] + said))
     return path
+
+
+def listed(items: list[Item]) -> bytes:
+    entries = (
+        full_box(b"infe", 2, int(hidden), struct.pack(">HH", number, 0) + kind)
+        for number, (kind, _, hidden) in enumerate(items, 1)
+    )
+    return full_box(b"iinf", 0, 0, struct.pack(">H", len(items)) + b"".join(entries))
+
+
+def referred(pictures: int, words: int) -> bytes:
+    """The words speak of the first picture."""
+    numbers = range(pictures + 1, pictures + words + 1)
+    told = b"".join(box(b"cdsc", struct.pack(">HHH", number, 1, 1)) for number in numbers)
+    return full_box(b"iref", 0, 0, told) if told else b""
+
+
+def properties_of(properties: list[bytes], pictures: int) -> bytes:
+    used = bytes([len(properties)]) + bytes(0x80 | (place + 1) for place in range(len(properties)))
+    links = b"".join(struct.pack(">H", number) + used for number in range(1, pictures + 1))
+    association = full_box(b"ipma", 0, 0, struct.pack(">I", pictures) + links)
+    return box(b"iprp", box(b"ipco", b"".join(properties)) + association)
 
 
 def hevc_units(scratch: Path, pixels: Pixels) -> list[bytes]:

@@ -10,6 +10,7 @@ from media.models import File, Library, Stack
 from tests.ingesting import run_queued, take_in
 from tests.makers import DATE_TAGS, exif_of, make_image, make_video
 from tests.media.test_embedded import BURST, CONTENT, apple_note
+from tests.rare_makers import make_heic
 
 MAKE, MODEL, MAKER_NOTE = 0x010F, 0x0110, 0x927C
 UNREADABLE = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHI", 0xC612, 1, 4) + b"\1\4\0\0" + bytes(4)
@@ -17,10 +18,11 @@ UNREADABLE = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHI", 0xC612, 1, 4) + b"\1\4
 
 
 def still(path: Path, *, burst: bytes = b"", content: bytes = b"", second: int = 0) -> Path:
-    """A picture of an iPhone."""
+    """A picture of an iPhone, which writes HEIC or JPEG."""
     note = apple_note({number: value for number, value in ((0x0B, burst), (0x11, content)) if value})
     facts = {MAKER_NOTE: note, DATE_TAGS["taken"]: f"2024:06:01 12:00:{second:02}"}
-    return make_image(path, exif=exif_of(main={MAKE: "Apple"}, exif=facts))
+    exif = exif_of(main={MAKE: "Apple"}, exif=facts)
+    return make_heic(path, exif=exif) if path.suffix == ".heic" else make_image(path, exif=exif)
 
 
 def film(path: Path) -> Path:
@@ -46,16 +48,18 @@ def found(library: Library) -> dict[str, object]:
     return {"kind": stack.kind, "count": stack.count, "first": primary.name if primary else None}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(("IMG_1.jpg", "IMG_1.mov"))))
-def test_a_live_photo(order: tuple[str, str], library: Library, tmp_path: Path) -> None:
-    paths = {
-        "IMG_1.jpg": still(tmp_path / "IMG_1.jpg", content=CONTENT),
-        "IMG_1.mov": film(tmp_path / "IMG_1.mov"),
-    }
-    for name in order:
-        take_in(library, paths[name], name)
+@pytest.mark.parametrize("film_first", [False, True])
+@pytest.mark.parametrize("suffix", ["heic", "jpg"])
+def test_a_live_photo(suffix: str, film_first: bool, library: Library, tmp_path: Path) -> None:
+    picture = still(tmp_path / f"IMG_1.{suffix}", content=CONTENT)
+    for path in sorted(
+        (picture, film(tmp_path / "IMG_1.mov")), key=lambda one: one is picture, reverse=not film_first
+    ):
+        take_in(library, path, path.name)
         run_queued()
-    assert found(library) == {"kind": "live_photo", "count": 2, "first": "IMG_1.jpg"}
+    assert found(library) == {"kind": "live_photo", "count": 2, "first": picture.name}
+    shown = File.objects.get(name=picture.name).original
+    assert (shown.mime, shown.content_id) == (f"image/{suffix.replace('jpg', 'jpeg')}", CONTENT.decode())
 
 
 def test_a_burst(library: Library, tmp_path: Path) -> None:

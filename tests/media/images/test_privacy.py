@@ -16,6 +16,7 @@ from media.images.recipes import FORMATS, Format, Recipe
 from media.sniffing import sniff_path
 from media.tools.vips import PixelLimits
 from tests.makers import corners, exif_of
+from tests.rare_makers import make_dng, make_heic
 
 SECRET = b"SECRET-8841"
 XMP = (
@@ -133,6 +134,17 @@ def secretive_animated_webp(path: Path) -> Path:
     return path
 
 
+def secretive_heic(path: Path) -> Path:
+    block = Image.Exif()
+    block.load(tags())
+    return make_heic(path, corners(), exif=block, xmp=XMP, profile=profile())
+
+
+def secretive_dng(path: Path) -> Path:
+    """Shown is its preview, which carries as much as any JPEG."""
+    return make_dng(path, preview=secretive_jpeg(path.with_suffix(".jpg")).read_bytes())
+
+
 MAKERS = [
     secretive_jpeg,
     secretive_png,
@@ -141,6 +153,8 @@ MAKERS = [
     secretive_tiff,
     secretive_gif,
     secretive_animated_webp,
+    secretive_heic,
+    secretive_dng,
 ]
 
 
