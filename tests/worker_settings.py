@@ -8,10 +8,14 @@ from tests.derivers import TABLE
 
 DERIVERS = {**base.DERIVERS} if os.environ.get("ALCOVES_TEST_REAL_DERIVERS") else {**TABLE}
 DATABASES = base.databases(base.DATABASE_URL)
-BLOB_STORES = {
-    name: {
-        "BACKEND": "storage.local.LocalStore",
-        "OPTIONS": {"root": base.STORAGE_PATH / name, "secret": "test-store-secret"},
+BLOB_STORES = (
+    base.blob_stores("s3")
+    if base.STORAGE_DRIVER == "s3"
+    else {
+        name: {
+            "BACKEND": "storage.local.LocalStore",
+            "OPTIONS": {"root": base.STORAGE_PATH / name, "secret": "test-store-secret"},
+        }
+        for name in base.STORE_NAMES
     }
-    for name in base.STORE_NAMES
-}
+)
