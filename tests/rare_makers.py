@@ -164,6 +164,7 @@ def make_heic(
     turns: int | None = None,
     hidden_items: int = 0,
     profile: bytes | None = None,
+    coding: tuple[int, int] | None = None,
     exif: Image.Exif | None = None,
     xmp: bytes | None = None,
 ) -> Path:
@@ -177,6 +178,8 @@ def make_heic(
     ]
     if profile:
         properties.append(box(b"colr", b"prof" + profile))
+    if coding:
+        properties.append(box(b"colr", b"nclx" + struct.pack(">HHHB", *coding, 6, 0x80)))
     if turns is not None:
         properties.append(box(b"irot", bytes([turns])))
     pictures: list[Item] = [(b"hvc1\0", data, number > 0) for number in range(1 + hidden_items)]

@@ -1,6 +1,6 @@
-"""Colours that a picture tells by numbers and not by a profile: ITU-T H.273, the `nclx` box of AVIF.
+"""Colours that a picture tells by numbers and not by a profile: ITU-T H.273, the `nclx` box of AVIF and HEIC.
 
-libvips takes such pixels for sRGB, so that high dynamic range (PQ, HLG) would come out grey and wide colours pale.
+Decoders take such pixels for sRGB, so that high dynamic range (PQ, HLG) would come out grey and wide colours pale.
 Here they become light, BT.709 primaries, and sRGB again. What is brighter than paper white (203 cd/m2, BT.2408) is
 rolled off up to 1,000 cd/m2 by the curve of Mobius; below half of white nothing changes.
 """
@@ -48,7 +48,7 @@ class Coding:
 
 
 def find_coding(path: Path) -> Coding | None:
-    """None where there is nothing to convert. The first box is that of the picture itself, not of its gain map."""
+    """Of an AVIF; None where nothing is to be converted. The first box is that of the picture, not of its gain map."""
     with path.open("rb") as reader:
         head = reader.read(HEAD)
     place = head.find(b"colrnclx")

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from media.errors import DamagedFileError, PermanentError, UnsupportedTypeError
-from media.images import previews
+from media.images import cicp, previews
+from media.images.cicp import Coding
 from media.images.decoded import Box
 from media.tools import heif, icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.enclosure import Bitmap
@@ -80,7 +81,12 @@ def by_pillow(wanted: Wanted) -> Image:
         raise DamagedFileError("The picture is cut off. Upload it again.", code="cut_off")
     pixels = pillow.decode(wanted.path, wanted.mime)
     image = vips.from_pixels(pixels.data, pixels.width, pixels.height, pixels.bands)
-    return vips.srgb_from(image, pixels.profile)
+    coding = Coding(*pixels.coding) if pixels.coding else None
+    if coding is None or coding.is_srgb:
+        return vips.srgb_from(image, pixels.profile)
+    # Many megapixels of floating point are dear: made small first.
+    small = vips.shrink(image, wanted.box.width, wanted.box.height, deadline=wanted.deadline)
+    return cicp.to_srgb(small, coding)
 
 
 def is_beyond_pillow(wanted: Wanted) -> bool:

@@ -146,6 +146,8 @@ class Pixels:
     height: int
     bands: int
     profile: bytes | None
+    coding: tuple[int, int] | None = None
+    """Primaries and transfer by their numbers in ITU-T H.273, where those tell the colours and no profile does."""
 
 
 def decode(path: Path, mime: str) -> Pixels:
@@ -158,11 +160,19 @@ def decode(path: Path, mime: str) -> Pixels:
             image = in_eight_bits(ImageOps.exif_transpose(opened))
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
             image = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
-            return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile)
+            coding = None if profile else coding_of(opened)
+            return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile, coding)
         except Exception as error:
             raise DamagedFileError(
                 "The picture is damaged and cannot be decoded. Upload it again.", detail=repr(error)[:500]
             ) from error
+
+
+def coding_of(image: Image.Image) -> tuple[int, int] | None:
+    told = image.info.get("nclx_profile")
+    if not isinstance(told, dict):
+        return None
+    return int(told.get("color_primaries", 0)), int(told.get("transfer_characteristics", 0))
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""AVIF that tells its colours by numbers: PQ, HLG and wide SDR come out as the sRGB they were made of."""
+"""AVIF and HEIC that tell their colours by numbers: PQ, HLG and wide SDR come out as the sRGB they were made of."""
 
 import struct
 from pathlib import Path
@@ -9,10 +9,12 @@ import pytest
 from media.images import cicp, transform
 from media.images.cicp import Coding
 from media.images.transform import Box
+from media.sniffing import sniff_path
 from media.tools import ffmpeg, vips
 from media.tools.vips import PixelLimits
 from tests.makers import Pixels, make_image
 from tests.media.images.delta_e import Floats, delta_e
+from tests.rare_makers import make_heic
 
 SIZE = (128, 128)
 
@@ -55,10 +57,16 @@ def as_srgb(light: Floats) -> Floats:
 CURVES = {cicp.PQ: as_pq, cicp.HLG: as_hlg, cicp.SRGB: as_srgb}
 
 
+def coded(srgb: Pixels, coding: Coding) -> Floats:
+    """From 0 to 1."""
+    light = light_of(srgb) @ np.linalg.inv(np.array(cicp.TO_BT709[coding.primaries])).T
+    codes: Floats = np.clip(CURVES[coding.transfer](light), 0, 1)
+    return codes
+
+
 def make_avif(path: Path, srgb: Pixels, coding: Coding) -> Path:
     """10 bits, full chroma, with the numbers written over those of the encoder."""
-    light = light_of(srgb) @ np.linalg.inv(np.array(cicp.TO_BT709[coding.primaries])).T
-    codes = np.round(np.clip(CURVES[coding.transfer](light), 0, 1) * 65_535).astype("<u2")
+    codes = np.round(coded(srgb, coding) * 65_535).astype("<u2")
     path.with_suffix(".rgb").write_bytes(codes.tobytes())
     ffmpeg.run(
         [
@@ -86,7 +94,7 @@ def make_avif(path: Path, srgb: Pixels, coding: Coding) -> Path:
 
 
 def decoded(path: Path) -> Pixels:
-    image = transform.decode(path, "image/avif", Box(2000, 2000), PixelLimits()).image
+    image = transform.decode(path, sniff_path(path).mime, Box(2000, 2000), PixelLimits()).image
     return np.frombuffer(vips.pixels_of(image), dtype=np.uint8).reshape(
         image.height, image.width, image.bands
     )
@@ -108,6 +116,24 @@ def test_colours_below_paper_white_are_those_they_were_made_of(
     )
     plain = np.frombuffer(vips.pixels_of(naive), dtype=np.uint8).reshape(srgb.shape)
     assert delta_e(plain, srgb).mean() > differences.mean() + 1  # What would be seen without the conversion.
+
+
+@pytest.mark.parametrize("primaries", [cicp.BT2020, cicp.P3])
+@pytest.mark.parametrize("transfer", [cicp.PQ, cicp.HLG, cicp.SRGB])
+def test_heic_of_a_camera_that_writes_no_profile(tmp_path: Path, primaries: int, transfer: int) -> None:
+    srgb = colors(50, 180)
+    pixels = np.round(coded(srgb, Coding(primaries, transfer)) * 255).astype(np.uint8)
+    path = make_heic(tmp_path / "a.heic", pixels, coding=(primaries, transfer))
+    differences = delta_e(decoded(path), srgb)[8::16, 8::16]
+    # Eight bits are few for PQ; colours of 4:2:0 are near.
+    assert differences.mean() < 3
+    assert delta_e(pixels, srgb).mean() > differences.mean() + 1
+
+
+def test_numbers_of_srgb_leave_a_heic_as_it_is(tmp_path: Path) -> None:
+    srgb = colors(50, 180)
+    plain = decoded(make_heic(tmp_path / "a.heic", srgb))
+    assert (decoded(make_heic(tmp_path / "b.heic", srgb, coding=(1, cicp.SRGB))) == plain).all()
 
 
 def test_lights_are_rolled_off_and_stay_in_order() -> None:
