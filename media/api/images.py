@@ -31,10 +31,13 @@ from media.images import recipes
 from media.images.recipes import FORMATS, Recipe
 from media.models import Derivative, File, Membership
 from media.models.cached_image import CACHE
+from media.models.derivative import Status
 from media.pictures import POSTER, Picture, find_picture
 from media.serving import BytesMissingError, Served, finish, not_modified, serve
 
 YEAR: Final = 365 * 24 * 3600
+ENDED: Final = frozenset({Status.FAILED, Status.NOT_NEEDED})
+"""Of a poster without outputs: asking again does not help."""
 STRANGER: Final = "There is no such picture, or you are not a member of its library."
 PARAMETERS: Final = [
     OpenApiParameter("width", int, description="1 to 4096; the picture fits inside and is never enlarged"),
@@ -129,14 +132,18 @@ def user_of(request: Request) -> Any:
 def poster() -> Subquery:
     """Of a video; it has one at most."""
     rows = Derivative.objects.filter(original=OuterRef("original_id"), deriver=POSTER[0], variant="")
-    return Subquery(rows.values(found=JSONObject(outputs="outputs", facts="facts"))[:1])
+    return Subquery(rows.values(found=JSONObject(outputs="outputs", facts="facts", status="status"))[:1])
 
 
 def picture_of(file: Any) -> Picture:
-    made = file.seen_poster or {"outputs": [], "facts": {}}
+    made = file.seen_poster or {"outputs": [], "facts": {}, "status": Status.QUEUED}
     found = find_picture(file, [Derivative(deriver=POSTER[0], **made)])
     if found is not None:
         return found
+    if file.original.kind == "video" and made["status"] in ENDED:
+        raise NoPictureError(
+            "No poster could be made of this video. Its details say why; reprocess it there."
+        )
     if file.original.kind == "video":
         raise NoPictureError(
             "The poster of this video is not made yet. Ask again in a moment.", code="poster_not_ready"

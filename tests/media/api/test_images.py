@@ -14,12 +14,13 @@ from django.urls import reverse
 from PIL import Image
 
 from alcoves.accounts.models import AccessToken, User
-from media import addresses, bulletin, imagemaking, imageproxy, passes, trash
+from media import addresses, bulletin, dispatch, imagemaking, imageproxy, passes, trash
 from media.api.later import FRONT, LaterResponse
 from media.images.recipes import CONTENT_TYPES, Recipe, cache_key
 from media.libraries import create_library, remove_member
-from media.models import CachedImage, File, Library, Original
+from media.models import CachedImage, Derivative, File, Library, Original
 from media.models.cached_image import CACHE
+from media.models.derivative import Status
 from media.passes import Known
 from media.pictures import Picture, find_picture
 from storage.registry import get_store
@@ -236,6 +237,17 @@ def test_a_video_shows_its_poster(library: Library, tmp_path: Path, as_bob: Clie
     early = as_bob.get(path_of(file), ASKED)
     assert (early.status_code, early.json()["code"]) == (404, "poster_not_ready")
     assert early["Cache-Control"] == "no-store"
+    Derivative.objects.create(
+        original=file.original,
+        deriver="poster",
+        status=Status.FAILED,
+        queue="thumbnail",
+        error_code="damaged_file",
+        queued_at=file.created_at,
+    )
+    failed = as_bob.get(path_of(file), ASKED)
+    assert (failed.status_code, failed.json()["code"]) == (404, "no_picture")
+    Derivative.objects.all().delete()
     content = make_image(tmp_path / "poster.webp", corners()).read_bytes()
     row = finish(
         file,
@@ -417,6 +429,16 @@ def test_the_key_is_that_of_the_picture(picture: Picture, cached: bytes) -> None
     key = cache_key(picture.library_id, picture.version, RECIPE, registered=False)
     assert picture.cache_key(RECIPE) == key
     assert get_store(CACHE).stat(key).size == len(cached)
+
+
+def test_a_queue_that_is_too_long_is_told_at_once(photo: File, as_bob: Client, settings: Any) -> None:
+    settings.IMAGE_QUEUE_LIMIT = 1
+    dispatch.redis_client().lpush(imagemaking.QUEUE, "a message")
+    answer = as_bob.get(path_of(photo), ASKED)
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert answer["Cache-Control"] == "no-store"
+    assert dispatch.queue_lengths()[imagemaking.QUEUE] == 1
 
 
 def test_without_the_front_the_view_waits(
