@@ -47,7 +47,9 @@ class Slots:
                 lane for lane in ("standard", "heavy") if running[lane] < self.caps.get(lane, self.total)
             }
         room = max(1, self.total - 1)
-        if running["maintenance"] < room and (slow < room or not self.caps):
+        if running["maintenance"] < min(room, self.caps.get("maintenance", room)) and (
+            slow < room or not self.caps
+        ):
             lanes.add("maintenance")
         return frozenset(lanes)
 

@@ -236,6 +236,7 @@ INTERACTIVE_SLOTS = env.integer("ALCOVES_INTERACTIVE_SLOTS", 2, low=1)
 LANE_CAPS = {
     "standard": env.integer("ALCOVES_STANDARD_SLOTS", 2, low=1),
     "heavy": env.integer("ALCOVES_HEAVY_SLOTS", 1, low=1),
+    "maintenance": env.integer("ALCOVES_MAINTENANCE_SLOTS", 1, low=1),
 }
 WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", 3001, low=0, high=65535)
 WORKER_METRICS_HOST = env.text("ALCOVES_WORKER_METRICS_HOST", "127.0.0.1")

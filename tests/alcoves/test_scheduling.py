@@ -86,6 +86,13 @@ def test_interactive_work_always_finds_a_slot() -> None:
     assert open_lanes({"interactive": 3}) == set(LANES)
 
 
+def test_upkeep_takes_no_more_than_its_slots() -> None:
+    made = Slots()
+    made.set(4, {"standard": 2, "heavy": 1, "maintenance": 1})
+    assert "maintenance" in (made.open_lanes(Counter({"interactive": 2})) or ())
+    assert "maintenance" not in (made.open_lanes(Counter({"maintenance": 1})) or ())
+
+
 def test_a_worker_of_one_lane_fills_all_its_slots() -> None:
     made = Slots()
     made.set(2, {})
