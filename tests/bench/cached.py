@@ -19,15 +19,16 @@ from tests.workers import wait_until
 
 AIM = 10_000.0
 LEAST_SHARE = 0.9
-RECIPE = BY_NAME["card"].resolve(None, None)
-"""Of the registry: only such pictures are sent by nginx itself."""
+WIDTH, HEIGHT = 600, 450
+RECIPE = BY_NAME["preview"].resolve(WIDTH, HEIGHT)
+"""Of the registry: only such pictures are sent by nginx itself. About 80 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
     photos: int = 24
-    width: int = 1600
-    height: int = 1200
+    width: int = WIDTH
+    height: int = HEIGHT
     rounds: int = 5
     seconds: float = 4.0
     clients: int = 16
