@@ -37,7 +37,8 @@ from storage.registry import get_store
 
 PREFIX: Final = "/api/files/proxy/"
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-PATH: Final = re.compile(rf"/api/files/proxy/({UUID})/{UUID}/([^/\x00-\x1f\x7f]+)", re.ASCII)
+PATH: Final = re.compile(rf"/api/files/proxy/({UUID})/{UUID}/([^/\x00-\x1f\x7f]{{1,255}})", re.ASCII)
+"""Longer names than files have are for Django: what is known of a name is kept."""
 QUERY: Final = re.compile(
     rb"([a-z0-9=&]{1,60})&s=([A-Za-z0-9_-]{22})&v=([0-9a-f]{32}(?:-(?:90|180|270))?)(&width=[0-9]{1,4})?"
 )
@@ -49,6 +50,8 @@ UNUSUAL: Final = frozenset(
 )
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes. More is streamed by Django."""
+LONGEST_HOST: Final = 300
+"""Bytes. Whether a host is known is kept, too, and no host with its port is longer."""
 HITS: Final = metrics.IMAGE_CACHE.labels(outcome="hit")
 PLAIN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -101,8 +104,10 @@ def read_headers(pairs: Pairs) -> dict[bytes, bytes] | None:
         if name in UNUSUAL or (name in SINGLE and name in found):
             return None
         found[name] = value
-    known = is_known_host(found.get(b"host", b""), found.get(b"x-forwarded-host"))
-    return found if known else None
+    host, forwarded = found.get(b"host", b""), found.get(b"x-forwarded-host")
+    if max(len(host), len(forwarded or b"")) > LONGEST_HOST:
+        return None
+    return found if is_known_host(host, forwarded) else None
 
 
 @lru_cache(maxsize=256)

@@ -6,11 +6,11 @@ A new password or another e-mail address ends what was remembered of a person to
 from functools import partial
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
-from django.http import HttpRequest
+from django.utils import timezone
 
 from alcoves.accounts.models import AccessToken, User
 from media import passes
@@ -19,12 +19,14 @@ HARMLESS = frozenset({"last_login", "updated_at", "avatar_key", "name"})
 """Columns of a person that decide nothing."""
 
 
-@receiver(user_logged_out, dispatch_uid="accounts.endings")
-def end_session(request: HttpRequest, **_: Any) -> None:
-    """Just before Django deletes it. A session's key is never used again."""
-    key = getattr(request, "session", None) and request.session.session_key
-    if key:
-        passes.end(passes.viewer_of_session(key))
+@receiver(post_delete, sender=Session, dispatch_uid="accounts.endings")
+def end_session(instance: Session, **_: Any) -> None:
+    """Logged out, or logged in as somebody else, or with a new key. A session's key is never used again.
+
+    Those that the upkeep clears have expired long ago, and nobody remembers them.
+    """
+    if instance.expire_date > timezone.now():
+        transaction.on_commit(partial(passes.end, passes.viewer_of_session(instance.session_key)))
 
 
 @receiver(post_delete, sender=AccessToken, dispatch_uid="accounts.endings")

@@ -283,6 +283,46 @@ def test_who_is_out_is_out_at_once(
     assert django.count == before + 1
 
 
+def test_a_session_ends_however_it_is_left(
+    front: Served, photo: File, card: str, bob: User, charlie: User, django: Counting
+) -> None:
+    ways: list[Callable[[Client], object]] = [
+        lambda browser: browser.post("/api/auth/logout"),
+        lambda browser: browser.logout(),
+        # Without a word of goodbye: Django takes the old session away.
+        lambda browser: browser.force_login(charlie),
+    ]
+    for leave in ways:
+        browser = Client()
+        browser.force_login(bob)
+        headers = {"cookie": f"{django_settings.SESSION_COOKIE_NAME}={browser.session.session_key}"}
+        own = told(front, photo, headers)["images"]["card"]
+        before = django.count
+        assert httpx.get(front.url + own, headers=headers).status_code == 200
+        assert django.count == before, "it is remembered"
+        leave(browser)
+        assert httpx.get(front.url + own, headers=headers).status_code == 404
+
+
+def test_what_is_kept_of_an_address_is_short(
+    front: Served, card: str, bobs: dict[str, str], django: Counting
+) -> None:
+    asgi_images.known_headers.cache_clear()
+    asgi_images.is_known_host.cache_clear()
+    folder, query = card.split("?")
+    folder = folder.rpartition("/")[0]
+    for number in range(3):
+        address = f"{folder}/{number}{'x' * 255}?{query}"
+        assert httpx.get(front.url + address, headers=bobs).status_code == 200
+        host = {"host": f"{number}.{'x' * 300}.example.org"}
+        assert httpx.get(front.url + card, headers={**bobs, **host}).status_code in {200, 400}
+    assert django.count == 6
+    assert asgi_images.known_headers.cache_info().currsize == 0
+    assert asgi_images.is_known_host.cache_info().currsize == 0
+    assert httpx.get(f"{front.url}{folder}/{'x' * 255}?{query}", headers=bobs).status_code == 200
+    assert django.count == 6
+
+
 @pytest.mark.parametrize("error", [BlockingIOError, OSError])
 def test_what_is_not_in_memory_is_read_by_a_thread(
     error: type[OSError],
