@@ -22,6 +22,7 @@ from django.conf import settings
 
 from media import serving
 from media.images.recipes import Recipe, cache_key, query_of
+from storage.serving import content_disposition
 from tests.docs.reading import PROJECT
 from tests.workers import answers, free_port, wait_until
 
@@ -34,6 +35,7 @@ TOKEN = "Bearer alc_token"
 VERSION = "ab" * 16
 RECIPE = Recipe(720, 360, 82, "jpeg")
 KEY = cache_key(LIBRARY, VERSION, RECIPE, registered=True)
+NAMED = content_disposition("\U0001f600" * 255, inline=False)
 PICTURE = f"/api/files/proxy/{LIBRARY}/{FILE}/Tag%201.JPG"
 QUERY = query_of(RECIPE, VERSION, "s" * 22)
 
@@ -61,6 +63,10 @@ class Upstream(BaseHTTPRequestHandler):
             self.answer_picture()
             return
         self.send_response(200)
+        if self.path == "/named":
+            self.send_header("X-Accel-Redirect", "/internal-blobs/files/lib/original/blob")
+            self.send_header("Content-Disposition", NAMED)
+            self.send_header("X-Others", "x" * 900)  # As long as all the others of such an answer.
         if self.path == "/blob":
             self.send_header("X-Accel-Redirect", "/internal-blobs/files/lib/original/blob")
             self.send_header("Content-Type", "image/webp")
@@ -206,6 +212,12 @@ def test_bytes_leave_with_the_headers_we_gave_them(tmp_path: Path) -> None:
         assert get(f"{base}/blob", Range="bytes=999999-")[0] == 416
 
 
+def test_the_longest_name_arrives(tmp_path: Path) -> None:
+    with running(tmp_path) as base:
+        status, body, headers = get(f"{base}/named")
+        assert (status, body, headers["content-disposition"]) == (200, BODY, NAMED)
+
+
 def test_nobody_reaches_the_store_by_address(tmp_path: Path) -> None:
     with running(tmp_path) as base:
         assert get(f"{base}/internal-blobs/files/lib/original/blob")[0] == 404
@@ -284,6 +296,13 @@ def test_pictures_that_the_client_has_are_not_sent_again(tmp_path: Path) -> None
         assert headers["cache-control"] == "private, max-age=31536000, immutable"
         assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, If_None_Match='"x"')[:2] == (200, BODY)
         assert asked(base, f"{PICTURE}?{QUERY}", If_None_Match=tag)[0] == 404
+
+
+def test_whoever_names_the_tag_is_answered_by_the_web_part(tmp_path: Path) -> None:
+    tag = f'"{VERSION}-{RECIPE.text}"'
+    with running(tmp_path) as base:
+        status, body, _, seen = asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, If_Match=tag)
+        assert (status, body, seen) == (200, b"by the web part", [f"{PICTURE}?{QUERY}"])
 
 
 def test_strangers_get_what_the_web_part_says(tmp_path: Path) -> None:
