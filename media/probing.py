@@ -23,7 +23,7 @@ from media.motion import Motion
 from media.particulars import Particulars, bounded, particulars_of
 from media.sniffing import Kind, Sniffed
 from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
-from media.tools import embedded, ffprobe, jxl, magick, pdf, pillow, raw, vips
+from media.tools import embedded, ffprobe, icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.embedded import Embedded
 from media.xmp import Region
 from media.zones import Taken
@@ -188,7 +188,7 @@ def probe_document(path: Path, sniffed: Sniffed) -> Probe:
         width=width,
         height=height,
         pages=header.pages,
-        title=header.title or None,
+        title=exif.text_of(header.title),
     )
 
 
@@ -233,11 +233,13 @@ def vips_header(path: Path, mime: str) -> vips.ImageHeader | None:
 
 
 def pillow_header(path: Path, mime: str, *, required: bool) -> pillow.PillowHeader | None:
-    """Where libvips has the size already, what Pillow cannot read is only missing EXIF."""
+    """Where libvips has the size already, what Pillow cannot read is only missing EXIF; of a RAW, LibRaw has it."""
+    if mime in icons.TYPES:
+        icons.check(path, vips.PixelLimits.from_environment())
     try:
         return pillow.open_header(path, mime)
     except MediaError:
-        if required and mime in pillow.FORMATS:
+        if required and mime in pillow.DECODED:
             raise
         return None
 

@@ -73,13 +73,12 @@ def by_pillow(wanted: Wanted) -> Image:
     if is_beyond_pillow(wanted):
         return by_magick(wanted)
     if wanted.mime in icons.TYPES:
-        for width, height in icons.sizes_within(wanted.path.read_bytes()):
-            wanted.check(width, height)
+        icons.check(wanted.path, wanted.limits)
     header = pillow.open_header(wanted.path, wanted.mime)
     wanted.check(header.width, header.height, header.frames)
     if wanted.mime in heif.TYPES and not is_whole(wanted.path):
         raise DamagedFileError("The picture is cut off. Upload it again.", code="cut_off")
-    pixels = pillow.decode(wanted.path, wanted.mime)
+    pixels = pillow.decode(wanted.path, wanted.mime, wanted.fitted(header.width, header.height))
     image = vips.from_pixels(pixels.data, pixels.width, pixels.height, pixels.bands)
     coding = Coding(*pixels.coding) if pixels.coding else None
     if coding is None or coding.is_srgb:
@@ -105,7 +104,7 @@ def is_beyond_pillow(wanted: Wanted) -> bool:
 def by_jxl(wanted: Wanted) -> Image:
     header = jxl.open_header(wanted.path)
     wanted.check(header.width, header.height)
-    png = jxl.decode(wanted.path, timeout=wanted.seconds)
+    png = jxl.decode(wanted.path, pixels=jxl.padded(header), timeout=wanted.seconds)
     profiled = vips.open_header_of_bytes(png).profiled
     return vips.load_bytes(
         png, wanted.box.width, wanted.box.height, orientation=1, profiled=profiled, deadline=wanted.deadline

@@ -85,7 +85,7 @@ def decode_directly(
     path: Path, mime: str, box: Box, limits: PixelLimits, deadline: float, *, animated: bool
 ) -> Decoded:
     header = vips.open_header(path)
-    vips.check_limits(header.width, header.height, header.pages, limits)
+    vips.check_limits(header.width, header.height, header.pages, limits, header.bands)
     moves = animated and mime in ANIMATED and header.pages > 1
     if moves and limits.allow_animation(header.width, header.height, header.pages):
         found = find_animation(path, box, header, deadline)

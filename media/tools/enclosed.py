@@ -119,41 +119,54 @@ def raw_develop(path: str, half: str) -> Answer:
 LONGEST_TITLE: Final = 300
 
 
-def pdf_page(path: str) -> tuple[Any, Any]:
-    """The document and its first page."""
+def pdf(path: str, read: Callable[[Any], Answer]) -> Answer:
+    """Open a document of one page at least; PDFium's errors become words."""
     import pypdfium2
 
     try:
         document = pypdfium2.PdfDocument(path)
         if len(document) < 1:
             raise RefusedError("damaged", "no pages")
-        return document, document[0]
+        return read(document)
     except pypdfium2.PdfiumError as error:
         word = "password" if "password" in str(error).lower() else "damaged"
         raise RefusedError(word, repr(error)) from error
 
 
 def pdf_header(path: str) -> Answer:
-    document, page = pdf_page(path)
-    width, height = page.get_size()
-    title = document.get_metadata_value("Title").strip()[:LONGEST_TITLE]
-    return {"width": width, "height": height, "pages": len(document), "title": title}, b""
+    """The page is not opened for its size: that would parse all that is drawn on it."""
+
+    def read(document: Any) -> Answer:
+        width, height = document.get_page_size(0)
+        return {
+            "width": width,
+            "height": height,
+            "pages": len(document),
+            "title": pdf_title(document).strip()[:LONGEST_TITLE],
+        }, b""
+
+    return pdf(path, read)
+
+
+def pdf_title(document: Any) -> str:
+    try:
+        return str(document.get_metadata_value("Title"))
+    except UnicodeDecodeError:
+        return ""
 
 
 def pdf_render(path: str, scale: str) -> Answer:
     """The first page on white paper; `scale` is pixels a point."""
-    import pypdfium2
 
-    _, page = pdf_page(path)
-    try:
-        bitmap = page.render(
+    def draw(document: Any) -> Answer:
+        bitmap = document[0].render(
             scale=float(scale), may_draw_forms=False, fill_color=(255, 255, 255, 255), rev_byteorder=True
         )
-    except pypdfium2.PdfiumError as error:
-        raise RefusedError("damaged", repr(error)) from error
-    pixels = bitmap.to_numpy()[:, :, :3]
-    height, width, bands = pixels.shape
-    return {"shape": [width, height, bands]}, pixels.tobytes()
+        pixels = bitmap.to_numpy()[:, :, :3]
+        height, width, bands = pixels.shape
+        return {"shape": [width, height, bands]}, pixels.tobytes()
+
+    return pdf(path, draw)
 
 
 LIBRARY_FOLDERS: Final = (

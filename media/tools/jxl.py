@@ -20,6 +20,7 @@ TYPES: Final = frozenset({"image/jxl"})
 DEMUXER: Final = "jpegxl_pipe"
 """It opens animations too, and gives their first frame."""
 TIMEOUT: Final = 60.0
+PADDING: Final = 128
 LIMITS: Final = Limits(memory_bytes=8 * 1024**3, cpu_seconds=60)
 MOST_ANSWER: Final = 1024**3
 WIDE: Final = {9, 11, 12}
@@ -55,7 +56,7 @@ def works() -> bool:
         file.write(SAMPLE)
         file.flush()
         try:
-            return decode(Path(file.name)).startswith(PNG)
+            return decode(Path(file.name), pixels=padded(JxlHeader(60, 40))).startswith(PNG)
         except (DamagedFileError, UnsupportedTypeError, ExitedError):
             return False
 
@@ -69,21 +70,30 @@ def open_header(path: Path) -> JxlHeader:
     return JxlHeader(width, height)
 
 
-def decode(path: Path, *, timeout: float = TIMEOUT) -> bytes:
-    """The first frame as PNG, upright, in sRGB or with its profile. The caller has checked the limits."""
-    png = as_png(path, [], timeout)
+def padded(header: JxlHeader) -> int:
+    """Pixels of the buffer that ffmpeg makes for a picture: its sides are rounded up."""
+    return (header.width + PADDING) * (header.height + PADDING)
+
+
+def decode(path: Path, *, pixels: int, timeout: float = TIMEOUT) -> bytes:
+    """The first frame as PNG, upright, in sRGB or with its profile. The caller has checked the limits.
+
+    `pixels`: the most, as `padded` says of the header: ffmpeg may decode another picture of the same file.
+    """
+    most = ["-max_pixels", str(pixels)]
+    png = as_png(path, most, [], timeout)
     told = color_of(png)
     if told is None or not ffmpeg.capabilities().zscale:
         return png
     primaries, curve = told
     if curve in HDR_CURVES:
-        return as_png(path, ["-vf", FROM_HDR], timeout)
-    return as_png(path, ["-vf", TO_SRGB], timeout) if primaries in WIDE or curve == LINEAR else png
+        return as_png(path, most, ["-vf", FROM_HDR], timeout)
+    return as_png(path, most, ["-vf", TO_SRGB], timeout) if primaries in WIDE or curve == LINEAR else png
 
 
-def as_png(path: Path, filters: list[str], timeout: float) -> bytes:
+def as_png(path: Path, most: list[str], filters: list[str], timeout: float) -> bytes:
     # Without -xerror this ffmpeg asks libjxl for the rest of a cut file for ever.
-    arguments = ["-xerror", *ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
+    arguments = ["-xerror", *most, *ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
     # Level 1: the PNG lives for a moment only.
     encode = ["-c:v", "png", "-compression_level", "1", "-f", "image2pipe", "pipe:1"]
     done = ffmpeg.run([*arguments, *encode], timeout=timeout, limits=LIMITS, stdout_limit=MOST_ANSWER)

@@ -18,7 +18,8 @@ PIXELS_PER_POINT: Final = 300 / 72
 LARGEST_SIDE: Final = 8192
 """Pixels."""
 TIMEOUT: Final = 30.0
-MEMORY: Final = 2 * GIGABYTE
+MEMORY: Final = GIGABYTE * 5 // 4
+"""Address space. The largest page takes 0.3 GB as it is drawn, 0.4 GB as a result, and what is drawn on it."""
 
 
 @dataclass(frozen=True, slots=True)

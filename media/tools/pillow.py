@@ -5,11 +5,12 @@
 """
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, features
+from PIL import Image, ImageCms, ImageOps, Jpeg2KImagePlugin, PngImagePlugin, features
 
 from media.errors import DamagedFileError, UnsupportedTypeError
 from media.tools import embedded, heif
@@ -60,6 +61,10 @@ DECODED: Final = frozenset(
 
 DEPTHS: Final = frozenset({8, 10, 12, 14, 16})
 BRIGHTEST: Final = 65535
+STRIP: Final = 256
+"""Rows."""
+HEAD: Final = 64 * 1024
+CODESTREAM, CODING_STYLE = b"\xff\x4f\xff\x51", b"\xff\x52\x00"
 SRGB: Final = ImageCms.createProfile("sRGB")
 BITS: Final = {"1": 1, "I;16": 16, "I;16B": 16, "I": 32, "F": 32}
 
@@ -141,7 +146,7 @@ def frames_of(image: Image.Image) -> int:
 class Pixels:
     """A decoded picture: upright, 8 bits a band, 3 bands or 4."""
 
-    data: bytes
+    data: bytearray
     width: int
     height: int
     bands: int
@@ -150,22 +155,55 @@ class Pixels:
     """Primaries and transfer by their numbers in ITU-T H.273, where those tell the colours and no profile does."""
 
 
-def decode(path: Path, mime: str) -> Pixels:
-    """All pixels of the first frame. The caller has checked the limits on the header."""
+def decode(path: Path, mime: str, enough: tuple[int, int] | None = None) -> Pixels:
+    """All pixels of the first frame. The caller has checked the limits on the header.
+
+    JPEG 2000 is decoded no larger than it must be to have `enough`: its decoder takes 16 bytes for each pixel.
+    """
     if mime not in DECODED:
         raise UnsupportedTypeError("This type of picture cannot be decoded here. Convert it to JPEG or PNG.")
+    if mime == "image/jp2" and enough and (times := halvings(path, enough)):
+        # Where its tiles do not begin at the corner, the halves have other sizes than Pillow expects.
+        with suppress(DamagedFileError):
+            return decoded(path, mime, times)
+    return decoded(path, mime)
+
+
+def decoded(path: Path, mime: str, halved: int = 0) -> Pixels:
     with open_image(path, mime) as opened:
         try:
+            if isinstance(opened, Jpeg2KImagePlugin.Jpeg2KImageFile):
+                opened.reduce = halved
             opened.load()
-            image = in_eight_bits(ImageOps.exif_transpose(opened))
+            # In place, and converted only where need be: a copy of 100 megapixels takes 400 MB.
+            ImageOps.exif_transpose(opened, in_place=True)
+            image = in_eight_bits(opened)
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
-            image = image.convert("RGBA" if "A" in image.mode or "transparency" in image.info else "RGB")
+            mode = "RGBA" if "A" in image.mode or "transparency" in image.info else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
             coding = None if profile else coding_of(opened)
-            return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile, coding)
+            return Pixels(bytes_of(image), image.width, image.height, len(mode), profile, coding)
         except Exception as error:
             raise DamagedFileError(
                 "The picture is damaged and cannot be decoded. Upload it again.", detail=repr(error)[:500]
             ) from error
+
+
+def halvings(path: Path, enough: tuple[int, int]) -> int:
+    """How often a JPEG 2000 is halved as it is decoded: by what is enough, and by what its encoder prepared."""
+    with path.open("rb") as reader:
+        head = reader.read(HEAD)
+    style = head.find(CODING_STYLE, max(0, head.find(CODESTREAM)))
+    # Marker, length, style, order, layers and transform of the components stand before the number of halvings.
+    levels = head[style + 9] if 0 <= style < len(head) - 9 else 0
+    with open_image(path, "image/jp2") as opened:
+        sides = opened.size
+    wanted = min(side // max(1, least) for side, least in zip(sides, enough, strict=True))
+    times = max(0, min(levels, wanted.bit_length() - 1))
+    # OpenJPEG rounds up, Pillow to the nearest: a size they do not agree on ends as damaged.
+    while any((side + (1 << times >> 1)) >> times != -(-side >> times) for side in sides):
+        times -= 1
+    return times
 
 
 def coding_of(image: Image.Image) -> tuple[int, int] | None:
@@ -173,6 +211,16 @@ def coding_of(image: Image.Image) -> tuple[int, int] | None:
     if not isinstance(told, dict):
         return None
     return int(told.get("color_primaries", 0)), int(told.get("transfer_characteristics", 0))
+
+
+def bytes_of(image: Image.Image) -> bytearray:
+    """Strip by strip: Pillow's own way holds all of it twice, beside the picture."""
+    stride = image.width * len(image.getbands())
+    data = bytearray(stride * image.height)
+    for top in range(0, image.height, STRIP):
+        bottom = min(image.height, top + STRIP)
+        data[top * stride : bottom * stride] = image.crop((0, top, image.width, bottom)).tobytes()
+    return data
 
 
 def in_eight_bits(image: Image.Image) -> Image.Image:

@@ -9,7 +9,6 @@
 """
 
 import os
-import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from media.errors import (
 )
 from media.tools.limits import PixelLimits as PixelLimits  # noqa: PLC0414 - Handed on to who knows this door.
 from media.tools.limits import check_limits as check_limits  # noqa: PLC0414 - As above.
+from media.tools.limits import refuse_endless
 
 Image: TypeAlias = Any
 """A pyvips.Image. The library carries no types; its name stays behind this door."""
@@ -51,8 +51,6 @@ LOADS: Final = {
 TYPES: Final = frozenset(LOADS)
 """Sniffed types that libvips reads rightly. DNG it would read as a grey TIFF, HEIC not at all."""
 
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-LIBPNG_SIDE: Final = 1_000_000
 BEYOND: Final = ("too large", "exceed", "user limit", "bad image dimensions")
 """How the decoders call what is over a limit of their own."""
 SMALL_PROFILE: Final = 64 * 1024
@@ -128,7 +126,7 @@ def has_loader(mime: str) -> bool:
 
 def open_header(path: Path) -> ImageHeader:
     """Raises UnsupportedTypeError, DamagedFileError or TooLargeError. Decodes nothing."""
-    refuse_endless_png(path)
+    refuse_endless(path)
     return read_header(source_of(path))
 
 
@@ -145,7 +143,7 @@ def read_header(source: Any) -> ImageHeader:
             width=image.width,
             height=image.get_page_height(),
             bands=image.bands,
-            pages=image.get_n_pages(),
+            pages=pages_of(image, names),
             format=image.format,
             interpretation=image.interpretation,
             has_alpha=bool(image.hasalpha()),
@@ -156,19 +154,9 @@ def read_header(source: Any) -> ImageHeader:
         )
 
 
-def refuse_endless_png(path: Path) -> None:
-    """libpng calls sides beyond a million damaged, without a word of why. They are valid, and a bomb."""
-    if not path.is_file():
-        return
-    with path.open("rb") as reader:
-        head = reader.read(24)
-    if head[:8] == PNG_SIGNATURE and len(head) == 24:
-        width, height = struct.unpack(">II", head[16:])
-        if max(width, height) > LIBPNG_SIDE:
-            raise TooLargeError(
-                f"The picture says that it has {width} x {height} pixels. Make it smaller.",
-                code="too_many_pixels",
-            )
+def pages_of(image: Image, names: set[str]) -> int:
+    """Asked of the field: the function of libvips says 1 of more than 10,000."""
+    return max(1, int(image.get("n-pages"))) if "n-pages" in names else 1
 
 
 def names_of(image: Image) -> set[str]:
