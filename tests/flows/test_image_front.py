@@ -160,6 +160,8 @@ def test_nginx_and_the_web_part_send_the_same(
     web = webs[0]
     address = images_of(web, photo, bobs)["card"]
     assert httpx.get(f"{web}{address}", headers=bobs, timeout=60).status_code == 200
+    # It is told before it is kept.
+    wait_until(CachedImage.objects.filter(size__gt=0).exists, 30, "the picture in the cache")
     ours = httpx.get(f"{web}{address}", headers=bobs, timeout=30)
     port = urlsplit(web).port or 0
     theirs = {"cookie": bobs["cookie"].replace("=", "=x")}
