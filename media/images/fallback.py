@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from media.errors import DamagedFileError, PermanentError, UnsupportedTypeError
+from media.errors import DamagedFileError, PermanentError, TimedOutError, UnsupportedTypeError
 from media.images import cicp, previews
 from media.images.cicp import Coding
 from media.images.decoded import Box
@@ -62,7 +62,11 @@ def decode(path: Path, mime: str, box: Box, limits: PixelLimits, deadline: float
     wanted = Wanted(path, mime, box, limits, deadline)
     for types, way in WAYS:
         if mime in types:
-            return way(wanted)
+            try:
+                return way(wanted)
+            except TimedOutError as error:
+                # The doors speak of programs, which are nobody's business but the operator's.
+                raise vips.too_slow(error.message) from error
     raise UnsupportedTypeError(
         "This machine has no decoder for this type of picture. Convert it to JPEG, PNG or WebP.",
         code="decoder_missing",

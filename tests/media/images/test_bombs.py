@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from media import probing
-from media.errors import DamagedFileError, TooLargeError
+from media.errors import DamagedFileError, TimedOutError, TooLargeError
 from media.images import transform
 from media.images.recipes import Recipe
 from media.sniffing import sniff_path
@@ -137,6 +137,15 @@ def test_the_size_of_a_document_does_not_parse_what_is_drawn(tmp_path: Path) -> 
     probed = time.monotonic()
     assert generate(path).startswith(b"\xff\xd8")
     assert 3 * (probed - started) < time.monotonic() - probed
+
+
+def test_a_slow_document_is_told_of_as_a_picture(tmp_path: Path) -> None:
+    """Not "python used more processor time than it may. Try a shorter file."."""
+    path = make_pdf(tmp_path / "a.pdf", drawing="1 0 0 rg 0 0 9 9 re f\n" * 1_500_000)
+    with pytest.raises(TimedOutError) as caught:
+        list(transform.generate(path, "application/pdf", [SMALL], PixelLimits(seconds=0.5)))
+    assert caught.value.message.startswith("The picture takes longer")
+    assert "python" in str(caught.value.detail)
 
 
 def test_a_dng_without_a_small_picture_has_metadata(tmp_path: Path) -> None:
