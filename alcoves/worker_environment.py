@@ -14,7 +14,6 @@ def prepare() -> None:
     """SIGTERM means: let running tasks end for a while, then give them back. Metrics of children are files."""
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     folder = env.path("ALCOVES_DATA_PATH", PROJECT / "var") / "metrics"
     forget_dead(folder)
     own = folder / str(os.getpid())

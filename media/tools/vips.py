@@ -31,6 +31,7 @@ from media.errors import (
     TooLargeError,
     UnsupportedTypeError,
 )
+from media.tools import arenas
 from media.tools.limits import PixelLimits as PixelLimits  # noqa: PLC0414 - Handed on to who knows this door.
 from media.tools.limits import check_limits as check_limits  # noqa: PLC0414 - As above.
 from media.tools.limits import refuse_endless
@@ -64,6 +65,7 @@ def configure() -> None:
     for name in LOADERS:
         pyvips.operation_block_set(f"VipsForeignLoad{name}", False)
     pyvips.cache_set_max(0)
+    arenas.limit()
 
 
 configure()
