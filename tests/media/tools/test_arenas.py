@@ -23,7 +23,8 @@ def size():
 def work(number):
     for more in range(3):
         with turns:
-            list(transform.generate(Path(sys.argv[1]), "image/jpeg", [Recipe(1900 + number, 1900 - more)], PixelLimits()))
+            recipe = Recipe(1900 + number, 1900 - more)
+            list(transform.generate(Path(sys.argv[1]), "image/jpeg", [recipe], PixelLimits()))
 
 turns, before = threading.BoundedSemaphore(2), size()
 threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
