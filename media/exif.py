@@ -203,7 +203,7 @@ def positive(value: Any, *, top: float, digits: int) -> float | None:
 
 def whole(value: Any) -> int | None:
     result = number(value)
-    return int(result) if result is not None and 0 < result < 100_000_000 else None
+    return int(result) if result is not None and 1 <= result < 100_000_000 else None
 
 
 def first(value: Any) -> Any:

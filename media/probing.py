@@ -198,6 +198,8 @@ def probe_image(path: Path, sniffed: Sniffed) -> Probe:
     details = pillow_header(path, sniffed.mime, required=shape is None)
     told = details.embedded if details else embedded.of_raw(path)
     found = from_vips(shape) if shape else measured(path, sniffed.mime, details, told)
+    if details is None and sniffed.mime in pillow.FORMATS and not found.get("width"):
+        raise DamagedFileError("The picture is damaged and cannot be read. Upload it again.")
     if sniffed.mime == "image/apng" and details:
         found["frames"] = details.frames
     return Probe(

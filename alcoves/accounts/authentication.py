@@ -46,6 +46,7 @@ class SessionAuthentication(PlainSessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
         found = super().authenticate(request)
-        if found is not None and request.session.session_key:
-            passes.note_viewer(passes.viewer_of_session(request.session.session_key), found[0].pk)
+        session = getattr(request._request, "session", None)  # noqa: SLF001  A view may be called without middleware.
+        if found is not None and session is not None and session.session_key:
+            passes.note_viewer(passes.viewer_of_session(session.session_key), found[0].pk)
         return found

@@ -145,7 +145,11 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "formats/avif_exif.avif": ("image/avif", "image", "metadata=ready preview=ready"),
     "formats/denali.webp": ("image/webp", "image", "metadata=ready preview=ready"),
     "formats/density_plot.png": ("image/png", "image", "metadata=ready preview=ready"),
-    "formats/motionphoto_pixel.jpg": ("image/jpeg", "image", "metadata=ready preview=ready"),
+    "formats/motionphoto_pixel.jpg": (
+        "image/jpeg",
+        "image",
+        "metadata=ready motion=failed:damaged preview=ready",
+    ),
     "formats/no_extension": ("image/jpeg", "image", "metadata=ready preview=ready"),
     "formats/png_exif_in_ztxt.png": ("image/png", "image", "metadata=ready preview=ready"),
     "formats/progressive.jpg": ("image/jpeg", "image", "metadata=ready preview=ready"),
