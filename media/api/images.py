@@ -12,8 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, OuterRef, Subquery
-from django.db.models.functions import JSONObject
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -25,14 +23,15 @@ from rest_framework.views import APIView
 from media import imagecache, imageproxy, passes
 from media.api.derivatives import AsItIs
 from media.api.later import LaterResponse, may_come_later
+from media.api.seeing import Seen, find_seen
 from media.errors import RequestError
 from media.imageproxy import Fresh, Pending
 from media.images import recipes
 from media.images.recipes import FORMATS, Recipe
-from media.models import Derivative, File, Membership
+from media.models import Membership
 from media.models.cached_image import CACHE
 from media.models.derivative import Status
-from media.pictures import POSTER, Picture, find_picture
+from media.pictures import Picture
 from media.serving import BytesMissingError, Served, finish, not_modified, serve
 
 YEAR: Final = 365 * 24 * 3600
@@ -73,10 +72,10 @@ class ProxyImage(APIView):
     )
     def get(self, request: Request, library_id: UUID, file_id: UUID, filename: str) -> HttpResponseBase:
         """A picture, or the poster of a video, made when it is first asked for."""
-        file = find_seen(request, library_id, file_id)
+        seen = seen_by(request, library_id, file_id)
         given = request.query_params
         recipe = recipes.parse(given.dict(), request.headers.get("Accept", ""))
-        picture = picture_of(file)
+        picture = picture_of(seen)
         about = described(
             picture.cache_key(recipe),
             recipe,
@@ -95,22 +94,21 @@ class ProxyImage(APIView):
         return final
 
 
-def find_seen(request: Request, library_id: UUID, file_id: UUID) -> Any:
-    """The file with its original and the poster as `seen_poster`, also from the trash. One query, or Http404.
+def seen_by(request: Request, library_id: UUID, file_id: UUID) -> Seen:
+    """The file, also from the trash. One query, or Http404.
 
     A signed address needs no other; else there are those by which the session or the token is looked up.
     """
-    files: Any = File.objects.filter(pk=file_id, library_id=library_id)
     signature = request.query_params.get("s", "")
-    if not passes.allows(claimed_viewer(request._request), library_id, signature):  # noqa: SLF001
-        files = files.filter(library__memberships__user=user_of(request))
-        files = files.annotate(epoch=F("library__membership_epoch"))
-    file = files.select_related("original").defer("original__probe").annotate(seen_poster=poster()).first()
-    if file is None:
+    if passes.allows(claimed_viewer(request._request), library_id, signature):  # noqa: SLF001
+        seen = find_seen(library_id, file_id)
+    else:
+        seen = find_seen(library_id, file_id, user_of(request).pk)
+        if seen is not None:
+            passes.note_epoch(library_id, seen.epoch)
+    if seen is None:
         raise Http404(STRANGER)
-    if hasattr(file, "epoch"):
-        passes.note_epoch(library_id, file.epoch)
-    return file
+    return seen
 
 
 def claimed_viewer(request: HttpRequest) -> str | None:
@@ -129,22 +127,14 @@ def user_of(request: Request) -> Any:
     return user
 
 
-def poster() -> Subquery:
-    """Of a video; it has one at most."""
-    rows = Derivative.objects.filter(original=OuterRef("original_id"), deriver=POSTER[0], variant="")
-    return Subquery(rows.values(found=JSONObject(outputs="outputs", facts="facts", status="status"))[:1])
-
-
-def picture_of(file: Any) -> Picture:
-    made = file.seen_poster or {"outputs": [], "facts": {}, "status": Status.QUEUED}
-    found = find_picture(file, [Derivative(deriver=POSTER[0], **made)])
-    if found is not None:
-        return found
-    if file.original.kind == "video" and made["status"] in ENDED:
+def picture_of(seen: Seen) -> Picture:
+    if seen.picture is not None:
+        return seen.picture
+    if seen.kind == "video" and seen.poster_status in ENDED:
         raise NoPictureError(
             "No poster could be made of this video. Its details say why; reprocess it there."
         )
-    if file.original.kind == "video":
+    if seen.kind == "video":
         raise NoPictureError(
             "The poster of this video is not made yet. Ask again in a moment.", code="poster_not_ready"
         )
