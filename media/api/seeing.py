@@ -18,10 +18,11 @@ from media.pictures import POSTER, Picture, find_picture
 ORIGINAL: Final = ("id", "library_id", "kind", "mime", "key", "size", "sha256", "width", "height")
 
 LOOK: Final = f"""
-SELECT f.rotation, l.membership_epoch, d.outputs::text, d.facts::text, d.status,
-    {", ".join(f"o.{name}" for name in ORIGINAL)}
-FROM media_file f JOIN media_library l ON l.id = f.library_id JOIN media_original o ON o.id = f.original_id
-LEFT JOIN media_derivative d ON d.original_id = o.id AND d.deriver = '{POSTER[0]}' AND d.variant = ''
+SELECT f.rotation, {", ".join(f"o.{name}" for name in ORIGINAL)},
+    (SELECT l.membership_epoch FROM media_library l WHERE l.id = f.library_id AND %(user)s::uuid IS NOT NULL),
+    (SELECT json_build_array(d.status, d.outputs, d.facts) FROM media_derivative d WHERE o.kind = 'video'
+        AND d.original_id = o.id AND d.deriver = '{POSTER[0]}' AND d.variant = '')::text
+FROM media_file f JOIN media_original o ON o.id = f.original_id
 WHERE f.id = %(file)s AND f.library_id = %(library)s
 """  # noqa: S608  Made of constants.
 OF_A_MEMBER: Final = f"""{LOOK} AND EXISTS (
@@ -33,6 +34,7 @@ class Seen:
     """What was found: a file, also one in the trash, and the state of its poster if it has one."""
 
     epoch: int
+    """Of the library; 0 where no user was asked for."""
     kind: str
     poster_status: str
     picture: Picture | None
@@ -46,8 +48,9 @@ def find_seen(library_id: UUID, file_id: UUID, user_id: Any = None) -> Seen | No
         row = cursor.fetchone()
     if row is None:
         return None
-    rotation, epoch, outputs, facts, status, *columns = row
+    rotation, *columns, epoch, poster = row
+    status, outputs, facts = json.loads(poster) if poster else (Status.QUEUED, [], {})
     original = Original(**dict(zip(ORIGINAL, columns, strict=True)))
     file = File(id=file_id, library_id=library_id, original=original, rotation=rotation)
-    made = Derivative(deriver=POSTER[0], outputs=json.loads(outputs or "[]"), facts=json.loads(facts or "{}"))
-    return Seen(epoch, original.kind, status or Status.QUEUED, find_picture(file, [made]))
+    made = Derivative(deriver=POSTER[0], outputs=outputs, facts=facts)
+    return Seen(epoch or 0, original.kind, status, find_picture(file, [made]))

@@ -58,9 +58,9 @@ def joined(animation: Animation) -> Image:
 
 
 def write(image: Image, target: Any, format: Format, quality: int, deadline: float) -> None:  # noqa: A002 - As above.
-    with vips.translated():
-        # The resolution that a scanner or camera told is metadata too, which `keep` does not count as such.
-        ENCODERS[format](vips.watched(image.copy(xres=1, yres=1), deadline), target, quality)
+    # The resolution that a scanner or camera told is metadata too, which `keep` does not count as such.
+    with vips.translated(), vips.watched(image.copy(xres=1, yres=1), deadline) as watching:
+        ENCODERS[format](watching, target, quality)
 
 
 def write_jpeg(image: Image, target: Any, quality: int) -> None:

@@ -31,7 +31,7 @@ from media.errors import (
     TooLargeError,
     UnsupportedTypeError,
 )
-from media.tools import arenas
+from media.tools import arenas, deadlines
 from media.tools.limits import PixelLimits as PixelLimits  # noqa: PLC0414 - Handed on to who knows this door.
 from media.tools.limits import check_limits as check_limits  # noqa: PLC0414 - As above.
 from media.tools.limits import refuse_endless
@@ -282,25 +282,21 @@ def shrink(
 
 def in_memory(image: Image, deadline: float = FOREVER) -> Image:
     """All pixels, computed now. Raises TimedOutError at the deadline."""
-    with translated():
-        return watched(image, deadline).copy_memory()
+    with translated(), watched(image, deadline) as watching:
+        return watching.copy_memory()
 
 
-def watched(image: Image, deadline: float) -> Image:
+@contextmanager
+def watched(image: Image, deadline: float) -> Iterator[Image]:
     """The same picture, whose computation libvips gives up at the deadline."""
     if deadline == FOREVER:
-        return image
+        yield image
+        return
     if time.monotonic() >= deadline:
         raise too_slow()
     image = image.copy()
-    image.set_progress(True)
-    image.signal_connect("eval", partial(stop_late, deadline))
-    return image
-
-
-def stop_late(deadline: float, image: Image, progress: Any) -> None:
-    if time.monotonic() >= deadline:
-        image.set_kill(True)
+    with deadlines.ending(deadline, partial(image.set_kill, True)):
+        yield image
 
 
 def too_slow(detail: str = "") -> TimedOutError:
