@@ -27,7 +27,9 @@ def plan(subject: Subject, derivers: Iterable[Deriver]) -> list[Planned]:
     return [
         Planned(deriver.name, deriver.queue)
         for deriver in derivers
-        if (subject.probe is not None or not deriver.needs_probe) and deriver.accepts(subject)
+        if deriver.planned
+        and (subject.probe is not None or not deriver.needs_probe)
+        and deriver.accepts(subject)
     ]
 
 

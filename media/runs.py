@@ -16,7 +16,7 @@ from django.db import transaction
 
 from alcoves import metrics
 from media import blobs, dispatch, failures, heartbeat, ledger, pipeline, stacks
-from media.derivers.base import Deriver, NotNeeded, Ready, Result
+from media.derivers.base import Deriver, FinishedPart, NotNeeded, Ready, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
     InfrastructureError,
@@ -28,6 +28,7 @@ from media.heartbeat import Pulse
 from media.ledger import Claim
 from media.models import Original, UnnamedBlob
 from media.models.blob import FILES
+from media.tools.sources import Source
 from storage.base import CHUNK_SIZE
 from storage.registry import get_store
 
@@ -47,6 +48,7 @@ class RunContext:
         self.subject = claim.subject
         self.variant = claim.variant
         self.parameters = claim.parameters
+        self.parts: tuple[FinishedPart, ...] = ()
         self._claim = claim
         self._pulse = pulse
 
@@ -70,6 +72,9 @@ class RunContext:
                     self.check()
                     target.write(block)
         return copy
+
+    def source_input(self) -> Source:
+        return self.source_path()
 
     def open_source(self, start: int = 0, end: int | None = None) -> AbstractContextManager[BinaryIO]:
         return get_store(FILES).open(self._claim.key, start=start, end=end)

@@ -5,15 +5,33 @@ A deriver is told what it works on (`Subject`), given a `Context` for one run, a
 naming the result are the engine's (`media.tasks`); a deriver only turns bytes into files in `scratch`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias
 
 from media.subject import Kind, Subject
+from media.tools.sources import Source
 
-__all__ = ["BaseDeriver", "Context", "Deriver", "Kind", "NotNeeded", "Output", "Ready", "Result", "Subject"]
+__all__ = [
+    "BaseDeriver",
+    "Context",
+    "Deriver",
+    "Divided",
+    "FinishedPart",
+    "Kind",
+    "NotNeeded",
+    "Output",
+    "Part",
+    "Ready",
+    "Result",
+    "Source",
+    "Subject",
+]
+
+
+SMALL_SCRATCH = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,40 @@ class NotNeeded:
     reason: str
 
 
-Result: TypeAlias = Ready | NotNeeded
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of work that another worker may do: a row of its own, made by `deriver` with these parameters."""
+
+    deriver: str
+    variant: str
+    """Unique among the parts, and in their order: `v00001`, `audio`."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The work is divided. The row waits for its parts; then `derive` runs again with `context.parts` filled."""
+
+    parts: tuple[Part, ...]
+
+
+Result: TypeAlias = Ready | NotNeeded | Divided
+
+
+class FinishedPart(Protocol):
+    """One part that is ready, as the joining run sees it."""
+
+    variant: str
+    parameters: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+    def size(self, name: str) -> int:
+        """Bytes of one of its outputs."""
+        ...
+
+    def open(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """One of its outputs as a stream from its store."""
+        ...
 
 
 class Context(Protocol):
@@ -57,12 +108,21 @@ class Context(Protocol):
     parameters: Mapping[str, Any]
 
     @property
+    def parts(self) -> Sequence[FinishedPart]:
+        """Those this row was divided into, by variant, once all are ready; else empty."""
+        ...
+
+    @property
     def scratch(self) -> Path:
         """An empty folder of this run; removed afterwards, whatever happens."""
         ...
 
     def source_path(self) -> Path:
         """The original as a file on this machine (the store's own file, or one copy in scratch)."""
+        ...
+
+    def source_input(self) -> Source:
+        """The original for ffmpeg and ffprobe: the store's own file, or a loopback address that reads by range."""
         ...
 
     def open_source(self, start: int = 0, end: int | None = None) -> AbstractContextManager[BinaryIO]:
@@ -99,9 +159,15 @@ class Deriver(Protocol):
     """True where what `record` writes may say which files lie in one stack."""
     hidden: ClassVar[bool] = False
     """True for steps of the house (hash) that the API does not list as something to look at."""
+    planned: ClassVar[bool] = True
+    """False where only a person or another deriver asks for it: moments, parts of divided work."""
 
     def accepts(self, subject: Subject) -> bool:
         """Whether this kind makes sense for such a file. Pure and quick; asked at planning and at every claim."""
+        ...
+
+    def scratch_bytes(self, subject: Subject) -> int:
+        """Room that a run needs in scratch, reserved before it starts; without a copy of the source."""
         ...
 
     def derive(self, context: Context) -> Result:
@@ -121,6 +187,11 @@ class BaseDeriver:
     replans: ClassVar[bool] = False
     regroups: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
+    planned: ClassVar[bool] = True
+
+    def scratch_bytes(self, subject: Subject) -> int:
+        """Small results: pictures, peaks, facts."""
+        return SMALL_SCRATCH
 
     def record(self, original: Any, result: Ready) -> None:
         """Most results say nothing about the Original itself."""

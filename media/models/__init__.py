@@ -7,8 +7,10 @@ from media.models.derivative import Derivative
 from media.models.file import File
 from media.models.folder import Folder
 from media.models.library import Library, Membership
+from media.models.moment import Moment, MomentShare
 from media.models.original import Original
 from media.models.stack import Stack
+from media.models.tag import Tag
 from media.models.upload import Upload
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "Folder",
     "Library",
     "Membership",
+    "Moment",
+    "MomentShare",
     "Original",
     "Stack",
+    "Tag",
     "UnnamedBlob",
     "Upload",
     "uuid7",

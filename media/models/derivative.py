@@ -42,7 +42,8 @@ class Derivative(Row):
     """Unique per (original, deriver, variant).
 
     `requested_version` counts requests; a run that ends for an older one is discarded. `fence` goes up
-    with every claim; only the holder of the newest may finish. `outputs` is a list of
+    with every claim; only the holder of the newest may finish. A row whose work was divided waits for its
+    `parts` without a lease; the last of them to finish queues it again, to join them. `outputs` is a list of
     {name, key, size, content_type, sha256}: it names the blobs that are served, and stays in place
     while a newer run is under way.
     """
@@ -51,6 +52,17 @@ class Derivative(Row):
     deriver = models.CharField(max_length=32)
     variant = models.CharField(max_length=64, blank=True, default="")
     parameters = models.JSONField(default=dict, blank=True)
+    parent = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="parts",
+        help_text="whose part it is",
+    )
+    parts_left = models.PositiveIntegerField(
+        null=True, blank=True, help_text="of work that was divided: parts that are not ready yet"
+    )
     queue = models.CharField(max_length=32)
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.QUEUED)
@@ -91,9 +103,20 @@ class Derivative(Row):
                 condition=Q(ready_version__lte=F("requested_version")), name="derivative_ready_not_ahead"
             ),
             models.CheckConstraint(
-                condition=Q(status="processing", lease_expires_at__isnull=False) & ~Q(lease_owner="")
-                | ~Q(status="processing") & Q(lease_expires_at__isnull=True, lease_owner=""),
+                condition=Q(status="processing", lease_expires_at__isnull=False, parts_left__isnull=True)
+                & ~Q(lease_owner="")
+                | Q(
+                    status="processing",
+                    lease_expires_at__isnull=True,
+                    lease_owner="",
+                    parts_left__isnull=False,
+                )
+                | ~Q(status="processing")
+                & Q(lease_expires_at__isnull=True, lease_owner="", parts_left__isnull=True),
                 name="derivative_lease_only_while_processing",
+            ),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=F("id")), name="derivative_no_part_of_itself"
             ),
             models.CheckConstraint(
                 condition=~Q(status="failed") | ~Q(error_code=""), name="derivative_failure_has_a_code"

@@ -69,6 +69,12 @@ class File(Row):
         default=timezone.now, help_text="captured, else last changed by its owner, else uploaded"
     )
     stack = models.ForeignKey(Stack, on_delete=models.SET_NULL, null=True, blank=True, related_name="members")
+    poster_variant = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="the poster a person has chosen; empty: the best by itself",
+    )
 
     objects: ClassVar[Any] = FileQuerySet.as_manager()
 

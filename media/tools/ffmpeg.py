@@ -22,6 +22,7 @@ from media.tools import run as door
 from media.tools import wav
 from media.tools.progress import ProgressParser
 from media.tools.run import Completed, ExitedError, Limits, Stream
+from media.tools.sources import Loopback, Source
 
 DEMUXERS: Final = frozenset(
     {"mov", "matroska", "avi", "ogg", "mpegts", "mpeg", "flv", "asf"}
@@ -98,14 +99,16 @@ def ask(program: str, question: str) -> str:
     return door.run([program, "-hide_banner", question], timeout=20).stdout.decode(errors="replace")
 
 
-def input_arguments(path: Path, demuxer: str | None) -> list[str]:
-    """Options that stand before and with `-i`: nothing but this file, nothing but this demuxer."""
+def input_arguments(source: Source, demuxer: str | None) -> list[str]:
+    """Options that stand before and with `-i`: nothing but this source, nothing but this demuxer."""
     if demuxer not in DEMUXERS | STILLS:
         raise UnsupportedTypeError(
             "This type of file cannot be played here. Convert it to MP4, WebM, MP3 or FLAC."
         )
-    opened = (wav.unfinished_arguments(path) if demuxer == "wav" else None) or ["-f", demuxer]
-    return ["-protocol_whitelist", "file,pipe", *opened, "-i", f"file:{path}"]
+    if isinstance(source, Loopback):
+        return ["-protocol_whitelist", "http,tcp", "-f", demuxer, "-i", source.url]
+    opened = (wav.unfinished_arguments(source) if demuxer == "wav" else None) or ["-f", demuxer]
+    return ["-protocol_whitelist", "file,pipe", *opened, "-i", f"file:{source}"]
 
 
 def run(
