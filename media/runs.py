@@ -16,7 +16,7 @@ from django.db import transaction
 
 from alcoves import metrics
 from media import blobs, dispatch, failures, heartbeat, ledger, pipeline, stacks
-from media.derivers.base import Deriver, FinishedPart, NotNeeded, Ready, Result
+from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
     InfrastructureError,
@@ -157,7 +157,7 @@ def require_room(source_size: int) -> None:
 
 def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
     """Each output under a key nobody has used, registered before its first byte is written."""
-    if isinstance(result, NotNeeded) or not result.outputs:
+    if not isinstance(result, Ready) or not result.outputs:
         return []
     store = get_store(FILES)
     run_name = f"{claim.id.hex}-{claim.fence}"
@@ -186,6 +186,8 @@ def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
 def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, Any]]]) -> str:
     """Name the result in one transaction: new outputs in, old ones out, what the original learnt, what comes next."""
     result, outputs = made
+    if isinstance(result, Divided):
+        raise PermanentError("This work cannot be divided yet.", code="cannot_divide")
     with transaction.atomic():
         # Always the original first, then the row: the purge locks in the same order.
         original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
