@@ -1,0 +1,182 @@
+"""Links by which a moment is shown to people who are no members: made, found, opened, ended.
+
+A token is the share's id and a signature over it (192 bits, HMAC-SHA256 with a key of the SECRET_KEY): the table alone
+opens nothing, and a list can show the link again. Whether it is good is asked at every request: a link that was revoked
+or has run out, a moment or a file in the trash and a library that no longer shares all look the same: not there.
+"""
+
+import binascii
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.core import signing
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from media.errors import ConflictError, MediaError, RequestError
+from media.models import Moment, MomentShare
+
+SIGNED_BYTES: Final = 24
+ID_LETTERS: Final = 22
+"""16 bytes in base64url, without padding."""
+
+OPEN_SECONDS: Final = 12 * 3600
+"""How long a browser that has given the password need not give it again."""
+
+SALT: Final = "media.shares"
+MOST_SHARES: Final = 100
+"""Links of one moment that are good at the same time."""
+
+
+class ShareNotFoundError(MediaError):
+    """One answer for all reasons: strangers learn nothing about links that were."""
+
+    code = "share_not_found"
+    http_status = 404
+
+    def __init__(self) -> None:
+        super().__init__("This link does not exist or is not good any more. Ask the person who sent it.")
+
+
+class ShareLockedError(RequestError):
+    """The link is good, the password was not given yet."""
+
+    code = "share_locked"
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__("This link is protected. Give its password first.")
+
+
+def create_share(
+    moment: Moment, user: Any, *, expires_at: datetime | None = None, password: str = ""
+) -> MomentShare:
+    """A new link. ConflictError where the library does not share; RequestError for a time that is over."""
+    if not moment.file.library.sharing:
+        raise ConflictError(
+            "Sharing is switched off in this library. Its owner can switch it on in the settings.",
+            code="sharing_off",
+        )
+    if expires_at is not None and expires_at <= timezone.now():
+        raise RequestError("The link would have run out already. Choose a time to come.", code="expired")
+    if good_shares(moment).count() >= MOST_SHARES:
+        raise ConflictError(
+            f"This moment has {MOST_SHARES} links already. Revoke some of them first.", code="too_many_shares"
+        )
+    share: MomentShare = MomentShare.objects.create(
+        moment=moment,
+        created_by=user,
+        expires_at=expires_at,
+        password=make_password(password) if password else "",
+    )
+    return share
+
+
+def good_shares(moment: Moment) -> Any:
+    """Those that were not revoked and have not run out."""
+    return moment.shares.filter(unexpired(), revoked_at=None)
+
+
+def unexpired() -> Q:
+    return Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+
+
+def revoke(share: MomentShare) -> None:
+    """The link is worth nothing from the next request on."""
+    MomentShare.objects.filter(pk=share.pk, revoked_at=None).update(revoked_at=Now())
+
+
+def token_of(share: MomentShare) -> str:
+    """What stands in the address."""
+    return encoded(share.pk.bytes) + encoded(signature_of(share.pk))
+
+
+def signature_of(key: UUID) -> bytes:
+    return salted_hmac(SALT, key.bytes.hex(), algorithm="sha256").digest()[:SIGNED_BYTES]
+
+
+def encoded(value: bytes) -> str:
+    return urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+
+
+def key_of(token: str) -> UUID | None:
+    """The id in a token, if the token is one of ours: nothing is asked of the database for any other."""
+    try:
+        key = UUID(bytes=urlsafe_b64decode(token[:ID_LETTERS] + "=="))
+        # Several spellings in base64 may mean the same bytes; only one is the token.
+        good = hmac.compare_digest(
+            token.encode("ascii"), (encoded(key.bytes) + encoded(signature_of(key))).encode()
+        )
+    except (ValueError, binascii.Error):
+        return None
+    return key if good else None
+
+
+def find_share(token: str) -> MomentShare:
+    """The share with its moment, file and library, in one query. ShareNotFoundError for every reason there is."""
+    key = key_of(token)
+    share: MomentShare | None = (
+        MomentShare.objects.filter(
+            unexpired(),
+            pk=key,
+            revoked_at=None,
+            moment__trashed_at=None,
+            moment__file__trashed_at=None,
+            moment__file__library__sharing=True,
+        )
+        .select_related("moment__file__original", "moment__file__library")
+        .first()
+        if key is not None
+        else None
+    )
+    if share is None:
+        raise ShareNotFoundError
+    return share
+
+
+def cookie_name(share: MomentShare) -> str:
+    return f"alcoves-share-{share.pk.hex}"
+
+
+def unlock(share: MomentShare, password: str) -> str:
+    """The value of a cookie that opens this share. ShareLockedError for a wrong password."""
+    if not share.password or not check_password(password, share.password):
+        raise ShareLockedError
+    return signer().sign(fingerprint(share))
+
+
+def require_open(share: MomentShare, cookie: str | None) -> None:
+    """ShareLockedError unless the share has no password, or this cookie was given for it."""
+    if not is_open(share, cookie):
+        raise ShareLockedError
+
+
+def is_open(share: MomentShare, cookie: str | None) -> bool:
+    if not share.password:
+        return True
+    try:
+        value = signer().unsign(cookie or "", max_age=OPEN_SECONDS)
+    except signing.BadSignature:
+        return False
+    return constant_time_compare(value, fingerprint(share))
+
+
+def signer() -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=SALT)
+
+
+def fingerprint(share: MomentShare) -> str:
+    """Binds the cookie to this share and to its password."""
+    return hashlib.sha256(f"{share.pk.hex}:{share.password}".encode()).hexdigest()[:32]
+
+
+def count_view(share: MomentShare) -> None:
+    """Somebody has come to look."""
+    MomentShare.objects.filter(pk=share.pk).update(views=F("views") + 1, last_viewed_at=Now())
