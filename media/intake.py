@@ -3,6 +3,7 @@
 Same bytes in the same library share one Original, and so everything made from it; another library knows nothing of it.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,10 +160,21 @@ def check_quota(library: Library, size: int) -> None:
 
 def clean_name(name: str) -> str:
     """A name people gave, made safe to keep: the last part of a path, without control characters, not empty."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(char for char in last if char.isprintable() or char in JOINERS).strip()
+    kept = visible(name.replace("\\", "/").rsplit("/", 1)[-1])
     if len(kept) > LONGEST_NAME:
         stem, dot, suffix = kept.rpartition(".")
         keep_suffix = f"{dot}{suffix}" if stem and len(suffix) <= 16 else ""
         kept = kept[: LONGEST_NAME - len(keep_suffix)] + keep_suffix
     return kept if kept.strip(".") else "unnamed"
+
+
+def visible(text: str) -> str:
+    """Without control characters and without blanks around it; what holds emoji and words together stays."""
+    return "".join(char for char in text if char.isprintable() or char in JOINERS).strip()
+
+
+def one_line(text: str, longest: int) -> str:
+    """A name that is no file's: one spelling for what looks the same, single blanks. Empty where nothing is seen."""
+    words = (visible(word) for word in unicodedata.normalize("NFC", text).split())
+    line = " ".join(word for word in words if word)[:longest].strip()
+    return line if line.strip(JOINERS) else ""

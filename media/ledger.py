@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from media.errors import RunAbandonedError
@@ -24,6 +24,18 @@ WANTED = (
     """EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL)"""
 )
 
+ENDED_WELL = ("ready", "not_needed")
+JOIN_FROM = 96
+"""Percent of divided work at which its parts are ready; the rest is the join's."""
+
+PARENT_WAITS = """EXISTS (SELECT 1 FROM media_derivative p WHERE p.id = d.parent_id AND p.status = 'processing'
+        AND p.parts_left IS NOT NULL AND p.requested_version = d.requested_version)"""
+"""A part works for one request of its parent: it carries that request's number as its own."""
+
+JOINS = f"""COALESCE((SELECT bool_and(c.status IN {ENDED_WELL}) FROM media_derivative c
+        WHERE c.parent_id = d.id AND c.requested_version = d.requested_version), FALSE)"""  # noqa: S608  Only constants of this module are put in.
+"""Whether the row has been divided for this request, and every part is there."""
+
 SWITCH_COLUMNS = ("faces", "objects", "audio_events", "transcripts", "sharing")
 
 CLAIM = f"""
@@ -31,25 +43,37 @@ UPDATE media_derivative d SET
     status = 'processing', fence = d.fence + 1, claimed_version = d.requested_version,
     lost_claims = d.lost_claims + CASE WHEN d.status = 'processing' THEN 1 ELSE 0 END,
     lease_owner = %(owner)s, lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
-    started_at = clock_timestamp(), finished_at = NULL, progress = 0, eta_seconds = NULL, not_before = NULL,
+    started_at = CASE WHEN {JOINS} THEN d.started_at ELSE clock_timestamp() END, finished_at = NULL,
+    progress = CASE WHEN {JOINS} THEN d.progress ELSE 0 END, eta_seconds = NULL, not_before = NULL,
     updated_at = clock_timestamp()
 FROM media_original o JOIN media_library l ON l.id = o.library_id
-WHERE d.id = %(id)s AND o.id = d.original_id AND {WANTED}
+WHERE d.id = %(id)s AND o.id = d.original_id AND {WANTED} AND (d.parent_id IS NULL OR {PARENT_WAITS})
   AND (d.status = 'queued' AND (d.not_before IS NULL OR d.not_before <= clock_timestamp())
        OR d.status = 'processing' AND d.lease_expires_at < clock_timestamp()
           AND d.lost_claims + 1 < {LOST_CLAIMS_LIMIT})
 RETURNING d.fence, d.claimed_version, d.attempts, d.deferrals, extract(epoch FROM d.started_at - d.queued_at),
-          d.deriver, d.variant, d.parameters, d.queue,
+          d.deriver, d.variant, d.parameters, d.queue, d.parent_id, {JOINS},
           o.id, o.library_id, o.key, o.size, o.mime, o.kind, o.probe, o.sha256 IS NOT NULL,
           {", ".join(f"l.{name}" for name in SWITCH_COLUMNS)}
 """  # noqa: S608  Only constants of this module are put in.
 
-RENEW = """
-UPDATE media_derivative SET
+RENEW = f"""
+UPDATE media_derivative d SET
     lease_expires_at = clock_timestamp() + %(lease)s * interval '1 second',
-    progress = %(progress)s, eta_seconds = %(eta)s, updated_at = clock_timestamp()
-WHERE id = %(id)s AND fence = %(fence)s AND status = 'processing'
-"""
+    progress = GREATEST(d.progress, %(progress)s), eta_seconds = %(eta)s, updated_at = clock_timestamp()
+WHERE d.id = %(id)s AND d.fence = %(fence)s AND d.status = 'processing' AND (d.parent_id IS NULL OR {PARENT_WAITS})
+"""  # noqa: S608  As above.
+
+TELL_PARENT = f"""
+UPDATE media_derivative d SET
+    progress = GREATEST(d.progress, floor(parts.percent * {JOIN_FROM} / 100)), updated_at = clock_timestamp(),
+    eta_seconds = CASE WHEN parts.percent > 0 THEN
+        LEAST(1e9, round(parts.seconds * (100 - parts.percent) / parts.percent)) END
+FROM (SELECT avg(CASE WHEN c.status IN {ENDED_WELL} THEN 100 ELSE c.progress END) AS percent,
+             extract(epoch FROM clock_timestamp() - min(c.started_at)) AS seconds
+      FROM media_derivative c WHERE c.parent_id = %(parent)s) parts
+WHERE d.id = %(parent)s AND d.status = 'processing' AND d.parts_left IS NOT NULL
+"""  # noqa: S608  As above.
 
 RESCUE = f"""
 UPDATE media_derivative d SET
@@ -71,7 +95,7 @@ RETURNING d.id, d.status
 class Claim:
     """The right to run one derivative once, and all that the run needs to know, from one query.
 
-    `waited` is seconds between the request and this start.
+    `waited` is seconds between the request and this start. A part has a `parent`; who `joins` finds its parts ready.
     """
 
     id: UUID
@@ -84,6 +108,8 @@ class Claim:
     variant: str
     parameters: Mapping[str, Any]
     queue: str
+    parent: UUID | None
+    joins: bool
     original_id: UUID
     library_id: UUID
     key: str
@@ -92,9 +118,11 @@ class Claim:
     @classmethod
     def read(cls, derivative_id: UUID, row: Sequence[Any]) -> "Claim":
         """The columns that CLAIM returns, in their order. Django hands JSON out as text here."""
-        fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue = row[:9]
-        original_id, library_id, key, size, mime, kind, probe, hashed = row[9:17]
-        on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[17:], strict=True) if value)
+        fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue, parent, joins = row[
+            :11
+        ]
+        original_id, library_id, key, size, mime, kind, probe, hashed = row[11:19]
+        on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[19:], strict=True) if value)
         return cls(
             id=derivative_id,
             fence=fence,
@@ -106,6 +134,8 @@ class Claim:
             variant=variant,
             parameters=json.loads(parameters),
             queue=queue,
+            parent=parent,
+            joins=joins,
             original_id=original_id,
             library_id=library_id,
             key=key,
@@ -114,7 +144,7 @@ class Claim:
 
 
 def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
-    """Take the row, or None: not due, not wanted by a live File, taken by another, finished."""
+    """Take the row, or None: not due, not wanted by a live File or a waiting parent, taken by another, finished."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"id": derivative_id, "owner": owner[:128], "lease": lease_seconds})
         row = cursor.fetchone()
@@ -122,7 +152,7 @@ def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | N
 
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
-    """Keep the lease and tell the progress; False when the row is ours no more.
+    """Keep the lease and tell the progress, to the parent too; False when the row is ours no more.
 
     A lease that ran out while nobody could renew it (Postgres was away) is kept too, unless it was taken.
     """
@@ -135,19 +165,39 @@ def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: f
     }
     with connection.cursor() as cursor:
         cursor.execute(RENEW, values)
-        return bool(cursor.rowcount == 1)
+        kept = bool(cursor.rowcount == 1)
+    if kept and claim.parent is not None:
+        tell_parent(claim.parent)
+    return kept
+
+
+def tell_parent(parent: UUID) -> None:
+    """How far all its parts are together (it never falls), and the time left at their pace since the first began."""
+    with connection.cursor() as cursor:
+        cursor.execute(TELL_PARENT, {"parent": parent})
 
 
 def held(claim: Claim) -> QuerySet[Derivative]:
-    """The row, if the claim still holds and its request has not been overtaken."""
-    return Derivative.objects.filter(
+    """The row, if the claim still holds and its request has not been overtaken, nor its parent's."""
+    rows = Derivative.objects.filter(
         pk=claim.id, fence=claim.fence, status="processing", requested_version=claim.version
     )
+    if claim.parent is None:
+        return rows
+    return rows.filter(
+        Exists(divided().filter(pk=OuterRef("parent_id"), requested_version=OuterRef("requested_version")))
+    )
+
+
+def divided() -> QuerySet[Derivative]:
+    """Rows that wait for their parts."""
+    return Derivative.objects.filter(status="processing", parts_left__isnull=False)
 
 
 NO_LEASE: dict[str, Any] = {
     "lease_owner": "",
     "lease_expires_at": None,
+    "parts_left": None,
     "eta_seconds": None,
     "updated_at": Now(),
 }
@@ -204,6 +254,43 @@ def finish_not_needed(claim: Claim, reason: str) -> list[dict[str, Any]]:
     return list(row)
 
 
+def divide(claim: Claim, parts: int) -> None:
+    """The row gives its lease back and waits for so many parts. Inside the caller's transaction."""
+    values = {**NO_LEASE, **NO_ERROR, **FRESH, "parts_left": parts}
+    if not held(claim).update(**values):
+        raise RunAbandonedError("Another run has taken this over.")
+
+
+def count_down(parent: UUID) -> bool:
+    """Count the parts that are still to come; when all are there the row is queued, to join them, and this is True.
+
+    The caller holds the original locked, so that of two last parts one sees the other.
+    """
+    parts = Derivative.objects.filter(parent=parent, requested_version=F("parent__requested_version"))
+    left = parts.exclude(status__in=ENDED_WELL).count()
+    row = divided().filter(pk=parent)
+    if left:
+        row.update(parts_left=left)
+        return False
+    return bool(row.update(status="queued", published_at=None, not_before=None, **NO_LEASE))
+
+
+def fail_parent(parent: UUID, *, code: str, message: str, detail: str) -> bool:
+    """One of its parts has failed for good. The old outputs stay and are served."""
+    return bool(
+        divided()
+        .filter(pk=parent)
+        .update(
+            status="failed",
+            error_code=code,
+            error_message=message,
+            error_detail=detail[-8192:],
+            finished_at=Now(),
+            **NO_LEASE,
+        )
+    )
+
+
 def fail(claim: Claim, *, code: str, message: str, detail: str) -> bool:
     """The end of the tries. The old outputs stay and are served."""
     return bool(
@@ -240,7 +327,8 @@ def try_later(
 
 def release(claim: Claim) -> bool:
     """The worker is told to stop: give the row back at once, at no cost."""
-    return bool(held(claim).update(status="queued", published_at=None, progress=0, **NO_LEASE))
+    progress = {} if claim.joins else {"progress": 0}
+    return bool(held(claim).update(status="queued", published_at=None, **progress, **NO_LEASE))
 
 
 def rescue(limit: int = 500) -> list[tuple[UUID, str]]:
@@ -250,9 +338,14 @@ def rescue(limit: int = 500) -> list[tuple[UUID, str]]:
         return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
-def request_again(rows: QuerySet[Derivative]) -> int:
-    """Reprocess: whatever the state, wanted anew. A run under way loses its claim and is discarded."""
-    return rows.update(
+def request_again(rows: QuerySet[Derivative], *, parameters: Mapping[str, Any] | None = None) -> int:
+    """Reprocess: whatever the state, wanted anew. A run under way loses its claim and is discarded.
+
+    Parts are left alone: they end with the request of their parent.
+    `parameters` take the place of those of before; the outputs that are served still answer the old ones.
+    """
+    changed = {} if parameters is None else {"parameters": dict(parameters)}
+    return rows.filter(parent__isnull=True).update(
         status="queued",
         requested_version=F("requested_version") + 1,
         queued_at=Now(),
@@ -261,6 +354,7 @@ def request_again(rows: QuerySet[Derivative]) -> int:
         started_at=None,
         finished_at=None,
         progress=0,
+        **changed,
         **NO_LEASE,
         **NO_ERROR,
         **FRESH,
@@ -268,8 +362,8 @@ def request_again(rows: QuerySet[Derivative]) -> int:
 
 
 def cancel(rows: QuerySet[Derivative]) -> int:
-    """Stop what is queued or running. The old result, if there is one, stays."""
-    return rows.filter(status__in=("queued", "processing")).update(
+    """Stop what is queued or running. The old result, if there is one, stays. Parts stop with their parent alone."""
+    return rows.filter(parent__isnull=True, status__in=("queued", "processing")).update(
         status="failed",
         error_code="cancelled",
         error_message="Cancelled. Reprocess it to start again.",
@@ -285,9 +379,15 @@ def mark_published(ids: Iterable[UUID]) -> int:
 
 
 def waiting() -> QuerySet[Derivative]:
-    """Queued rows that may run now: wanted by a live File, and due."""
+    """Queued rows that may run now: wanted by a live File, and by a parent that waits if they are parts; and due."""
+    whole = Q(parent__isnull=True)
+    part = Q(
+        parent__status="processing",
+        parent__parts_left__isnull=False,
+        parent__requested_version=F("requested_version"),
+    )
     return Derivative.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=Now()), status="queued"
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()), whole | part, status="queued"
     ).wanted()
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from media.api import derivatives, files, folders, images, libraries, stacks, upload_urls
+from media.api import derivatives, files, folders, images, libraries, moment_urls, stacks, upload_urls
 
 app_name = "api"
 LIBRARY = "libraries/<uuid:library_id>"
@@ -35,5 +35,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="image",
     ),
     path("files/proxy-access/<uuid:library_id>", images.ProxyAccess.as_view(), name="image-access"),
+    *moment_urls.urlpatterns,
     *upload_urls.urlpatterns,
 ]

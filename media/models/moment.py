@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SHORTEST: Final = Decimal("0.05")
 """Seconds."""
 
+LONGEST_NAME: Final = 200
+
 
 class Moment(Row):
     """Seconds from the beginning of the file. A change of the span raises `export_version`; trashing keeps the row."""
@@ -29,7 +31,7 @@ class Moment(Row):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=LONGEST_NAME)
     description = models.TextField(blank=True, default="")
     start = models.DecimalField(max_digits=12, decimal_places=3)
     end = models.DecimalField(max_digits=12, decimal_places=3)

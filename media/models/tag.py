@@ -1,6 +1,6 @@
 """A tag: a word with a colour that the members of one library put on its things."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -9,12 +9,14 @@ from django.db.models.functions import Lower
 from media.models.base import Row
 from media.models.library import Library
 
+LONGEST_NAME: Final = 60
+
 
 class Tag(Row):
     """Unique by its folded name in a library. `color` is `#RRGGBB`, of the palette in `media.tags`."""
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="tags")
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=LONGEST_NAME)
     color = models.CharField(max_length=7)
 
     objects: ClassVar[Any] = models.Manager()
