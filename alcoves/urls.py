@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from alcoves import gallery, health
+from alcoves import gallery, health, sharing
 from media.admin import formats
 
 
@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", gallery.show_library, name="gallery"),
     path("libraries", gallery.show_libraries, name="gallery-libraries"),
     path("files/<uuid:library_id>/<uuid:file_id>", gallery.show_file, name="gallery-file"),
+    path("s/<str:token>", sharing.show_share, name="share"),
     path("", include("alcoves.accounts.urls")),
     path("api/schema/", Schema.as_view(), name="schema"),
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),

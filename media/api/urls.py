@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from media.api import derivatives, files, folders, images, libraries, moment_urls, stacks, upload_urls
+from media.api import (
+    derivatives,
+    files,
+    folders,
+    images,
+    libraries,
+    moment_urls,
+    share_urls,
+    stacks,
+    upload_urls,
+)
 
 app_name = "api"
 LIBRARY = "libraries/<uuid:library_id>"
@@ -36,5 +46,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("files/proxy-access/<uuid:library_id>", images.ProxyAccess.as_view(), name="image-access"),
     *moment_urls.urlpatterns,
+    *share_urls.urlpatterns,
     *upload_urls.urlpatterns,
 ]
