@@ -1,9 +1,13 @@
 // The page of one file: picture or player, details, what was made of it.
 
-import { Problem, bytes, call, clearProblem, clock, day, groupWord, make, page, running, show, stateElement } from "./api.js";
-import { drawWaveform, loadWaveform } from "./drawing.js";
+import { bytes, call, clearProblem, clock, day, groupWord, make, page, running, show, stateElement } from "./api.js";
 import { frame, pictureAddress, pictureElement, readVariants } from "./pictures.js";
 import { imageSize } from "./images.js";
+import { Moments } from "./moments.js";
+import { Player } from "./playing.js";
+import { loadSprites } from "./sprites.js";
+import { Timeline } from "./timeline.js";
+import { loadPeaks } from "./waves.js";
 
 const POLL = 2000;
 const base = `/api/libraries/${page.library}/files/${page.file}`;
@@ -11,17 +15,17 @@ const place = (id) => document.getElementById(id);
 // Told in better words already, or of no interest to people.
 const TOLD = new Set(["kind", "mime", "size", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
 const sizes = readVariants();
-const shown = { stage: "", peaks: [], rotation: 0 };
+const shown = { stage: "", rotation: 0, waves: "", sprites: "" };
 
 async function load() {
   const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`), sizes]);
   place("name").textContent = file.name;
   document.title = `${file.name} · Alcoves`;
   place("download").href = `${file.originalUrl}?download=1`;
-  showStage(file);
+  if (file.kind === "video" || file.kind === "audio") await showFilm(file);
+  else showStage(file);
   showTools(file);
   await showStack(file.stack);
-  showWave(file);
   showDetails(file);
   place("derivatives").replaceChildren(...derivatives.map(row));
   if (running(file)) setTimeout(() => load().catch(show), POLL);
@@ -36,9 +40,59 @@ function showStage(file) {
 
 function stage(file) {
   const poster = pictureAddress(file, "preview", file.previewUrl);
-  if (file.kind === "video") return frame(file, file, player(make("video", { controls: true, preload: "metadata", poster, src: file.originalUrl })));
-  if (file.kind === "audio") return player(make("audio", { controls: true, preload: "metadata", src: file.originalUrl }));
   return poster ? picture(file) : make("p", { class: "quiet" }, file.kind === "image" ? "The preview is not ready yet." : "There is no preview for this kind of file.");
+}
+
+// The player and what lies under it stay as they are while the state is polled: only what has changed is put in.
+async function showFilm(file) {
+  const poster = file.kind === "video" ? pictureAddress(file, "preview", file.previewUrl) : null;
+  if (!shown.player) {
+    shown.player = new Player(base, file, (second) => shown.timeline?.setPlayed(second));
+    const box = file.kind === "video" ? frame(file, file, shown.player.box) : shown.player.box;
+    place("stage").replaceChildren(...[cover(file), box].filter(Boolean));
+    place("versions").replaceChildren(shown.player.bar);
+  }
+  await shown.player.refresh(poster);
+  if (file.duration) await showTimeline(file);
+}
+
+// The picture that lies in a recording.
+function cover(file) {
+  const address = file.kind === "audio" && pictureAddress(file, "preview", file.previewUrl);
+  return address ? make("img", { class: "cover", src: address, alt: "Cover" }) : null;
+}
+
+async function showTimeline(file) {
+  if (!shown.timeline) {
+    place("timeline").hidden = false;
+    shown.timeline = new Timeline(place("timeline"), file.duration, {
+      onSeek: (second) => shown.player.seek(second),
+      onSpan: (start, end) => shown.moments.setSpan(start, end),
+      needPeaks: (perSecond) => addPeaks(file, perSecond),
+    });
+    place("moments-box").hidden = false;
+    shown.moments = new Moments(place("moments"), base, { player: shown.player, timeline: shown.timeline, duration: file.duration, mayWrite: page.mayWrite });
+    await shown.moments.load();
+  }
+  if (file.waveformUrl && file.waveformUrl !== shown.waves) {
+    shown.waves = file.waveformUrl;
+    shown.finest = 0;
+    addPeaks(file, (shown.timeline.width * (window.devicePixelRatio || 1)) / file.duration);
+  }
+  if (file.spritesUrl && file.spritesUrl !== shown.sprites) {
+    shown.sprites = file.spritesUrl;
+    shown.timeline.cues = await loadSprites(file.spritesUrl);
+  }
+}
+
+// Finer peaks are fetched when the zoom shows them, each level once.
+async function addPeaks(file, perSecond) {
+  if (!file.waveformUrl || perSecond <= shown.finest) return;
+  shown.finest = perSecond;
+  const level = await loadPeaks(base, perSecond * file.duration).catch(() => null);
+  if (!level) return;
+  shown.finest = Math.max(shown.finest, level.perSecond >= 50 ? Infinity : level.perSecond);
+  shown.timeline.addPeaks(level);
 }
 
 // A motion photo plays where it stands, and is a picture again when it has ended.
@@ -48,7 +102,7 @@ function picture(file) {
   const box = frame(file, imageSize(file, "preview"), image);
   if (!file.motionUrl) return box;
   const film = () => make("video", { src: file.motionUrl, autoplay: true, controls: true, "aria-label": "Player", onended: () => place("stage").replaceChildren(stage(file)) });
-  box.append(make("button", { class: "badge group", type: "button", onclick: () => place("stage").replaceChildren(player(film())) }, "▶ MOTION"));
+  box.append(make("button", { class: "badge group", type: "button", onclick: () => place("stage").replaceChildren(film()) }, "▶ MOTION"));
   return box;
 }
 
@@ -88,24 +142,6 @@ function offerBack(choose) {
   place("apart").replaceChildren(make("button", { class: "secondary", type: "button", onclick: choose }, "Put together again"));
 }
 
-function player(element) {
-  element.setAttribute("aria-label", "Player");
-  element.addEventListener("timeupdate", () => wave(element.currentTime / (element.duration || 1)));
-  element.addEventListener("error", () => show(new Problem("This browser cannot play this type. Download it instead.")));
-  return element;
-}
-
-async function showWave(file) {
-  if (!file.waveformUrl) return;
-  shown.peaks = (await loadWaveform(file.waveformUrl)).peaks;
-  place("wave").hidden = shown.peaks.length === 0;
-  wave(null);
-}
-
-function wave(played) {
-  if (shown.peaks.length) drawWaveform(place("wave"), shown.peaks, { played });
-}
-
 function showDetails(file) {
   const probe = file.probe ?? {};
   const camera = [probe.camera?.make, probe.camera?.model].filter(Boolean).join(" ");
@@ -114,6 +150,11 @@ function showDetails(file) {
     ["Size", `${bytes(file.size)} (${file.size.toLocaleString()} bytes)`],
     ["Pixels", file.width && `${file.width} × ${file.height}`],
     ["Duration", file.duration && clock(file.duration)],
+    ["Title", probe.title ?? probe.tags?.title],
+    ["Artist", probe.tags?.artist],
+    ["Album", probe.tags?.album],
+    ["Genre", probe.tags?.genre],
+    ["Year", probe.tags?.date],
     ["Taken", day(file.capturedAt)],
     ["Camera", camera],
     ["Added", day(file.createdAt)],
@@ -161,9 +202,4 @@ place("turn")?.addEventListener("click", () => {
 place("trash")?.addEventListener("click", () => {
   if (confirm("Move this file to the trash?")) call(base, { method: "DELETE" }).then(() => location.assign(place("back").href), show);
 });
-place("wave").addEventListener("click", (event) => {
-  const media = document.querySelector("#stage video, #stage audio");
-  if (media?.duration) media.currentTime = (event.offsetX / place("wave").clientWidth) * media.duration;
-});
-window.addEventListener("resize", () => wave(null));
 load().catch(show);
