@@ -36,8 +36,15 @@ class Pulse:
         self.percent, self.eta, self.changed = percent, eta_seconds, True
 
     def due(self, lease_seconds: float) -> bool:
-        """Progress goes out each tick it moved; the lease is renewed four times before it would run out."""
-        return self.changed or time.monotonic() - self.renewed_at >= lease_seconds / 4
+        """Progress goes out each tick it moved; the lease is renewed four times before it would run out.
+
+        A part asks each tick whether its parent still waits, so that it stops within a second of its cancel.
+        """
+        return (
+            self.changed
+            or self.claim.parent is not None
+            or time.monotonic() - self.renewed_at >= lease_seconds / 4
+        )
 
     def beat(self, lease_seconds: float) -> None:
         self.changed = False

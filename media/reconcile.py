@@ -1,6 +1,7 @@
 """Compares the ledger with what is running and takes up what fell: the reason a lost message is no loss.
 
-A round: rows whose lease ran out go back to the queue; queued rows without a message get one. It runs in
+A round: rows whose lease ran out go back to the queue; rows that wait for parts hear of them; parts nobody waits
+for go; queued rows without a message get one. It runs in
 a thread of every worker, one worker at a time (a Postgres advisory lock), so it needs neither Redis nor beat.
 """
 
@@ -18,7 +19,7 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from alcoves import metrics
-from media import dispatch, imagemaking, ledger
+from media import dispatch, imagemaking, ledger, parts
 from media.models import Derivative
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class Round:
     rescued: int = 0
     quarantined: int = 0
     resent: int = 0
+    taken_up: int = 0
+    """Rows that waited for parts of which nobody told them."""
 
 
 def reconcile(*, rescue: bool = True) -> Round | None:
@@ -45,12 +48,14 @@ def reconcile(*, rescue: bool = True) -> Round | None:
         if not free:
             return None
         moved = ledger.rescue() if rescue and settled() else []
+        taken_up = parts.take_up()
+        parts.sweep()
         resent = resend()
     quarantined = sum(status == "failed" for _, status in moved)
-    result = Round(len(moved) - quarantined, quarantined, resent)
-    for reason in ("rescued", "quarantined", "resent"):
+    result = Round(len(moved) - quarantined, quarantined, resent, taken_up)
+    for reason in ("rescued", "quarantined", "resent", "taken_up"):
         metrics.RECONCILED.labels(reason=reason).inc(getattr(result, reason))
-    if moved or resent:
+    if result != Round():
         logger.info("reconciled: %s", result)
     return result
 

@@ -18,7 +18,7 @@ BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rows. Everything given must hold; nothing given selects all."""
+    """Which rows. Everything given must hold; nothing given selects all. Parts go with their parent."""
 
     deriver: str = ""
     status: str = ""
@@ -36,7 +36,9 @@ class Selection:
             "original__library": self.library,
             "made_by__version__lt": self.older_than,
         }
-        query = Q(**{name: value for name, value in parts.items() if value not in ("", None)})
+        query = Q(
+            parent__isnull=True, **{name: value for name, value in parts.items() if value not in ("", None)}
+        )
         if self.file is None:
             return query
         return query & Q(Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id"))))
@@ -65,7 +67,7 @@ def reprocess(selection: Selection) -> int:
 def request(keys: list[UUID]) -> int:
     """Ask for these rows anew and send their messages after commit."""
     with transaction.atomic():
-        rows = Derivative.objects.filter(pk__in=keys)
+        rows = Derivative.objects.filter(pk__in=keys, parent__isnull=True)
         count = ledger.request_again(rows)
         dispatch.publish_after_commit(rows.wanted())
     return count
@@ -78,7 +80,7 @@ def reprocess_file(file: File, deriver: str) -> Derivative:
         original = Original.objects.select_for_update(no_key=True).get(pk=file.original_id)
         library = Library.objects.get(pk=file.library_id)
         about = get_deriver(deriver)
-        if not about.accepts(original.subject(library.switches())):
+        if (about.hidden and not about.planned) or not about.accepts(original.subject(library.switches())):
             raise ConflictError(
                 f"{deriver} is not made for this kind of file, or the library has it switched off.",
                 code="not_accepted",

@@ -5,7 +5,8 @@ import os
 import shutil
 import socket
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from alcoves import metrics
-from media import blobs, dispatch, failures, heartbeat, ledger, pipeline, stacks
+from media import blobs, dispatch, failures, heartbeat, ledger, parts, pipeline, stacks
 from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
@@ -26,8 +27,9 @@ from media.errors import (
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
-from media.models import Original, UnnamedBlob
+from media.models import Derivative, Original, UnnamedBlob
 from media.models.blob import FILES
+from media.tools.ranges import RangeServer
 from media.tools.sources import Source
 from storage.base import CHUNK_SIZE
 from storage.registry import get_store
@@ -48,9 +50,13 @@ class RunContext:
         self.subject = claim.subject
         self.variant = claim.variant
         self.parameters = claim.parameters
-        self.parts: tuple[FinishedPart, ...] = ()
         self._claim = claim
         self._pulse = pulse
+        self._ranges: RangeServer | None = None
+
+    @cached_property
+    def parts(self) -> Sequence[FinishedPart]:
+        return parts.find_finished(self._claim)
 
     @cached_property
     def scratch(self) -> Path:
@@ -74,12 +80,39 @@ class RunContext:
         return copy
 
     def source_input(self) -> Source:
-        return self.source_path()
+        """The store's own file, or an address of this machine that reads from the store by range until the run ends."""
+        store = get_store(FILES)
+        path = store.local_path(self._claim.key)
+        if path is not None:
+            return path
+        if self._ranges is None:
+            self._ranges = RangeServer(self.open_source, store.stat(self._claim.key).size)
+        return self._ranges.source
+
+    @contextmanager
+    def believing_the_store(self) -> Iterator[None]:
+        """Ends the server of the source. What the store failed to send is not laid to the file, and not passed over."""
+        try:
+            yield
+        except RunAbandonedError:
+            raise
+        except Exception as error:
+            if trouble := self._ranges and self._ranges.trouble():
+                raise trouble from error
+            raise
+        else:
+            if trouble := self._ranges and self._ranges.trouble():
+                raise trouble
+        finally:
+            if self._ranges is not None:
+                self._ranges.close()
 
     def open_source(self, start: int = 0, end: int | None = None) -> AbstractContextManager[BinaryIO]:
         return get_store(FILES).open(self._claim.key, start=start, end=end)
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        if self._claim.joins:
+            percent = ledger.JOIN_FROM + percent * (100 - ledger.JOIN_FROM) / 100
         self._pulse.tell(percent, eta_seconds)
 
     def abandoned(self) -> bool:
@@ -95,7 +128,8 @@ def run(derivative_id: UUID) -> None:
     claim = ledger.claim(derivative_id, owner=owner(), lease_seconds=settings.LEASE_SECONDS)
     if claim is None:
         return
-    metrics.QUEUE_WAIT.labels(queue=claim.queue).observe(claim.waited)
+    if not claim.joins:
+        metrics.QUEUE_WAIT.labels(queue=claim.queue).observe(claim.waited)
     began = time.monotonic()
     outcome = "abandoned"
     try:
@@ -109,6 +143,14 @@ def run(derivative_id: UUID) -> None:
     finally:
         metrics.JOBS.labels(deriver=claim.deriver, outcome=outcome).inc()
         metrics.JOB_SECONDS.labels(deriver=claim.deriver).observe(time.monotonic() - began)
+    if claim.parent is not None and outcome in ledger.ENDED_WELL:
+        join(claim.parent, claim.queue)
+
+
+def join(parent: UUID, queue: str) -> None:
+    """The last part goes on with the join: its message stands behind all that others have queued meanwhile."""
+    if Derivative.objects.filter(pk=parent, queue=queue, status="queued").exists():
+        run(parent)
 
 
 def attempt(claim: Claim) -> str:
@@ -130,7 +172,8 @@ def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
     try:
         with heartbeat.kept(claim) as pulse:
             context = RunContext(claim, pulse)
-            result = deriver.derive(context)
+            with context.believing_the_store():
+                result = deriver.derive(context)
             context.check()
             return result, store_outputs(claim, result)
     finally:
@@ -186,13 +229,14 @@ def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
 def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, Any]]]) -> str:
     """Name the result in one transaction: new outputs in, old ones out, what the original learnt, what comes next."""
     result, outputs = made
-    if isinstance(result, Divided):
-        raise PermanentError("This work cannot be divided yet.", code="cannot_divide")
     with transaction.atomic():
         # Always the original first, then the row: the purge locks in the same order.
         original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
         if original is None:
             raise RunAbandonedError("The original was deleted meanwhile.")
+        if isinstance(result, Divided):
+            parts.divide(claim, result)
+            return "divided"
         if isinstance(result, NotNeeded):
             old = ledger.finish_not_needed(claim, result.reason)
         else:
@@ -201,6 +245,10 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
             blobs.name(output["key"] for output in outputs)
             learn(deriver, original, result)
         retire(old)
+        if claim.joins:
+            parts.remove(Derivative.objects.filter(parent=claim.id))
+        if claim.parent is not None:
+            parts.follow_up(claim.parent)
         if deriver.replans:
             dispatch.publish_after_commit(pipeline.plan_original(original, claim.subject.switches))
     return "not_needed" if isinstance(result, NotNeeded) else "ready"
@@ -239,7 +287,10 @@ def settle(claim: Claim, error: MediaError) -> str:
         return "deferred"
     attempts = get_deriver(claim.deriver).max_attempts
     if isinstance(error, PermanentError) or claim.attempts + 1 >= attempts:
-        ledger.fail(claim, **told)
+        if claim.parent is None:
+            ledger.fail(claim, **told)
+        else:
+            parts.fail(claim, claim.parent, **told)
         logger.info("%s %s failed: %s (%s)", claim.deriver, claim.id, error.message, error.code)
         return "failed"
     ledger.try_later(claim, delay_seconds=backoff(claim.attempts), burn=True, **told)

@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result
+from media.derivers.base import BaseDeriver, Context, Divided, NotNeeded, Output, Part, Ready, Result
 from media.errors import InfrastructureError, PermanentError, TransientError
 from media.subject import Subject
 
 PAUSE = threading.Event()
 TABLE = {
     name: f"tests.derivers.{name.title()}Deriver"
-    for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face")
+    for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face", "split", "piece")
 }
 
 
@@ -139,3 +139,72 @@ class FlakyDeriver(BaseDeriver):
         if flag("flaky").stat().st_size < 3:
             raise TransientError("Not yet.")
         return Ready()
+
+
+class SplitDeriver(BaseDeriver):
+    """Divides its work into as many pieces as its parameters say (3), and joins them by putting them side by side."""
+
+    name: ClassVar[str] = "split"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "waveform"
+
+    def accepts(self, subject: Subject) -> bool:
+        return subject.kind == "image"
+
+    def derive(self, context: Context) -> Result:
+        if not context.parts:
+            given = dict(context.parameters)
+            names = given.pop("names", [f"p{number}" for number in range(int(given.pop("pieces", 3)))])
+            return Divided(tuple(Part("piece", name, given) for name in names))
+        if context.parameters.get("join") == "fails":
+            raise TransientError("The pieces do not stick yet.", code="not_sticky")
+        if context.parameters.get("join") == "divides":
+            return Divided((Part("piece", "again"),))
+        path = context.scratch / "whole"
+        with path.open("wb") as whole:
+            for part in context.parts:
+                if "reason" not in part.facts:
+                    with part.open("piece") as piece:
+                        whole.write(piece.read(part.size("piece")))
+        context.progress(50)
+        return Ready((Output("whole", path, "text/plain"),), {"pieces": len(context.parts)})
+
+
+class PieceDeriver(BaseDeriver):
+    """One piece. With `wait` it notes its start and goes on when the test says go to all, or to this piece."""
+
+    name: ClassVar[str] = "piece"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "waveform"
+    planned: ClassVar[bool] = False
+    hidden: ClassVar[bool] = True
+
+    def accepts(self, subject: Subject) -> bool:
+        return True
+
+    def derive(self, context: Context) -> Result:
+        if context.parameters.get("wait"):
+            self.wait(context)
+        match context.parameters.get(context.variant):
+            case "permanent":
+                raise PermanentError("This piece is broken. Upload it again.", code="broken_piece")
+            case "transient":
+                raise TransientError("Not now.")
+            case "unneeded":
+                return NotNeeded("empty_piece")
+            case "divides":
+                return Divided((Part("piece", "deeper"),))
+        path = context.scratch / "piece"
+        path.write_text(f"[{context.variant}]")
+        return Ready((Output("piece", path, "text/plain"),))
+
+    def wait(self, context: Context) -> None:
+        with flag("starts").open("a") as starts:
+            starts.write(f"{context.variant} {os.getpid()}\n")
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if flag("go").exists() or flag(f"go-{context.variant}").exists():
+                return
+            context.progress(50)
+            context.check()
+            PAUSE.wait(0.02)
