@@ -190,6 +190,7 @@ DERIVERS = {
     "metadata": "media.derivers.metadata.MetadataDeriver",
     "preview": "media.derivers.preview.PreviewDeriver",
     "poster": "media.derivers.poster.PosterDeriver",
+    "proxy": "media.derivers.proxy.ProxyDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",

@@ -1,0 +1,190 @@
+"""What every browser plays of a film or a recording that not every browser plays: H.264 and AAC in MP4.
+
+    playable as it is                   NotNeeded, unless a person wants one anyway (`force`)
+    the container or the sound is wrong the picture is copied: seconds instead of minutes, and no loss
+    else                                encoded (`media.transcoding`), in hardware where that was proven; then again
+                                        in software when the hardware fails
+    a recording                         AAC in M4A
+
+The result is read back before it is believed: what broke off on the way is kept and marked `partial`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from media import streams
+from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.errors import DamagedFileError, PermanentError, TransientError
+from media.sniffing import described
+from media.tools import ffmpeg, ffprobe
+from media.tools.progress import ProgressParser
+from media.tools.run import Limits
+from media.transcoding import browsers, recipe, sound
+from media.transcoding.browsers import Verdict
+from media.transcoding.ceilings import Ceilings
+
+FILM: Final = "proxy.mp4"
+RECORDING: Final = "proxy.m4a"
+TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
+NICE: Final = 5
+SPARE: Final = 64 * 1024 * 1024
+MISSING_SHARE: Final = 0.03
+MISSING_SECONDS: Final = 1.0
+"""A result that is shorter than promised by more than both is partial."""
+
+BROKEN_TIMES: Final = re.compile(
+    r"non[- ]monoton|Timestamps are unset|pts has no value|Packet is missing PTS|Invalid DTS", re.IGNORECASE
+)
+"""What ffmpeg says where copied packets would not play in time."""
+
+
+class ProxyDeriver(BaseDeriver):
+    name: ClassVar[str] = "proxy"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "video-transcode"
+    needs_probe: ClassVar[bool] = True
+
+    def accepts(self, subject: Subject) -> bool:
+        return subject.kind in {"video", "audio"}
+
+    def scratch_bytes(self, subject: Subject) -> int:
+        """What such a proxy takes as a rule; a copy of the streams is as large as the source."""
+        facts = subject.probe or {}
+        verdict = browsers.judged(facts, subject.mime)
+        if verdict.reason is None:
+            return SPARE
+        if facts.get("video") and verdict.picture is None:
+            return subject.size + SPARE
+        return SPARE + recipe.expected_bytes(facts)
+
+    def derive(self, context: Context) -> Result:
+        facts = context.subject.probe or {}
+        verdict = browsers.judged(facts, context.subject.mime)
+        if verdict.reason is None and not context.parameters.get("force"):
+            return NotNeeded("already_playable")
+        if not facts.get("video"):
+            return Run(context, facts, RECORDING).recording()
+        return Run(context, facts, FILM).film(verdict)
+
+
+class Run:
+    """One proxy of one file."""
+
+    def __init__(self, context: Context, facts: Mapping[str, Any], name: str) -> None:
+        self.context = context
+        self.facts = facts
+        self.name = name
+        self.source = context.source_input()
+        self.demuxer = described(context.subject.mime).demuxer
+        self.duration = float(facts["duration"]) if facts.get("duration") else None
+        self.ceilings = Ceilings.from_environment()
+        self.out = context.scratch / name
+
+    def film(self, verdict: Verdict) -> Ready:
+        """Copied where the picture may stay as it is, else encoded."""
+        if copies_picture(verdict) and (copied := self.copied(verdict)) is not None:
+            return copied
+        self.ceilings.check(self.facts["video"])
+        plan = recipe.of_film(self.facts, self.ceilings, zscale=ffmpeg.capabilities().zscale)
+        self.run(
+            [
+                *self.opened(plan.input),
+                *("-map", plan.picture, *plan.sound_maps, "-vf", plan.filters, *plan.encoder),
+                *(*plan.sound, *plan.container),
+            ],
+            recipe.most_bytes(self.facts, self.ceilings),
+        )
+        return self.ready({"encoder": "libx264", "crf": 23})
+
+    def recording(self) -> Ready:
+        tracks = sound.tracks_of(self.facts)
+        self.run(
+            [
+                *self.opened(recipe.INPUT),
+                *(*sound.maps(tracks), "-vn", *sound.arguments(tracks, rate=sound.MUSIC_RATE)),
+                *recipe.container(self.facts),
+            ],
+            recipe.most_bytes(self.facts, self.ceilings),
+        )
+        return self.ready({"encoder": "aac"})
+
+    def copied(self, verdict: Verdict) -> Ready | None:
+        """The same packets in an MP4; None where they do not make a film that plays and seeks."""
+        if not self.starts_on_key_frame():
+            return None
+        tracks = sound.tracks_of(self.facts)
+        sounds = sound.arguments(tracks) if verdict.sound else sound.copied(tracks)
+        try:
+            told = self.run(
+                [
+                    *self.opened(recipe.INPUT),
+                    *("-map", f"0:{self.facts['video']['index']}", *sound.maps(tracks), "-c:v", "copy"),
+                    *(*sounds, *recipe.container(self.facts)),
+                ],
+                2 * self.context.subject.size + SPARE,
+            )
+            result = self.ready({"encoder": "copy"})
+        except (PermanentError, TransientError):
+            self.context.check()
+            return None
+        return None if BROKEN_TIMES.search(told) or result.facts.get("partial") else result
+
+    def starts_on_key_frame(self) -> bool:
+        """Without one, copying would leave out what comes before the first."""
+        shown = ["-select_streams", str(self.facts["video"]["index"]), "-read_intervals", "%+#1"]
+        shown += ["-show_entries", "packet=flags", "-of", "csv=p=0"]
+        try:
+            return b"K" in ffprobe.ask(self.source, self.demuxer, shown, timeout=ffprobe.TIMEOUT)
+        except PermanentError:
+            return False
+
+    def opened(self, options: Sequence[str]) -> list[str]:
+        return [*options, *ffmpeg.input_arguments(self.source, self.demuxer)]
+
+    def run(self, arguments: Sequence[str | Path], most_bytes: int) -> str:
+        """One ffmpeg to its end; returns what it said last."""
+        done = ffmpeg.run(
+            [*arguments, self.out],
+            timeout=self.timeout(),
+            abandoned=self.context.abandoned,
+            progress=ProgressParser(self.duration, self.context.progress),
+            limits=Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=most_bytes),
+            nice=NICE,
+        )
+        return done.stderr_tail
+
+    def timeout(self) -> float:
+        return max(600.0, 60 * (self.duration or 3600.0))
+
+    def ready(self, made_with: Mapping[str, Any]) -> Ready:
+        """What was made, read back. DamagedFileError where nothing that plays came out."""
+        made = self.read_back()
+        lengths = (self.duration or 0.0), made["duration"] or 0.0
+        if lengths[0] - lengths[1] > max(MISSING_SECONDS, MISSING_SHARE * lengths[0]):
+            made["partial"] = True
+        return Ready(
+            (Output(self.name, self.out, TYPES[self.name]),),
+            made,
+            {**made_with, "ffmpeg": ffmpeg.capabilities().version},
+        )
+
+    def read_back(self) -> dict[str, Any]:
+        nothing = DamagedFileError(
+            "Nothing of this file can be decoded. Upload it again.", code="nothing_decoded"
+        )
+        try:
+            answer = ffprobe.read(self.out, "mov")
+        except DamagedFileError as error:
+            raise nothing from error
+        video, audio = streams.video_of(answer), streams.audio_of(answer)
+        duration = streams.duration_of(answer)
+        if not duration or (video is None and (self.name == FILM or not audio)):
+            raise nothing
+        return recipe.facts_of(video, audio, duration, self.out.stat().st_size, TYPES[self.name])
+
+
+def copies_picture(verdict: Verdict) -> bool:
+    """Where the picture itself is on the table and something else is in the way."""
+    return verdict.reason is not None and verdict.picture is None

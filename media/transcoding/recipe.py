@@ -1,0 +1,104 @@
+"""How a film becomes a proxy, in pieces: whoever encodes it whole, in chunks or as a clip takes the same ones.
+
+    [*recipe.input, *ffmpeg.input_arguments(source, demuxer), "-map", recipe.picture, "-vf", recipe.filters,
+     *recipe.encoder, *recipe.sound_maps, *recipe.sound, *recipe.container]
+
+A chunk of the picture leaves the sound out; the sound is encoded once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from media.streams import AudioStream, VideoStream
+from media.transcoding import codecs, picture, sound, x264
+from media.transcoding.ceilings import Ceilings
+
+INPUT: Final = ("-analyzeduration", "10000000", "-probesize", "20000000")
+"""As far as the probe looked, so that a stream that starts late is found here too."""
+
+CONTAINER: Final = ("-sn", "-dn", "-movflags", "+faststart", "-f", "mp4")
+STRIPPED: Final = ("-map_metadata:g", "-1", "-map_metadata:s", "-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Argument lists of ffmpeg by their place in the command."""
+
+    input: tuple[str, ...]
+    """Before the input."""
+    picture: str
+    """What `-map` takes for the picture: `0:1`."""
+    filters: str
+    """The chain for `-vf`."""
+    encoder: tuple[str, ...]
+    sound_maps: tuple[str, ...]
+    sound: tuple[str, ...]
+    container: tuple[str, ...]
+    """No places, no devices, the title kept; the index first."""
+
+
+def of_film(facts: Mapping[str, Any], ceilings: Ceilings, *, zscale: bool) -> Recipe:
+    """For libx264. `facts` is the probe as JSON, with a video stream in it."""
+    tracks = sound.tracks_of(facts)
+    return Recipe(
+        input=INPUT,
+        picture=f"0:{facts['video']['index']}",
+        filters=picture.film(facts, zscale=zscale),
+        encoder=x264.arguments(facts, ceilings),
+        sound_maps=sound.maps(tracks),
+        sound=sound.arguments(tracks),
+        container=container(facts),
+    )
+
+
+def container(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is written around the streams: chapters and the title, and nothing else of the source's tags."""
+    title = facts.get("title")
+    return (*STRIPPED, *(("-metadata", f"title={title}") if title else ()), "-map_chapters", "0", *CONTAINER)
+
+
+BITS_A_PIXEL: Final = 0.13
+"""Of films at CRF 23: 8 Mbit/s for 1080p at 30 frames a second."""
+SOUND_BITS: Final = 200_000
+OVERHEAD: Final = 64 * 1024 * 1024
+UNKNOWN_DURATION: Final = 24 * 3600.0
+
+
+def expected_bytes(facts: Mapping[str, Any]) -> int:
+    """What a proxy takes as a rule: for reserving room."""
+    bits = SOUND_BITS * len(sound.tracks_of(facts))
+    if facts.get("video"):
+        width, height = picture.proxy_size(int(facts["width"]), int(facts["height"]))
+        bits += round(width * height * x264.fastest_rate(facts["video"]) * BITS_A_PIXEL)
+    return round(bits / 8 * float(facts.get("duration") or 60.0))
+
+
+def most_bytes(facts: Mapping[str, Any], ceilings: Ceilings) -> int:
+    """What a proxy can take at most: above it, something is wrong and ffmpeg is ended."""
+    bits = SOUND_BITS * (1 + len(sound.tracks_of(facts))) + (
+        2 * ceilings.bit_rate if facts.get("video") else 0
+    )
+    return round(bits / 8 * float(facts.get("duration") or UNKNOWN_DURATION)) + OVERHEAD
+
+
+def facts_of(
+    video: VideoStream | None, audio: tuple[AudioStream, ...], duration: float, size: int, mime: str
+) -> dict[str, Any]:
+    """What the row keeps of a proxy that was read back."""
+    seen: dict[str, Any] = {
+        "video": asdict(video) if video else None,
+        "audio": [asdict(track) for track in audio],
+    }
+    width, height = video.displayed if video else (None, None)
+    return {
+        "width": width,
+        "height": height,
+        "duration": round(duration, 6),
+        "size": size,
+        "bit_rate": round(size * 8 / duration),
+        "video_codec": video.codec if video else None,
+        "audio_codec": audio[0].codec if audio else None,
+        "type": codecs.type_of(mime, seen),
+        "tracks": [{"language": track.language, "title": track.title} for track in audio],
+    }
