@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.db.models.functions import Collate
 from django.utils import timezone
 
@@ -264,8 +264,11 @@ def find_unnamed(wanted: list[str]) -> set[str]:
     left = set(wanted)
     left.difference_update(known)
     owners = {owner for key in left if (owner := owner_of(key)) is not None}
+    makers = {maker for key in left if (maker := maker_of(key)) is not None}
     if owners:
-        outputs = Derivative.objects.filter(original__in=owners).values_list("outputs", flat=True)
+        # By both: a clip that was made of bytes hashed late lies in the folder of the original that was dissolved.
+        rows = Derivative.objects.filter(Q(original__in=owners) | Q(pk__in=makers))
+        outputs = rows.values_list("outputs", flat=True)
         left.difference_update(output["key"] for row in outputs.iterator() for output in row)
     return left
 
@@ -275,6 +278,15 @@ def owner_of(key: str) -> UUID | None:
     parts = key.split("/", 2)
     try:
         return UUID(parts[1]) if len(parts) == 3 else None
+    except ValueError:
+        return None
+
+
+def maker_of(key: str) -> UUID | None:
+    """The row whose run wrote a blob: the fourth part of its key, before the dash."""
+    parts = key.split("/")
+    try:
+        return UUID(parts[3].partition("-")[0]) if len(parts) == 5 else None
     except ValueError:
         return None
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from media import dispatch, stacks
-from media.models import Derivative, File, Library, Original
+from media.models import Derivative, File, Library, Original, UnnamedBlob
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
@@ -45,10 +46,33 @@ def purge_one(library: Library, key: UUID) -> bool:
         if original is None:
             return False
         locked = Original.objects.select_for_update().filter(pk=original).first()
+        decided = list(decided_for(key).values_list("pk", flat=True))
         with stacks.rearranging(library.pk, [key]):
             gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()
         if not gone or locked is None:
             return False  # Purged or merged meanwhile.
-        if not File.objects.filter(original_id=original).exists():
+        if File.objects.filter(original_id=original).exists():
+            forget(decided)
+        else:
             locked.dissolve()
         return True
+
+
+def decided_for(key: UUID) -> QuerySet[Derivative]:
+    """What was made because of decisions that belong to this file: its clips, and the poster it alone has chosen."""
+    file = File.objects.filter(pk=key).first()
+    rows: QuerySet[Derivative] = Derivative.objects.none()
+    if file is not None:
+        others = File.objects.filter(original=file.original_id).exclude(pk=key)
+        clips = Q(deriver="moment", variant__in=[moment.variant for moment in file.moments.all()])
+        posters = {file.poster_variant} - {"", *others.values_list("poster_variant", flat=True)}
+        of_these = Derivative.objects.filter(original=file.original_id)
+        rows = of_these.filter(clips | Q(deriver="poster", variant__in=posters))
+    return rows
+
+
+def forget(keys: list[UUID]) -> None:
+    """Of bytes that live on: these results go, and what is in the middle of making one loses its row."""
+    rows = Derivative.objects.select_for_update().filter(pk__in=keys)
+    UnnamedBlob.objects.retire(output["key"] for row in rows for output in row.outputs)
+    Derivative.objects.filter(pk__in=keys).delete()

@@ -208,7 +208,20 @@ class Original(Row):
             self.sha256 = None
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
+        self.hand_over(twin)
         twin.date_files()
         twin.forget_warmth()
         self.dissolve()
         return twin
+
+    def hand_over(self, twin: "Original") -> None:
+        """What people have had made (clips, chosen posters) goes with their files; the rest the twin has already.
+
+        Blobs keep their keys, in the folder of the one that is dissolved.
+        """
+        decided = self.derivatives.filter(parent=None).exclude(variant="")
+        there = set(twin.derivatives.exclude(variant="").values_list("deriver", "variant"))
+        moving = [
+            key for key, *name in decided.values_list("pk", "deriver", "variant") if tuple(name) not in there
+        ]
+        self.derivatives.filter(pk__in=moving).update(original=twin)

@@ -21,15 +21,17 @@ from media.models import (
     File,
     Library,
     Membership,
+    Moment,
     Original,
     Stack,
+    Tag,
     UnnamedBlob,
     Upload,
 )
 from tests.ingesting import take_in
 from tests.media.api.conftest import PICTURE, PNG, finish
 
-LOOK_ONLY = {Stack, Original, Derivative, Upload, UnnamedBlob, CachedImage}
+LOOK_ONLY = {Moment, Tag, Stack, Original, Derivative, Upload, UnnamedBlob, CachedImage}
 OURS = [model for model in admin.site._registry if model._meta.app_label in {"media", "accounts"}]
 
 
@@ -49,6 +51,8 @@ def file(library: Library, alice: User) -> File:
     CachedImage.objects.create(original=file.original, key="derived/a", size=10, used_at=timezone.now())
     UnnamedBlob.objects.register(["some/blob"], due=timedelta(hours=1))
     Stack.objects.create(library=library, kind="burst", mark="b", primary=file, count=1)
+    moment = Moment.objects.create(file=file, name="Goal", start=1, end=2, created_by=alice)
+    moment.tags.add(Tag.objects.create(library=library, name="<b>sport</b>", color="#EF4444"))
     later = timezone.now() + timedelta(days=1)
     Upload.objects.create(
         library=library, user=alice, kind="tus", name="big.mov", length=10, expires_at=later

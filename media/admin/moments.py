@@ -1,0 +1,84 @@
+"""Moments and tags: what people have marked, how its export stands, and asking for that anew."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from media import moments
+from media.admin.paging import LookOnly, link
+from media.errors import RequestError
+from media.models import Moment, Tag
+
+
+@admin.register(Moment)
+class MomentAdmin(LookOnly):
+    list_display = (
+        "name",
+        "file",
+        "start",
+        "end",
+        "export_version",
+        "created_by",
+        "created_at",
+        "trashed_at",
+    )
+    list_select_related = ("file", "created_by")
+    list_filter = (("file__library", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("name", "=id", "=file__id")
+    ordering = ("-id",)
+    fields = (
+        *("id", "name", "description", "file_link", "start", "end", "tag_names"),
+        *("export_version", "export_link", "created_by", "created_at", "updated_at", "trashed_at"),
+    )
+    readonly_fields = fields
+    actions = ("export",)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """The rows cannot be edited, but who may change them may ask for their clips."""
+        return request.user.has_perm("media.change_moment")
+
+    @admin.display(description="file")
+    def file_link(self, row: Moment) -> SafeString | str:
+        return link(row.file)
+
+    @admin.display(description="tags")
+    def tag_names(self, row: Moment) -> str:
+        return ", ".join(row.tags.order_by("name").values_list("name", flat=True)) or "-"
+
+    @admin.display(description="export")
+    def export_link(self, row: Moment) -> SafeString | str:
+        return link(moments.find_export(row))
+
+    @admin.action(description="Export: make the clips that are missing or stale", permissions=["export"])
+    def export(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        refused = 0
+        for row in rows:
+            try:
+                moments.request_export(row)
+            except RequestError:
+                refused += 1
+        messages.success(
+            request, f"{len(rows) - refused} are exported. {refused} lie in the trash or were deleted."
+        )
+
+
+@admin.register(Tag)
+class TagAdmin(LookOnly):
+    list_display = ("name", "color", "library", "usage", "created_at")
+    list_select_related = ("library",)
+    list_filter = (("library", admin.RelatedOnlyFieldListFilter),)
+    search_fields = ("name",)
+    ordering = ("-id",)
+    fields = ("id", "name", "color", "library", "usage", "created_at", "updated_at")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(worn=Count("moments"))
+        return rows
+
+    @admin.display(description="moments", ordering="worn")
+    def usage(self, row: Any) -> int:
+        return int(row.worn)
