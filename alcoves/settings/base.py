@@ -191,6 +191,7 @@ DERIVERS = {
     "preview": "media.derivers.preview.PreviewDeriver",
     "poster": "media.derivers.poster.PosterDeriver",
     "proxy": "media.derivers.proxy.ProxyDeriver",
+    "subtitles": "media.derivers.subtitles.SubtitlesDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",

@@ -16,7 +16,11 @@ from media.images import variants
 from media.models import Derivative, File, Folder, Library, Membership, Stack
 from media.pictures import find_picture
 
-DONE_COLUMN = {"metadata": "metadata_extracted_version", "proxy": "proxied_version"}
+DONE_COLUMN = {
+    "metadata": "metadata_extracted_version",
+    "proxy": "proxied_version",
+    "subtitles": "subtitled_version",
+}
 """Where the reference's name for "version that is ready" is not `<job>ed_version`."""
 
 

@@ -1,0 +1,98 @@
+"""The subtitles inside a film as WebVTT, one file for each track of words, all of them by one process.
+
+Tracks that are pictures of words (DVD, Blu-ray, DVB) cannot become text here: they are listed in the facts. What comes
+out is made harmless before it is kept (`media.transcoding.captions`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from alcoves import queues
+from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.errors import DamagedFileError
+from media.sniffing import described
+from media.tools import ffmpeg
+from media.tools.progress import ProgressParser
+from media.tools.run import ExitedError, Limits
+from media.transcoding import captions
+
+MOST_TRACKS: Final = 100
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of one track: ten hours of speech are 1 MB."""
+Track = Mapping[str, Any]
+
+
+class SubtitlesDeriver(BaseDeriver):
+    name: ClassVar[str] = "subtitles"
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "waveform"
+    needs_probe: ClassVar[bool] = True
+
+    def accepts(self, subject: Subject) -> bool:
+        return subject.kind == "video"
+
+    def derive(self, context: Context) -> Result:
+        facts = context.subject.probe or {}
+        found: Sequence[Track] = facts.get("subtitles") or ()
+        if not found:
+            return NotNeeded("no_subtitles")
+        tracks = [track for track in found if track["codec"] in captions.TEXT][:MOST_TRACKS]
+        whole = not tracks or extract(context, tracks, facts.get("duration"))
+        made = [(track, path) for track in tracks if (path := cleaned(context.scratch, track)) is not None]
+        return Ready(
+            tuple(Output(path.name, path, "text/vtt; charset=utf-8") for _, path in made),
+            {
+                "tracks": [described_track(track, path.name) for track, path in made],
+                "not_extractable": [described_track(track, None) for track in found if track not in tracks],
+                **({} if whole else {"partial": True}),
+            },
+            {"ffmpeg": ffmpeg.capabilities().version},
+        )
+
+
+def extract(context: Context, tracks: Sequence[Track], duration: float | None) -> bool:
+    """Every track into `<index>.raw`. False where the file broke off and only a part came."""
+    outputs: list[str | Path] = []
+    for track in tracks:
+        index = track["index"]
+        outputs += ["-map", f"0:{index}", "-c:s", "webvtt", "-f", "webvtt", context.scratch / f"{index}.raw"]
+    try:
+        ffmpeg.run(
+            [
+                *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
+                *outputs,
+            ],
+            timeout=queues.BY_NAME["waveform"].time_limit * 0.95,
+            abandoned=context.abandoned,
+            progress=ProgressParser(duration, context.progress),
+            limits=Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=MOST_BYTES),
+        )
+    except (DamagedFileError, ExitedError) as error:
+        if not any(path.stat().st_size for path in context.scratch.glob("*.raw")):
+            raise ffmpeg.explain(error) if isinstance(error, ExitedError) else error from error
+        return False
+    return True
+
+
+def cleaned(scratch: Path, track: Track) -> Path | None:
+    """`<index>.vtt`; None for a track that nothing came of."""
+    raw, path = scratch / f"{track['index']}.raw", scratch / f"{track['index']}.vtt"
+    if not raw.exists():
+        return None
+    with raw.open(encoding="utf-8", errors="replace") as reader, path.open("w", encoding="utf-8") as writer:
+        writer.writelines(f"{line}\n" for line in captions.clean(reader))
+    return path
+
+
+def described_track(track: Track, name: str | None) -> dict[str, Any]:
+    """What a menu of subtitles shows. `name` is that of the output."""
+    return {
+        "index": track["index"],
+        "language": track.get("language"),
+        "title": track.get("title"),
+        "default": bool(track.get("default")),
+        "forced": bool(track.get("forced")),
+        "codec": track["codec"],
+        "name": name,
+    }
