@@ -73,8 +73,11 @@ def request(keys: list[UUID]) -> int:
     return count
 
 
-def reprocess_file(file: File, deriver: str) -> Derivative:
-    """One deriver of one file. Creates the row where planning left it out but the deriver accepts."""
+def reprocess_file(file: File, deriver: str, parameters: dict[str, Any] | None = None) -> Derivative:
+    """One deriver of one file. Creates the row where planning left it out but the deriver accepts.
+
+    `parameters` take the place of the row's own; None leaves them.
+    """
     check_deriver(deriver)
     with transaction.atomic():
         original = Original.objects.select_for_update(no_key=True).get(pk=file.original_id)
@@ -87,6 +90,8 @@ def reprocess_file(file: File, deriver: str) -> Derivative:
             )
         pipeline.create_rows(original, [pipeline.Planned(about.name, about.queue)])
         row: Derivative = Derivative.objects.get(original=original, deriver=deriver, variant="")
+        if parameters is not None and parameters != row.parameters:
+            Derivative.objects.filter(pk=row.pk).update(parameters=parameters)
         fresh = row.status == "queued" and row.requested_version == 1 and row.published_at is None
         if not fresh:
             ledger.request_again(Derivative.objects.filter(pk=row.pk))

@@ -270,6 +270,7 @@ SPECTACULAR_SETTINGS = {
         "RoleEnum": "media.models.library.Role",
         "GivenRoleEnum": "media.api.shapes.GIVEN_ROLES",
         "KindEnum": "media.models.original.KINDS",
+        "SourceKindEnum": "media.playback.KINDS",
         "UploadKindEnum": "media.models.upload.UploadKind",
         "StackKindEnum": "media.models.stack.StackKind",
     },

@@ -11,6 +11,7 @@ from media.models.derivative import Status
 from media.models.library import Role
 from media.models.original import KINDS
 from media.models.stack import StackKind
+from media.playback import KINDS as SOURCE_KINDS
 
 NAME_LIMIT = 255
 ORDERS = ("name", "date", "-date")
@@ -20,6 +21,18 @@ GIVEN_ROLES = [(Role.ADMIN.value, "Admin"), (Role.VIEWER.value, "Viewer")]
 
 def instant(**options: Any) -> serializers.DateTimeField:
     return serializers.DateTimeField(allow_null=True, **options)
+
+
+def job_fields(job: str) -> dict[str, Any]:
+    """The columns of one job, as `describing.job_columns` tells them."""
+    return {
+        f"{job}_status": serializers.ChoiceField(choices=Status.choices, allow_null=True),
+        f"{job}_progress": serializers.IntegerField(allow_null=True, min_value=0, max_value=100),
+        f"{job}_eta_seconds": serializers.IntegerField(allow_null=True),
+        f"{job}_error": serializers.CharField(allow_null=True),
+        f"{job}_version": serializers.IntegerField(allow_null=True),
+        done_column(job): serializers.IntegerField(allow_null=True),
+    }
 
 
 class ProblemShape(serializers.Serializer[Any]):
@@ -198,12 +211,7 @@ class FileShape(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
         for job in job_names():
-            fields[f"{job}_status"] = serializers.ChoiceField(choices=Status.choices, allow_null=True)
-            fields[f"{job}_progress"] = serializers.IntegerField(allow_null=True, min_value=0, max_value=100)
-            fields[f"{job}_eta_seconds"] = serializers.IntegerField(allow_null=True)
-            fields[f"{job}_error"] = serializers.CharField(allow_null=True)
-            fields[f"{job}_version"] = serializers.IntegerField(allow_null=True)
-            fields[done_column(job)] = serializers.IntegerField(allow_null=True)
+            fields.update(job_fields(job))
         return fields
 
 
@@ -302,6 +310,55 @@ class DerivativeShape(serializers.Serializer[Any]):
     startedAt = instant()
     finishedAt = instant()
     outputs = OutputShape(many=True)
+
+
+class PlaybackSourceShape(serializers.Serializer[Any]):
+    """One choice of the player."""
+
+    kind = serializers.ChoiceField(choices=SOURCE_KINDS)
+    url = serializers.CharField()
+    type = serializers.CharField(help_text="for `canPlayType`: with codecs by RFC 6381")
+    mimeType = serializers.CharField()
+    width = serializers.IntegerField(allow_null=True, help_text="pixels, as displayed")
+    height = serializers.IntegerField(allow_null=True)
+    duration = serializers.FloatField(allow_null=True, help_text="seconds")
+    size = serializers.IntegerField(help_text="bytes")
+    bitRate = serializers.IntegerField(allow_null=True, help_text="bits a second, all in all")
+    videoCodec = serializers.CharField(allow_null=True)
+    audioCodec = serializers.CharField(allow_null=True)
+    playable = serializers.BooleanField(help_text="every browser plays it as it is")
+    reason = serializers.CharField(allow_null=True, help_text="a code of what stands against that")
+    label = serializers.CharField()  # type: ignore[assignment]  # Fields are taken off the class; nothing clashes.
+    default = serializers.BooleanField()
+
+
+class SubtitleShape(serializers.Serializer[Any]):
+    """A track of subtitles as WebVTT."""
+
+    url = serializers.CharField()
+    language = serializers.CharField(allow_null=True, help_text="as the file says it")
+    title = serializers.CharField(allow_null=True)
+    default = serializers.BooleanField()
+    forced = serializers.BooleanField(help_text="only what is in a foreign tongue, or written")
+
+
+class PlaybackShape(serializers.Serializer[Any]):
+    """From what a file can be played, and how the job of its proxy stands."""
+
+    sources = PlaybackSourceShape(many=True)
+    default = serializers.CharField(
+        allow_null=True, help_text="kind of the source to begin with; null for what cannot be played"
+    )
+    subtitles = SubtitleShape(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), **job_fields("proxy")}
+
+
+class ProxyInput(serializers.Serializer[Any]):
+    force = serializers.BooleanField(
+        required=False, help_text="make one although browsers play the original; left out: as last time"
+    )
 
 
 class ReprocessFileInput(serializers.Serializer[Any]):
