@@ -25,11 +25,14 @@ def maps(tracks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(word for track in tracks for word in ("-map", f"0:{track['index']}"))
 
 
-def arguments(tracks: Sequence[Mapping[str, Any]], *, rate: str = FILM_RATE) -> tuple[str, ...]:
-    """AAC stereo for each, and what it is called."""
+def arguments(
+    tracks: Sequence[Mapping[str, Any]], *, rate: str = FILM_RATE, first: str = ""
+) -> tuple[str, ...]:
+    """AAC stereo for each, and what it is called. `first` are links of the chain before ours, with their comma."""
     if not tracks:
         return ("-an",)
-    encoder = ("-c:a", "aac", "-b:a", rate, "-ac", "2", "-ar", str(SAMPLE_RATE), "-filter:a", IN_TIME)
+    chain = f"{first}{IN_TIME}"
+    encoder = ("-c:a", "aac", "-b:a", rate, "-ac", "2", "-ar", str(SAMPLE_RATE), "-filter:a", chain)
     return (*encoder, *names(tracks))
 
 
