@@ -5,6 +5,7 @@ audio, a cover picture is not a film) and finds size, time, place and streams. B
 file: it is left out. A container that cannot be opened raises a DamagedFileError with a code.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +22,12 @@ from media.errors import (
 from media.exif import Camera, Location
 from media.motion import Motion
 from media.particulars import Particulars, bounded, particulars_of
-from media.sniffing import Kind, Sniffed
+from media.sniffing import Kind, Sniffed, described
 from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
+from media.subject import Subject
 from media.tools import embedded, ffprobe, icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.embedded import Embedded
+from media.tools.sources import Source
 from media.xmp import Region
 from media.zones import Taken
 
@@ -111,7 +114,12 @@ def probe(path: Path, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> 
     raise UnsupportedTypeError("This type of file has no media in it that could be read.")
 
 
-def probe_streams(path: Path, sniffed: Sniffed, *, timeout: float) -> Probe:
+def facts_of(subject: Subject, source: Callable[[], Source]) -> Mapping[str, Any]:
+    """Of a film or a recording: what the run of the metadata left behind; else its headers are read now."""
+    return subject.probe or probe_streams(source(), described(subject.mime)).as_json()
+
+
+def probe_streams(path: Any, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> Probe:
     answer = ffprobe.read(path, sniffed.demuxer, timeout=timeout)
     video, audio = streams.video_of(answer), streams.audio_of(answer)
     if video is None and not audio:

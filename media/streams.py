@@ -112,6 +112,13 @@ def is_moving(item: Json) -> bool:
     return rate(item.get("avg_frame_rate")) is not None or item.get("pix_fmt") is not None
 
 
+def track_of(facts: Json) -> int | None:
+    """By the facts of a probe: the stream index of the default sound track, else of the first."""
+    tracks = facts.get("audio") or ()
+    chosen = next((track for track in tracks if track.get("default")), tracks[0] if tracks else None)
+    return None if chosen is None else int(chosen["index"])
+
+
 def cover_of(answer: Json) -> int | None:
     """The index of the embedded picture of a recording."""
     return next(

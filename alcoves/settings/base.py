@@ -192,7 +192,9 @@ DERIVERS = {
     "poster": "media.derivers.poster.PosterDeriver",
     "proxy": "media.derivers.proxy.ProxyDeriver",
     "subtitles": "media.derivers.subtitles.SubtitlesDeriver",
+    "sprites": "media.derivers.sprites.SpritesDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",
+    "loudness": "media.derivers.loudness.LoudnessDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
 }

@@ -1,16 +1,17 @@
 """A run of one deriver without the engine: real files, real tools, a scratch folder of the test."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from media.derivers.base import Context, Ready, Result
+from media.derivers.base import Context, FinishedPart, Ready, Result
 from media.errors import RunAbandonedError
 from media.probing import probe
 from media.sniffing import sniff_path
 from media.subject import Subject
+from media.tools.sources import Source
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Run:
     subject: Subject
     variant: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[FinishedPart] = ()
     told: list[tuple[float, float | None]] = field(default_factory=list)
     stop: Callable[[], bool] = lambda: False
 
@@ -30,6 +32,9 @@ class Run:
         return io.BytesIO(content[start:end])
 
     def source_path(self) -> Path:
+        return self.path
+
+    def source_input(self) -> Source:
         return self.path
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:

@@ -1,14 +1,13 @@
-import io
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from media.derivers.waveform import WINDOW, Peaks, WaveformDeriver, peaks_of, track_of
+from media.derivers.waveform import WaveformDeriver
 from media.errors import DamagedFileError, RunAbandonedError
+from media.streams import track_of
 from media.subject import Subject
 from media.tools import run as door
 from tests.makers import make_tone
@@ -18,7 +17,8 @@ from tests.media.derivers.contexts import derive, run_of
 def waveform_of(path: Path, tmp_path: Path) -> dict[str, Any]:
     result = derive(WaveformDeriver(), path, tmp_path / "scratch")
     assert [(output.name, output.content_type) for output in result.outputs] == [
-        ("waveform.json", "application/json")
+        ("waveform.json", "application/json"),
+        ("waveform.bin", "application/octet-stream"),
     ]
     answer: dict[str, Any] = json.loads(result.outputs[0].path.read_text())
     assert result.facts["peaks"] == len(answer["peaks"])
@@ -116,36 +116,3 @@ def test_an_abandoned_run_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run = run_of(make_tone(tmp_path / "a.flac", seconds=60), tmp_path / "scratch", stop=lambda: True)
     with pytest.raises(RunAbandonedError):
         WaveformDeriver().derive(run)
-
-
-def test_windows_of_320_samples() -> None:
-    samples = np.zeros(WINDOW * 3 + 10, dtype=np.float32)
-    samples[5] = -0.25
-    samples[WINDOW] = 0.5
-    samples[-1] = 3.0
-    assert peaks_of(samples).tolist() == [0.25, 0.5, 0.0, 1.0]
-
-
-def test_broken_samples_are_silence_or_full_scale() -> None:
-    samples = np.zeros(WINDOW * 2, dtype=np.float32)
-    samples[0], samples[WINDOW] = np.nan, np.inf
-    assert peaks_of(samples).tolist() == [0.0, 1.0]
-    assert peaks_of(np.zeros(0, dtype=np.float32)).tolist() == []
-
-
-class Nowhere(io.StringIO):
-    def write(self, text: str, /) -> int:
-        return len(text)
-
-
-def test_long_recordings_need_no_more_memory_than_short_ones() -> None:
-    block = np.linspace(-1, 1, WINDOW * 512, dtype=np.float32)
-    peaks = Peaks(Nowhere())
-    peaks.feed(block)
-    tracemalloc.start()
-    while peaks.duration < 3600:
-        peaks.feed(block)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peaks.count == pytest.approx(3600 * 50, abs=600)
-    assert most < 5_000_000
