@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from media import ledger, reprocess
 from media.admin import pictures
@@ -16,12 +16,15 @@ from media.admin.paging import LookOnly, link
 from media.models import Derivative
 from media.models.captured import public
 
+PARTS_SHOWN = 200
+
 
 @admin.register(Derivative)
 class DerivativeAdmin(LookOnly):
     list_display = (
         *(
             "deriver",
+            "variant",
             "status",
             "progress",
             "file_names",
@@ -30,10 +33,10 @@ class DerivativeAdmin(LookOnly):
             "attempts",
             "lost_claims",
         ),
-        *("queue", "requested_version", "ready_version", "queued_at", "finished_at"),
+        *("queue", "part_of", "requested_version", "ready_version", "queued_at", "finished_at"),
     )
     list_display_links = ("deriver", "status")
-    list_filter = ("status", "deriver", "queue", "error_code")
+    list_filter = ("status", "deriver", "queue", "error_code", ("parent", admin.EmptyFieldListFilter))
     search_fields = ("=id", "=original__id", "=original__sha256")
     ordering = ("-id",)
     actions = ("reprocess", "cancel")
@@ -44,6 +47,8 @@ class DerivativeAdmin(LookOnly):
             "files",
             "deriver",
             "variant",
+            "part_of",
+            "parts_text",
             "queue",
             "status",
             "progress",
@@ -57,7 +62,12 @@ class DerivativeAdmin(LookOnly):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("original").prefetch_related("original__files")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("original", "parent")
+            .prefetch_related("original__files")
+        )
 
     def get_urls(self) -> list[URLPattern]:
         return [*pictures.routes(self), *super().get_urls()]
@@ -74,6 +84,17 @@ class DerivativeAdmin(LookOnly):
     def file_names(self, row: Derivative) -> str:
         names = [file.name for file in row.original.files.all()]
         return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+
+    @admin.display(description="part of")
+    def part_of(self, row: Derivative) -> SafeString | str:
+        return link(row.parent)
+
+    @admin.display(description="parts")
+    def parts_text(self, row: Derivative) -> SafeString | str:
+        """Of work that is divided, while it waits or joins them."""
+        found = row.parts.order_by("variant")[:PARTS_SHOWN]
+        lines = ((link(part), f"{part.get_status_display()}, {part.progress} %") for part in found)
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "-"
 
     @admin.display(description="error")
     def short_error(self, row: Derivative) -> str:
@@ -116,4 +137,6 @@ class DerivativeAdmin(LookOnly):
         count = ledger.cancel(
             Derivative.objects.filter(pk__in=list(rows.order_by().values_list("pk", flat=True)))
         )
-        messages.success(request, f"{count} are cancelled. The others were not waiting or running.")
+        messages.success(
+            request, f"{count} are cancelled. The others were not waiting or running, or are parts of others."
+        )

@@ -9,7 +9,7 @@ from tests.docs.reading import DOCS, bare, rows
 
 TEXT = (DOCS / "states.md").read_text(encoding="utf-8")
 ARROWS = re.findall(r"^    (\S+) --> (\w+): (\w+)$", TEXT, re.MULTILINE)
-ONLY_LOOKS = {"held", "waiting", "after", "mark_published"}
+ONLY_LOOKS = {"held", "waiting", "divided", "after", "mark_published", "tell_parent"}
 
 
 def moves() -> set[str]:
@@ -30,6 +30,7 @@ def test_every_move_has_its_caller() -> None:
     assert {bare(row[0]) for row in rows("states.md", "The moves")} == moves() | {"planned"}
 
 
-def test_the_limit_told_is_that_of_the_code() -> None:
+def test_the_limits_told_are_those_of_the_code() -> None:
     told = {bare(row[0]): row[2] for row in rows("states.md", "Three counters")}
+    assert f"makes {ledger.JOIN_FROM} percent" in TEXT
     assert told["lost_claims"].startswith(f"{LOST_CLAIMS_LIMIT},")

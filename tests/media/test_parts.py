@@ -386,6 +386,19 @@ def test_parts_are_not_told_as_what_was_made_of_a_file(
     assert client.get(f"{address}/derivatives/piece").status_code == 404
 
 
+def test_the_admin_shows_parts_with_their_parent(client: Client, divided: Derivative) -> None:
+    client.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    runs.run(pieces()[0].pk)
+    shown = client.get(f"/admin/media/derivative/{divided.pk}/change/").text
+    assert "piece p0 ready</a>: Ready, 100 %" in shown
+    assert "piece p2 queued</a>: Queued, 0 %" in shown
+    part = client.get(f"/admin/media/derivative/{pieces()[0].pk}/change/").text
+    assert f"/admin/media/derivative/{divided.pk}/change/" in part
+    only_wholes = client.get("/admin/media/derivative/?parent__isempty=1").text
+    assert "split" in only_wholes
+    assert "p0" not in only_wholes
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_last_parts_at_the_same_moment_one_queues_the_join(
     library: Library, settings: Any, monkeypatch: pytest.MonkeyPatch
