@@ -27,7 +27,7 @@ from media.streams import AudioStream, Chapter, SubtitleStream, VideoStream
 from media.subject import Subject
 from media.tools import embedded, ffprobe, icons, jxl, magick, pdf, pillow, raw, vips
 from media.tools.embedded import Embedded
-from media.tools.sources import Source
+from media.tools.sources import Source, size_of
 from media.xmp import Region
 from media.zones import Taken
 
@@ -109,9 +109,7 @@ def probe(path: Path, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> 
         return probe_image(path, sniffed)
     if sniffed.mime in pdf.TYPES:
         return probe_document(path, sniffed)
-    if sniffed.demuxer is not None:
-        return probe_streams(path, sniffed, timeout=timeout)
-    raise UnsupportedTypeError("This type of file has no media in it that could be read.")
+    return probe_streams(path, sniffed, timeout=timeout)
 
 
 def facts_of(subject: Subject, source: Callable[[], Source]) -> Mapping[str, Any]:
@@ -119,18 +117,21 @@ def facts_of(subject: Subject, source: Callable[[], Source]) -> Mapping[str, Any
     return subject.probe or probe_streams(source(), described(subject.mime)).as_json()
 
 
-def probe_streams(path: Any, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> Probe:
-    answer = ffprobe.read(path, sniffed.demuxer, timeout=timeout)
+def probe_streams(source: Source, sniffed: Sniffed, *, timeout: float = ffprobe.TIMEOUT) -> Probe:
+    """Film and sound, wherever they lie: what has a demuxer is read by range."""
+    if sniffed.demuxer is None:
+        raise UnsupportedTypeError("This type of file has no media in it that could be read.")
+    answer = ffprobe.read(source, sniffed.demuxer, timeout=timeout)
     video, audio = streams.video_of(answer), streams.audio_of(answer)
     if video is None and not audio:
         raise DamagedFileError(
             "The file holds neither picture nor sound. Upload it again.", code="no_streams"
         )
-    size = path.stat().st_size
+    size = size_of(source)
     width, height = video.displayed if video else (None, None)
     location = streams.location_of(answer)
     duration = believable_duration(
-        path, sniffed, answer, size, video.index if video else audio[0].index, timeout
+        source, sniffed, answer, size, video.index if video else audio[0].index, timeout
     )
     return Probe(
         kind="video" if video else "audio",
@@ -175,13 +176,13 @@ def when(taken: Taken | None) -> dict[str, Any]:
 
 
 def believable_duration(
-    path: Path, sniffed: Sniffed, answer: dict[str, Any], size: int, stream: int, timeout: float
+    source: Source, sniffed: Sniffed, answer: dict[str, Any], size: int, stream: int, timeout: float
 ) -> float | None:
     """The header's duration, or that of the packets where there is none or it cannot be true."""
     told = streams.duration_of(answer)
     if told is not None and size * 8 / told >= THINNEST:
         return round(told, 6)
-    measured = ffprobe.end_of_packets(path, sniffed.demuxer, stream, timeout=timeout)
+    measured = ffprobe.end_of_packets(source, sniffed.demuxer, stream, timeout=timeout)
     return round(measured, 6) if measured else None
 
 

