@@ -195,6 +195,7 @@ DERIVERS = {
     "sprites": "media.derivers.sprites.SpritesDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",
     "loudness": "media.derivers.loudness.LoudnessDeriver",
+    "moment": "media.derivers.moment.MomentDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
 }

@@ -64,7 +64,7 @@ class Copy:
 
 def packets_of(answer: Mapping[str, Any]) -> list[Packet]:
     """Of ffprobe's JSON, without those that have no time; counted from the beginning of the file."""
-    begin = number(answer.get("format", {}).get("start_time")) or 0.0
+    begin = beginning_of(answer)
     found = []
     for packet in answer.get("packets") or ():
         dts, pts = number(packet.get("dts_time")), number(packet.get("pts_time"))
@@ -73,6 +73,11 @@ def packets_of(answer: Mapping[str, Any]) -> list[Packet]:
             decoded = shown if dts is None else dts
             found.append(Packet(shown - begin, decoded - begin, "K" in str(packet.get("flags"))))
     return found
+
+
+def beginning_of(answer: Mapping[str, Any]) -> float:
+    """The time stamp with which the file begins."""
+    return number(answer.get("format", {}).get("start_time")) or 0.0
 
 
 def number(text: Any) -> float | None:
@@ -126,4 +131,3 @@ def key_at(packets: Iterable[Packet], second: float) -> Packet | None:
 def hangs_over(packets: Sequence[Packet], key: Packet) -> bool:
     """Whether frames that are shown before a key frame come after it in the file (an open group)."""
     return any(packet.dts > key.dts and packet.pts < key.pts for packet in packets)
-

@@ -20,9 +20,9 @@ def tracks_of(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return ([chosen] if chosen else []) + rest[: TRACKS - bool(chosen)]
 
 
-def maps(tracks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Which streams of the first input become the sound."""
-    return tuple(word for track in tracks for word in ("-map", f"0:{track['index']}"))
+def maps(tracks: Sequence[Mapping[str, Any]], *, source: int = 0) -> tuple[str, ...]:
+    """Which streams of an input, the first one as a rule, become the sound."""
+    return tuple(word for track in tracks for word in ("-map", f"{source}:{track['index']}"))
 
 
 def arguments(
