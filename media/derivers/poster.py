@@ -1,257 +1,208 @@
-"""The still picture of a video: the best of five frames, never black where another exists, HDR tone-mapped.
+"""The still picture of a video: the best of five frames, or the one a person has chosen; of a recording its cover.
 
-Frames come through the first strategy that works, in this order:
-
-    hdr           linear light, Hable tone mapping, BT.709. For PQ and HLG only: it would darken SDR.
-    hdr_declared  the same for HDR whose tags are incomplete: BT.2020 is declared
-    hdr_swscale   the same idea by ffmpeg's own scaler, for builds without zscale
-    sdr           scaled with the colour matrix declared (BT.709 for HD that does not say)
-    sdr_no_seek   the same from the first frame: single frames, files without an index
-    plain         the last resort: scaled, nothing else
-
-Key frames near 10, 25, 50, 75 and 90 % are looked at first, because they cost least. Where they are too
-few or all dark, the same places are decoded exactly; where those are dark too, the whole film is searched.
+Key frames near 10, 25, 50, 75 and 90 % are looked at first, because they cost least; all five come from one process.
+Places that fell on the same key frame, and all of them where none is light, are decoded exactly. Where those are dark
+too, the whole film is searched. The best by contrast and sharpness is the poster; all five are kept small, so that
+people can choose another one. How frames are made of HDR and odd films: `media.transcoding.picture`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-import numpy as np
-
-from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Subject
-from media.errors import DamagedFileError, MediaError, ToolMissingError, UnsupportedTypeError
-from media.images import choosing, transform
-from media.images.choosing import Frame, Score
-from media.images.placeholders import placeholder_of
-from media.images.transform import Box
+from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.errors import DamagedFileError, MediaError, PermanentError
+from media.images import choosing, posters
+from media.images.choosing import Score
+from media.images.encoding import encode
 from media.probing import probe
 from media.sniffing import described, sniff_path
 from media.tools import ffmpeg, vips
-from media.tools.run import ExitedError
+from media.tools.run import ExitedError, Limits
+from media.transcoding.frames import Film, Shot, size_within
 
-PLACES: Final = (0.10, 0.25, 0.50, 0.75, 0.90)
-LARGE: Final = 1280
-POSTER_WIDTH: Final = 480
-QUALITY: Final = 80
-FRAME_TIMEOUT: Final = 60.0
-SEARCH_TIMEOUT: Final = 180.0
-SEARCH_SIDE: Final = 32
-SEARCH_RATE: Final = 10.0
-"""Looks a second, fewer in films of more than ten minutes."""
-
-ALIKE: Final = 2.0
-"""Seconds: the frames of a shorter clip look alike, so that one good key frame is enough."""
-
-WITHOUT_SEEK: Final = frozenset({"sdr_no_seek", "plain"})
-LIGHT: Final = 40.0
-"""Mean luma at which the search for light is content."""
-
-TONE_MAP: Final = (
-    "format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:in_range=tv"
-)
-TRANSFERS: Final = {"pq": "smpte2084", "hlg": "arib-std-b67"}
-MATRICES: Final = {"bt709": "bt709", "bt2020nc": "bt2020", "bt2020c": "bt2020", "smpte240m": "smpte240m"}
+PLACES: Final = (10, 25, 50, 75, 90)
+"""Percent of the film."""
+ONE_GROUP: Final = 1.5
+"""Seconds: a shorter film is likely to have one key frame, so that its frames are decoded at once."""
+COVER_TIMEOUT: Final = 30.0
+COVER_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A decoded frame and where it comes from."""
+    """A frame and how good it is. `place` is its percentage of the film; None for one that was searched."""
 
-    second: float
-    strategy: str
-    frame: Frame = field(compare=False, repr=False)
+    place: int | None
+    shot: Shot = field(repr=False)
     score: Score
 
     @property
-    def visible(self) -> bool:
-        return self.score.visible
+    def name(self) -> str:
+        return f"candidate-{self.place}.webp"
+
+    def as_facts(self) -> dict[str, Any]:
+        return {
+            "place": self.place,
+            "second": round(self.shot.second, 3),
+            "score": round(self.score.quality, 3),
+            "dark": not self.score.visible,
+        }
 
 
 class PosterDeriver(BaseDeriver):
     name: ClassVar[str] = "poster"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     queue: ClassVar[str] = "thumbnail"
     needs_probe: ClassVar[bool] = True
 
     def accepts(self, subject: Subject) -> bool:
-        return subject.kind == "video"
+        has_cover = subject.kind == "audio" and (subject.probe or {}).get("cover") is not None
+        return subject.kind == "video" or has_cover
 
     def derive(self, context: Context) -> Result:
-        path = context.source_path()
-        facts = context.subject.probe or probe(path, sniff_path(path)).as_json()
-        best = Film(context, path, facts).best()
-        frame = best.frame
-        large = vips.from_pixels(frame.tobytes(), frame.shape[1], frame.shape[0], 3)
-        poster = transform.fit(large, Box(POSTER_WIDTH, 4 * POSTER_WIDTH))
-        outputs = []
-        for name, image in (("poster.webp", poster), ("poster-large.webp", large)):
-            transform.encode(image, context.scratch / name, "webp", QUALITY)
-            outputs.append(Output(name, context.scratch / name, "image/webp"))
-        return Ready(
-            tuple(outputs),
-            {
-                "width": poster.width,
-                "height": poster.height,
-                "large_width": large.width,
-                "large_height": large.height,
-                "second": round(best.second, 3),
-                "dark": not best.visible,
-                **placeholder_of(poster).as_facts(),
-            },
-            {"strategy": best.strategy, "ffmpeg": ffmpeg.capabilities().version},
-        )
+        if context.subject.kind == "audio":
+            return cover_of(context)
+        film = film_of(context)
+        second = context.parameters.get("second")
+        if second is not None:
+            return chosen(context, film, float(second))
+        found = candidates_of(film, context)
+        context.progress(70)
+        return best_of(context, found)
 
     def record(self, original: Any, result: Ready) -> None:
         """Another poster is another picture: its sizes are made ahead anew."""
         original.forget_warmth()
 
 
-class Film:
-    """One video during one run: how to get a frame out of it, and which frames to look at."""
+def film_of(context: Context) -> Film:
+    facts = context.subject.probe
+    if facts is None:
+        path = context.source_path()
+        facts = probe(path, sniff_path(path)).as_json()
+    return Film(
+        context.source_input(),
+        described(context.subject.mime).demuxer,
+        facts,
+        context.scratch,
+        size=size_within(facts, posters.LARGE, posters.LARGE) if facts.get("video") else (2, 2),
+        abandoned=context.abandoned,
+    )
 
-    def __init__(self, context: Context, path: Path, facts: Mapping[str, Any]) -> None:
-        video = facts.get("video")
-        if not video:
-            raise DamagedFileError("The file holds no picture that could become a poster.", code="no_video")
-        vips.check_limits(
-            video["stored_width"], video["stored_height"], 1, vips.PixelLimits.from_environment()
+
+def candidates_of(film: Film, context: Context) -> list[Candidate]:
+    """One for each place that can be decoded; and one more where only a search finds light."""
+    context.check()
+    found = of_places(film, film.near, PLACES) if film.duration > ONE_GROUP else {}
+    kept = alone(found.values()) if any_visible(found.values()) else set()
+    if missing := [place for place in PLACES if place not in kept]:
+        context.check()
+        found |= of_places(film, film.at, missing)
+    if not any_visible(found.values()):
+        context.check()
+        if (second := film.light()) is not None:
+            return [*found.values(), *scored((None, shot) for shot in film.at([second, second + 0.5]))]
+    return list(found.values()) or [first_of(film)]
+
+
+def first_of(film: Film) -> Candidate:
+    """Raises what ffmpeg said last where not a single frame can be decoded."""
+    if first := scored([(None, film.first())]):
+        return first[0]
+    raise film.problem or DamagedFileError(
+        "No frame of the video can be decoded. Upload it again.", code="no_frame"
+    )
+
+
+def of_places(film: Film, take: Any, places: Sequence[int]) -> dict[int, Candidate]:
+    shots = take([film.duration * place / 100 for place in places]) if film.duration > 0 else []
+    return {one.place: one for one in scored(zip(places, shots, strict=False)) if one.place is not None}
+
+
+def scored(shots: Iterable[tuple[int | None, Shot | None]]) -> list[Candidate]:
+    return [Candidate(place, shot, choosing.score(shot.pixels)) for place, shot in shots if shot is not None]
+
+
+def alone(found: Iterable[Candidate]) -> set[int | None]:
+    """Places with a key frame of their own: of several that fell on the same one, the first."""
+    first: dict[float, int | None] = {}
+    for one in found:
+        first.setdefault(round(one.shot.second, 2), one.place)
+    return set(first.values())
+
+
+def any_visible(found: Iterable[Candidate]) -> bool:
+    return any(one.score.visible for one in found)
+
+
+def best_of(context: Context, found: Sequence[Candidate]) -> Ready:
+    best = max(found, key=lambda one: one.score)
+    outputs, facts = written(context, best.shot)
+    for one in found:
+        if one.place is not None:
+            small = posters.narrow(image_of(one.shot), posters.CANDIDATE)
+            encode(small, context.scratch / one.name, "webp", posters.QUALITY)
+            outputs += (Output(one.name, context.scratch / one.name, posters.CONTENT_TYPE),)
+    listed = [one.as_facts() for one in found if one.place is not None]
+    told = {"second": round(best.shot.second, 3), "dark": not best.score.visible, "candidates": listed}
+    return Ready(outputs, facts | told, made_with(best.shot))
+
+
+def chosen(context: Context, film: Film, second: float) -> Ready:
+    """The frame of the second that a person has asked for."""
+    shot = film.at([second])[0] or film.near([second])[0]
+    if shot is None:
+        raise DamagedFileError(
+            "There is no picture at this second of the video. Choose another one.", code="no_frame"
         )
-        self.context = context
-        self.path = path
-        self.video = video
-        self.demuxer = described(context.subject.mime).demuxer
-        self.duration = float(facts.get("duration") or 0)
-        self.size = frame_size(int(facts["width"]), int(facts["height"]))
-        self.strategies = strategies_for(video, self.size, zscale=ffmpeg.capabilities().zscale)
-        self.problem: MediaError | None = None
-
-    def best(self) -> Candidate:
-        """Raises what ffmpeg said last when not a single frame can be decoded."""
-        found = list(self.at_places(exact=False))
-        if not any_visible(found) or (self.duration > ALIKE and too_few(found)):
-            found += self.at_places(exact=True)
-        if not any_visible(found):
-            found += self.in_the_light()
-        if not found and (first := self.grab(None, exact=False)):
-            found.append(first)
-        if not found:
-            raise self.problem or DamagedFileError(
-                "No frame of the video can be decoded. Upload it again.", code="no_frame"
-            )
-        return max(found, key=lambda candidate: candidate.score)
-
-    def at_places(self, *, exact: bool) -> Iterator[Candidate]:
-        if self.duration <= 0:
-            return
-        for number, place in enumerate(PLACES):
-            if candidate := self.grab(self.duration * place, exact=exact):
-                yield candidate
-            self.context.progress(90 * (number + 1) / len(PLACES))
-
-    def grab(self, second: float | None, *, exact: bool) -> Candidate | None:
-        """One frame at a second, or the first frame of all; None when no strategy gives one there."""
-        self.context.check()
-        for name, chain in self.strategies.items():
-            seeks = name not in WITHOUT_SEEK
-            if seeks != (second is not None) and not name.startswith("hdr"):
-                continue
-            if (frame := self.decode(second, chain, exact=exact)) is not None:
-                return Candidate(second or 0.0, name, frame, choosing.score(frame))
-        return None
-
-    def decode(self, second: float | None, chain: str, *, exact: bool) -> Frame | None:
-        width, height = self.size
-        seek = [] if second is None else ["-ss", f"{second:.3f}", *([] if exact else ["-noaccurate_seek"])]
-        arguments = [
-            *seek,
-            *ffmpeg.input_arguments(self.path, self.demuxer),
-            *("-map", f"0:{self.video['index']}", "-an", "-sn", "-dn", "-frames:v", "1"),
-            *("-vf", chain, "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"),
-        ]
-        try:
-            done = ffmpeg.run(arguments, timeout=FRAME_TIMEOUT, abandoned=self.context.abandoned)
-        except (UnsupportedTypeError, ToolMissingError):
-            raise
-        except (DamagedFileError, ExitedError) as error:
-            self.problem = error
-            return None
-        if len(done.stdout) != width * height * 3:
-            return None
-        return np.frombuffer(done.stdout, dtype=np.uint8).reshape(height, width, 3)
-
-    def in_the_light(self) -> Iterator[Candidate]:
-        """Where the film first gets light: key frames first, then every frame."""
-        for options in (["-skip_frame", "nokey"], []):
-            if (second := self.find_light(options)) is not None:
-                for near in (second, second + 0.5):
-                    if candidate := self.grab(near, exact=True):
-                        yield candidate
-                return
-
-    def find_light(self, options: list[str]) -> float | None:
-        rate = max(1.0, min(SEARCH_RATE, 6000 / self.duration)) if self.duration > 0 else 1.0
-        arguments = [
-            *options,
-            *ffmpeg.input_arguments(self.path, self.demuxer),
-            *("-map", f"0:{self.video['index']}", "-an", "-sn", "-dn"),
-            *(
-                "-vf",
-                f"fps={rate:g},scale={SEARCH_SIDE}:{SEARCH_SIDE},format=gray",
-                "-f",
-                "rawvideo",
-                "pipe:1",
-            ),
-        ]
-        picture = np.zeros(SEARCH_SIDE * SEARCH_SIDE, dtype=np.uint8)
-        with ffmpeg.stream(arguments, timeout=SEARCH_TIMEOUT, abandoned=self.context.abandoned) as stream:
-            number = 0
-            while stream.readinto(picture.data) == len(picture):
-                if picture.mean() > LIGHT:
-                    return number / rate
-                number += 1
-        return None
+    outputs, facts = written(context, shot)
+    dark = not choosing.score(shot.pixels).visible
+    return Ready(outputs, facts | {"second": round(shot.second, 3), "dark": dark}, made_with(shot))
 
 
-def too_few(candidates: list[Candidate]) -> bool:
-    """Several places fell on the same key frame."""
-    return len({candidate.frame.tobytes() for candidate in candidates}) <= len(PLACES) // 2
+def written(context: Context, shot: Shot) -> tuple[tuple[Output, ...], dict[str, Any]]:
+    return outputs_in(context), posters.write(image_of(shot), context.scratch)
 
 
-def any_visible(candidates: list[Candidate]) -> bool:
-    return any(candidate.visible for candidate in candidates)
+def outputs_in(context: Context) -> tuple[Output, ...]:
+    names = (posters.SMALL_NAME, posters.LARGE_NAME)
+    return tuple(Output(name, context.scratch / name, posters.CONTENT_TYPE) for name in names)
 
 
-def frame_size(width: int, height: int) -> tuple[int, int]:
-    """As displayed, at most 1280 on the longer side, even, never larger."""
-    factor = min(1.0, LARGE / max(width, height))
-    return max(2, int(width * factor) // 2 * 2), max(2, int(height * factor) // 2 * 2)
+def image_of(shot: Shot) -> vips.Image:
+    height, width = shot.pixels.shape[:2]
+    return vips.from_pixels(shot.pixels.tobytes(), width, height, 3)
 
 
-def strategies_for(video: Mapping[str, Any], size: tuple[int, int], *, zscale: bool) -> dict[str, str]:
-    """Filter chains by name, in the order they are tried."""
-    width, height = size
-    scale = f"scale={width}:{height}"
-    found: dict[str, str] = {}
-    transfer = TRANSFERS.get(str(video.get("hdr")))
-    if transfer and zscale:
-        found["hdr"] = f"zscale=w={width}:h={height}:t=linear:npl=100,{TONE_MAP}"
-        declared = f"tin={transfer}:pin=bt2020:min=bt2020nc"
-        found["hdr_declared"] = f"zscale=w={width}:h={height}:{declared}:t=linear:npl=100,{TONE_MAP}"
-    elif transfer:
-        known = f"in_primaries=bt2020:in_transfer={transfer}:out_primaries=bt709:out_transfer=bt709"
-        found["hdr_swscale"] = f"{scale}:{known}"
-    sdr = f"{scale}:flags=bicubic:in_color_matrix={matrix_of(video)},setsar=1"
-    return found | {"sdr": sdr, "sdr_no_seek": sdr, "plain": f"{scale},setsar=1"}
+def made_with(shot: Shot) -> dict[str, Any]:
+    return {"strategy": shot.strategy, "ffmpeg": ffmpeg.capabilities().version}
 
 
-def matrix_of(video: Mapping[str, Any]) -> str:
-    """What the file says; where it says nothing, BT.709 for HD and BT.601 below, as players do."""
-    told = MATRICES.get(str(video.get("color_space")))
-    if told:
-        return told
-    if video.get("color_space"):
-        return "bt601"
-    return "bt709" if video["stored_height"] >= 720 else "bt601"
+def cover_of(context: Context) -> Result:
+    """The picture inside a recording. It comes from outside, so it is opened like every picture that is uploaded."""
+    index = (context.subject.probe or {}).get("cover")
+    if index is None:
+        return NotNeeded("no_cover")
+    path = context.scratch / "cover"
+    arguments: list[str | Path] = [
+        *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
+        *("-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "rawvideo", path),
+    ]
+    limits = Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=COVER_BYTES)
+    try:
+        ffmpeg.run(arguments, timeout=COVER_TIMEOUT, abandoned=context.abandoned, limits=limits)
+        image, deadline = posters.read(path, vips.PixelLimits.from_environment())
+    except (PermanentError, ExitedError) as error:
+        raise unreadable_cover(error) from error
+    facts = posters.write(image, context.scratch, deadline)
+    return Ready(outputs_in(context), facts, {"strategy": "cover"})
+
+
+def unreadable_cover(error: MediaError) -> MediaError:
+    return DamagedFileError(
+        "The cover picture inside this recording cannot be read; the sound is well. Upload a picture instead.",
+        code="damaged_cover",
+        detail=error.detail or error.message,
+    )

@@ -17,8 +17,11 @@ from typing import Any, Final
 from media.transcoding.ceilings import FASTEST, LONG_SIDE, SHORT_SIDE
 
 TONE_MAP: Final = (
-    "format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+    "format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0:peak=4,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
 )
+"""The peak is told: left alone the filter takes what the film says, or ten times white, and everything gets too dark.
+Four times 100 nits brings the white of HDR broadcasts (203 nits, ITU-R BT.2408) to where SDR has it."""
 TRANSFERS: Final = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 MATRICES: Final = {"bt709": "bt709", "bt2020nc": "bt2020", "bt2020c": "bt2020", "smpte240m": "smpte240m"}
 """Of the scaler's names. Everything else that is told is BT.601 by one of its names."""
@@ -77,7 +80,7 @@ def tone_mapped(video: Mapping[str, Any], size: tuple[int, int], *, declared: bo
     """HDR to BT.709 by zscale. `declared` says what such films are, for those whose tags are incomplete."""
     width, height = size
     told = f"tin={TRANSFERS[video['hdr']]}:pin=bt2020:min=bt2020nc:" if declared else ""
-    return f"{evened(video)}zscale=w={width}:h={height}:{told}t=linear:npl=100,{TONE_MAP}"
+    return f"{evened(video)}zscale=w={width}:h={height}:{told}t=linear:npl={NOMINAL},{TONE_MAP}"
 
 
 def evened(video: Mapping[str, Any]) -> str:
