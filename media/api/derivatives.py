@@ -87,10 +87,7 @@ class ReprocessFile(APIView):
         """Ask for one deriver of this file again. The old result is shown until the new one is ready."""
         file, _ = find_file(request, library_id, file_id, write=True)
         deriver = known(checked(ReprocessFileInput(data=request.data))["deriver"])
-        if file.trashed_at is not None:
-            raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
-        reprocess.reprocess_file(file, deriver)
-        return described_again(request, file)
+        return asked_again(request, file, deriver)
 
 
 class ReprocessLibrary(APIView):
@@ -123,6 +120,16 @@ def known(deriver: str) -> str:
             f"There is no deriver named {deriver}. Known are: {', '.join(names)}.", code="deriver_unknown"
         )
     return deriver
+
+
+def asked_again(
+    request: Request, file: File, deriver: str, parameters: dict[str, Any] | None = None
+) -> Response:
+    """Queued anew, and the file as it is then. What lies in the trash is not worked on."""
+    if file.trashed_at is not None:
+        raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
+    reprocess.reprocess_file(file, deriver, parameters)
+    return described_again(request, file)
 
 
 def described_again(request: Request, file: File) -> Response:

@@ -111,6 +111,7 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "stack": stack_of(row),
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
         **pictures(row, derivatives),
+        "loudness": loudness(derivatives.get("loudness")),
         **addresses.facts_of(row, find_picture(row, derivatives.values()), image_pass),
         **jobs(row, derivatives),
     }
@@ -140,6 +141,7 @@ def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
         or output_url(row, derivatives, "poster", "poster.webp"),
         "motionUrl": output_url(row, derivatives, "motion", "motion.mp4"),
         "waveformUrl": output_url(row, derivatives, "waveform", "waveform.json"),
+        "spritesUrl": output_url(row, derivatives, "sprites", "sprites.vtt"),
         "thumbhash": facts.get("thumbhash"),
         "color": facts.get("color"),
     }
@@ -169,9 +171,34 @@ def jobs(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
     waveform = derivatives.get("waveform")
     poster = derivatives.get("poster")
     found["waveform_peaks_per_second"] = waveform.facts.get("peaks_per_second") if waveform else None
+    found["waveform_levels"] = waveform_levels(waveform)
     found["thumbnail_file_id"] = str(row.pk) if poster and poster.output("poster.webp") else None
     found["source_file_id"] = None
     return found
+
+
+def waveform_levels(row: Derivative | None) -> list[dict[str, int]]:
+    """From fine to coarse; none while there is no waveform."""
+    return [
+        {
+            "level": level["level"],
+            "samplesPerPeak": level["samples_per_peak"],
+            "peaks": level["peaks"],
+        }
+        for level in (row.facts.get("levels", ()) if row else ())
+    ]
+
+
+def loudness(row: Derivative | None) -> dict[str, float | None] | None:
+    """By EBU R128; None where it was not measured, nulls inside for silence."""
+    if row is None or "integrated" not in row.facts:
+        return None
+    return {
+        "integrated": row.facts["integrated"],
+        "range": row.facts["range"],
+        "truePeak": row.facts["true_peak"],
+        "threshold": row.facts["threshold"],
+    }
 
 
 def job_columns(job: str, row: Derivative | None) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import playback, reprocess
+from media import playback
 from media.api import describing
 from media.api.access import find_file
-from media.api.derivatives import AsItIs, described_again, served_output
+from media.api.derivatives import AsItIs, asked_again, served_output
 from media.api.libraries import checked
 from media.api.shapes import FileDetailShape, PlaybackShape, ProxyInput
-from media.errors import ConflictError
 from media.models import File
 from media.playback import PlaybackSource
 from media.serving import serve
@@ -121,8 +120,5 @@ class Proxy(APIView):
         """Make it, or make it anew. `force` makes one of a file that browsers play as it is; left out: as last time."""
         file, _ = find_file(request, library_id, file_id, write=True)
         given = checked(ProxyInput(data=request.data))
-        if file.trashed_at is not None:
-            raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
         parameters = {"force": given["force"]} if "force" in given else None
-        reprocess.reprocess_file(file, playback.PROXY, parameters)
-        return described_again(request, file)
+        return asked_again(request, file, playback.PROXY, parameters)

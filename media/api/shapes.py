@@ -153,6 +153,46 @@ class StackShape(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text="live members")
 
 
+class LoudnessShape(serializers.Serializer[Any]):
+    """By EBU R128, of the default track. All null but the peak where nothing is loud enough to be heard."""
+
+    integrated = serializers.FloatField(allow_null=True, help_text="LUFS")
+    range = serializers.FloatField(allow_null=True, help_text="LU; null for less than six seconds")
+    truePeak = serializers.FloatField(allow_null=True, help_text="dBTP; null for digital silence")
+    threshold = serializers.FloatField(allow_null=True, help_text="LUFS, of the gate")
+
+
+class WaveformLevelShape(serializers.Serializer[Any]):
+    """A level of the waveform: 0 is the finest, each further one has a quarter of the peaks."""
+
+    level = serializers.IntegerField()
+    samplesPerPeak = serializers.IntegerField(help_text="of 16,000 a second")
+    peaks = serializers.IntegerField()
+
+
+class WaveformShape(serializers.Serializer[Any]):
+    """One level as JSON."""
+
+    peaks = serializers.ListField(child=serializers.FloatField(min_value=0, max_value=1))
+    peaksPerSecond = serializers.FloatField()
+    sampleRate = serializers.IntegerField()
+    duration = serializers.FloatField(help_text="seconds")
+
+
+class WaveformQuery(serializers.Serializer[Any]):
+    """Which level. Neither gives the finest."""
+
+    level = serializers.IntegerField(required=False, min_value=0, help_text="0 is the finest")
+    points = serializers.IntegerField(
+        required=False, min_value=1, help_text="the coarsest level that has so many peaks, else the finest"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) > 1:
+            raise serializers.ValidationError("Give a level or a number of points, not both.")
+        return attrs
+
+
 class FileShape(serializers.Serializer[Any]):
     """A file with its original's facts and a group of columns per job."""
 
@@ -195,6 +235,10 @@ class FileShape(serializers.Serializer[Any]):
     thumbUrl = serializers.CharField(allow_null=True)
     motionUrl = serializers.CharField(allow_null=True, help_text="the film inside a motion photo")
     waveformUrl = serializers.CharField(allow_null=True)
+    spritesUrl = serializers.CharField(
+        allow_null=True, help_text="WebVTT: which part of which sheet shows which second"
+    )
+    loudness = LoudnessShape(allow_null=True)
     images = ImagesShape(allow_null=True)
     imageVersion = serializers.CharField(allow_null=True, help_text="`v` of the image proxy")
     imagePass = serializers.CharField(allow_null=True, help_text="`s` of the image proxy")
@@ -205,6 +249,7 @@ class FileShape(serializers.Serializer[Any]):
     thumbhash = serializers.CharField(allow_null=True, help_text="base64")
     color = serializers.CharField(allow_null=True, help_text="#rrggbb")
     waveform_peaks_per_second = serializers.IntegerField(allow_null=True)
+    waveform_levels = WaveformLevelShape(many=True)
     thumbnail_file_id = serializers.UUIDField(allow_null=True)
     source_file_id = serializers.UUIDField(allow_null=True)
 

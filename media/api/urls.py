@@ -13,6 +13,7 @@ from media.api import (
     share_urls,
     stacks,
     upload_urls,
+    waveforms,
 )
 
 app_name = "api"
@@ -38,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{FILE}/playback-sources", playback.PlaybackSources.as_view(), name="playback-sources"),
     path(f"{FILE}/proxy", playback.Proxy.as_view(), name="proxy"),
     path(f"{FILE}/reprocess", derivatives.ReprocessFile.as_view(), name="reprocess-file"),
+    path(f"{FILE}/waveform", waveforms.Waveform.as_view(), name="waveform"),
     path(f"{FILE}/derivatives", derivatives.Derivatives.as_view(), name="derivatives"),
     path(f"{FILE}/derivatives/<str:deriver>", derivatives.OneDerivative.as_view(), name="derivative"),
     path(f"{FILE}/derivatives/<str:deriver>/cancel", derivatives.CancelDerivative.as_view(), name="cancel"),
