@@ -97,7 +97,7 @@ class Clip:
             [
                 *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", cut.picture + plan.filters, *plan.encoder),
-                *sound.arguments(self.tracks, first=cut.sound),
+                *(*in_order(self.video), *sound.arguments(self.tracks, first=cut.sound)),
             ],
             self.most_bytes(),
         )
@@ -227,6 +227,11 @@ def best_of(film: Film) -> Shot | None:
     if not any(choosing.score(shot.pixels).visible for shot in shots) and (light := film.light()) is not None:
         shots += [shot for shot in film.at([light]) if shot is not None]
     return max(shots, key=lambda shot: choosing.score(shot.pixels), default=film.first())
+
+
+def in_order(video: Mapping[str, Any]) -> tuple[str, ...]:
+    """Frames of unequal length are not reordered: MP4 would reckon the length of the clip from the wrong ones."""
+    return ("-bf", "0") if video.get("vfr") else ()
 
 
 def reading(start: float, seconds: float | None) -> tuple[str, ...]:
