@@ -80,7 +80,7 @@ def tone_mapped(video: Mapping[str, Any], size: tuple[int, int], *, declared: bo
     """HDR to BT.709 by zscale. `declared` says what such films are, for those whose tags are incomplete."""
     width, height = size
     told = f"tin={TRANSFERS[video['hdr']]}:pin=bt2020:min=bt2020nc:" if declared else ""
-    return f"{evened(video)}zscale=w={width}:h={height}:{told}t=linear:npl={NOMINAL},{TONE_MAP}"
+    return f"{evened(video)}zscale=w={width}:h={height}:{told}t=linear:npl=100,{TONE_MAP}"
 
 
 def evened(video: Mapping[str, Any]) -> str:
