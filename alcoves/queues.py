@@ -30,7 +30,7 @@ TWO_HOURS = 7200
 QUEUES: Final[tuple[Queue, ...]] = (
     Queue("imageproxy", 100, "interactive", 60, TWO_MINUTES, "image transforms somebody is waiting for"),
     Queue("metadata", 70, "interactive", 300, 0, "EXIF and ffprobe"),
-    Queue("thumbnail", 65, "interactive", 600, 0, "posters of videos, previews, films in motion photos"),
+    Queue("thumbnail", 65, "interactive", 600, 0, "posters and moving previews of videos, previews of pictures, films in motion photos"),
     Queue("hash", 60, "interactive", 86400, 0, "SHA-256 of bytes no single process has seen"),
     Queue("default", 50, "interactive", 300, 0, "nothing new; drains what an older build left"),
     Queue("moment-export", 45, "standard", TWO_HOURS, 0, "clips a person asked for"),

@@ -190,6 +190,7 @@ DERIVERS = {
     "metadata": "media.derivers.metadata.MetadataDeriver",
     "preview": "media.derivers.preview.PreviewDeriver",
     "poster": "media.derivers.poster.PosterDeriver",
+    "hover": "media.derivers.hover.HoverDeriver",
     "proxy": "media.derivers.proxy.ProxyDeriver",
     "subtitles": "media.derivers.subtitles.SubtitlesDeriver",
     "sprites": "media.derivers.sprites.SpritesDeriver",

@@ -139,6 +139,7 @@ def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
         or output_url(row, derivatives, "poster", "poster-large.webp"),
         "thumbUrl": output_url(row, derivatives, "preview", "thumb.webp")
         or output_url(row, derivatives, "poster", "poster.webp"),
+        "hoverUrl": output_url(row, derivatives, "hover", "hover.webp"),
         "motionUrl": output_url(row, derivatives, "motion", "motion.mp4"),
         "waveformUrl": output_url(row, derivatives, "waveform", "waveform.json"),
         "spritesUrl": output_url(row, derivatives, "sprites", "sprites.vtt"),

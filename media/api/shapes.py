@@ -233,6 +233,9 @@ class FileShape(serializers.Serializer[Any]):
     posterUrl = serializers.CharField(allow_null=True)
     previewUrl = serializers.CharField(allow_null=True)
     thumbUrl = serializers.CharField(allow_null=True)
+    hoverUrl = serializers.CharField(
+        allow_null=True, help_text="an animated WebP of some three seconds of a video"
+    )
     motionUrl = serializers.CharField(allow_null=True, help_text="the film inside a motion photo")
     waveformUrl = serializers.CharField(allow_null=True)
     spritesUrl = serializers.CharField(

@@ -16,8 +16,8 @@ from media.errors import DamagedFileError, MediaError, PermanentError
 from media.images import choosing, posters
 from media.images.choosing import Score
 from media.images.encoding import encode
-from media.probing import probe
-from media.sniffing import described, sniff_path
+from media.probing import facts_of
+from media.sniffing import described
 from media.tools import ffmpeg, vips
 from media.tools.run import ExitedError, Limits
 from media.transcoding.frames import Film, Shot, size_within
@@ -78,10 +78,7 @@ class PosterDeriver(BaseDeriver):
 
 
 def film_of(context: Context) -> Film:
-    facts = context.subject.probe
-    if facts is None:
-        path = context.source_path()
-        facts = probe(path, sniff_path(path)).as_json()
+    facts = facts_of(context.subject, context.source_input)
     return Film(
         context.source_input(),
         described(context.subject.mime).demuxer,

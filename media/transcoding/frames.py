@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import DamagedFileError, MediaError, TimedOutError, ToolMissingError, UnsupportedTypeError
-from media.tools import ffmpeg, vips
+from media.tools import ffmpeg
 from media.tools.run import ExitedError
 from media.tools.sources import Source
 from media.transcoding import picture
+from media.transcoding.ceilings import Ceilings
 
 TIMEOUT: Final = 120.0
 SEARCH_TIMEOUT: Final = 180.0
@@ -201,8 +202,7 @@ def video_of(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     video: Mapping[str, Any] | None = facts.get("video")
     if not video:
         raise DamagedFileError("The file holds no picture that could become a poster.", code="no_video")
-    limits = vips.PixelLimits.from_environment()
-    vips.check_limits(video["stored_width"], video["stored_height"], 1, limits)
+    Ceilings.from_environment().check(video)
     return video
 
 

@@ -197,7 +197,7 @@ def test_frame_sizes(size: tuple[int, int], expected: tuple[int, int]) -> None:
 def test_a_film_of_too_many_pixels_is_refused_before_decoding(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALCOVES_IMAGE_MAX_MEGAPIXELS", "1")
+    monkeypatch.setenv("ALCOVES_VIDEO_MAX_MEGAPIXELS", "1")
     run = run_of(films / "plain.mp4", tmp_path / "scratch")
     assert run.subject.probe is not None
     probe = dict(run.subject.probe)
