@@ -12,3 +12,6 @@ class MediaConfig(AppConfig):
 
     def ready(self) -> None:
         from media import checks  # noqa: F401  Importing registers them.
+        from media.tools import encoders
+
+        encoders.setting()  # A bad value stops the start, as those of the settings do.

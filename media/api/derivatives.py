@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import ledger, reprocess
+from media import ledger, moments, reprocess
 from media.api import describing
 from media.api.access import find_derivative, find_file, find_library
 from media.api.files import detail
@@ -31,7 +31,7 @@ from media.libraries import require_owner
 from media.models import Derivative, File
 from media.reprocess import Selection
 from media.serving import Served, serve
-from media.tools import ffmpeg
+from media.tools import encoders, ffmpeg
 
 FOR_OWNERS = "poster"
 """Posters of a whole library take hours; only the owner may ask for them."""
@@ -100,7 +100,7 @@ class ReprocessLibrary(APIView):
         given = checked(ReprocessInput(data=request.data))
         if given["deriver"] in {"", FOR_OWNERS}:
             require_owner(member)
-        if given["deriver"]:
+        if given["deriver"] not in {"", moments.DERIVER}:
             known(given["deriver"])
         count = reprocess.reprocess(
             Selection(
@@ -233,12 +233,15 @@ class Capabilities(APIView):
 def ffmpeg_facts() -> dict[str, object]:
     try:
         found = ffmpeg.capabilities()
+        tried = {trial.encoder.name: trial.works for trial in encoders.survey()}
+        chosen = encoders.choose()
     except MediaError as error:
         return {"available": False, "message": error.message}
     return {
         "available": True,
         "version": found.version,
         "zscale": found.zscale,
-        "hardwareEncoders": list(found.hardware),
+        "encoder": chosen.name,
+        "hardwareEncoders": [{"name": name, "works": works} for name, works in tried.items()],
         "lacks": list(found.lacks),
     }

@@ -10,7 +10,7 @@ import pytest
 
 from alcoves import asgi, env, health
 from alcoves.settings import base
-from media.tools import ffmpeg, ffprobe, vips
+from media.tools import encoders, ffmpeg, ffprobe, vips
 from tests.docs.reading import (
     PROJECT,
     bare,
@@ -58,6 +58,8 @@ def test_every_variable_asked_for_so_far_is_described_with_its_type() -> None:
     assert health.METRICS_TOKEN is not None
     ffmpeg.binary()
     ffprobe.binary()
+    encoders.survey()
+    encoders.setting()
     vips.PixelLimits.from_environment()
     kinds = {name: kind for name, kind in env.KNOWN.items() if not name.startswith("ALCOVES_X")}
     assert len(kinds) > 40

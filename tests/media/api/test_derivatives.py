@@ -92,6 +92,10 @@ def test_older_than_counts_versions_of_the_deriver(
 def test_capabilities(as_charlie: Client, db: None) -> None:
     found = as_charlie.get("/api/capabilities").json()
     assert found["ffmpeg"]["available"] is True
+    assert found["ffmpeg"]["encoder"] in {"libx264", "h264_nvenc", "h264_qsv", "h264_vaapi"}
+    tried = {one["name"]: one["works"] for one in found["ffmpeg"]["hardwareEncoders"]}
+    assert set(tried) <= {"h264_nvenc", "h264_qsv", "h264_vaapi"}
+    assert any(tried.values()) == (found["ffmpeg"]["encoder"] != "libx264")
     assert "preview" in found["derivers"]
     assert "hash" not in found["derivers"]
 
