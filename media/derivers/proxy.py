@@ -11,6 +11,7 @@ The result is read back before it is believed: what broke off on the way is kept
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,10 +19,11 @@ from media import streams
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
 from media.errors import DamagedFileError, PermanentError, TransientError
 from media.sniffing import described
-from media.tools import ffmpeg, ffprobe
+from media.tools import encoders, ffmpeg, ffprobe
+from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import Limits
-from media.transcoding import browsers, recipe, sound
+from media.transcoding import browsers, recipe, sound, timeouts
 from media.transcoding.browsers import Verdict
 from media.transcoding.ceilings import Ceilings
 
@@ -29,6 +31,7 @@ FILM: Final = "proxy.mp4"
 RECORDING: Final = "proxy.m4a"
 TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
 NICE: Final = 5
+TONE_MAPPING: Final = 4
 SPARE: Final = 64 * 1024 * 1024
 MISSING_SHARE: Final = 0.03
 MISSING_SECONDS: Final = 1.0
@@ -87,16 +90,28 @@ class Run:
         if copies_picture(verdict) and (copied := self.copied(verdict)) is not None:
             return copied
         self.ceilings.check(self.facts["video"])
-        plan = recipe.of_film(self.facts, self.ceilings, zscale=ffmpeg.capabilities().zscale)
+        chosen = encoders.choose()
+        try:
+            return self.encoded(chosen)
+        except (PermanentError, TransientError):
+            if not chosen.in_hardware:
+                raise
+        self.context.check()
+        return self.encoded(encoders.SOFTWARE, instead_of=chosen.name)
+
+    def encoded(self, encoder: Encoder, **made_with: str) -> Ready:
+        zscale = ffmpeg.capabilities().zscale
+        plan = recipe.of_film(self.facts, self.ceilings, zscale=zscale, encoder=encoder)
         self.run(
             [
                 *self.opened(plan.input),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", plan.filters, *plan.encoder),
                 *(*plan.sound, *plan.container),
             ],
-            recipe.most_bytes(self.facts, self.ceilings),
+            replace(encoder.limits, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
+            timeouts.encoding(self.effort(), self.lines()),
         )
-        return self.ready({"encoder": "libx264", "crf": 23})
+        return self.ready({"encoder": encoder.name, **made_with})
 
     def recording(self) -> Ready:
         tracks = sound.tracks_of(self.facts)
@@ -106,7 +121,8 @@ class Run:
                 *(*sound.maps(tracks), "-vn", *sound.arguments(tracks, rate=sound.MUSIC_RATE)),
                 *recipe.container(self.facts),
             ],
-            recipe.most_bytes(self.facts, self.ceilings),
+            replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
+            timeouts.encoding(self.duration, 360),
         )
         return self.ready({"encoder": "aac"})
 
@@ -123,7 +139,8 @@ class Run:
                     *("-map", f"0:{self.facts['video']['index']}", *sound.maps(tracks), "-c:v", "copy"),
                     *(*sounds, *recipe.container(self.facts)),
                 ],
-                2 * self.context.subject.size + SPARE,
+                replace(ffmpeg.LIMITS, file_bytes=2 * self.context.subject.size + SPARE),
+                timeouts.copying(self.duration, self.lines()),
             )
             result = self.ready({"encoder": "copy"})
         except (PermanentError, TransientError):
@@ -143,20 +160,26 @@ class Run:
     def opened(self, options: Sequence[str]) -> list[str]:
         return [*options, *ffmpeg.input_arguments(self.source, self.demuxer)]
 
-    def run(self, arguments: Sequence[str | Path], most_bytes: int) -> str:
+    def run(self, arguments: Sequence[str | Path], limits: Limits, timeout: float) -> str:
         """One ffmpeg to its end; returns what it said last."""
         done = ffmpeg.run(
             [*arguments, self.out],
-            timeout=self.timeout(),
+            timeout=timeout,
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.duration, self.context.progress),
-            limits=Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=most_bytes),
+            limits=limits,
             nice=NICE,
         )
         return done.stderr_tail
 
-    def timeout(self) -> float:
-        return max(600.0, 60 * (self.duration or 3600.0))
+    def effort(self) -> float | None:
+        """The duration as the work counts it: tone mapping takes several times as long as the rest."""
+        hdr = self.facts["video"].get("hdr")
+        return self.duration * TONE_MAPPING if self.duration and hdr else self.duration
+
+    def lines(self) -> int:
+        """Of the shorter side."""
+        return min(int(self.facts["width"]), int(self.facts["height"]))
 
     def ready(self, made_with: Mapping[str, Any]) -> Ready:
         """What was made, read back. DamagedFileError where nothing that plays came out."""

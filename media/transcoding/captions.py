@@ -13,7 +13,7 @@ TIMES: Final = re.compile(
     r"\s*((?:\d{2,}:)?[0-5]\d:[0-5]\d\.\d{3})\s+-->\s+((?:\d{2,}:)?[0-5]\d:[0-5]\d\.\d{3})"
 )
 TAG: Final = re.compile(r"<(/?)(b|i|u|ruby|rt)>", re.IGNORECASE)
-ANY_TAG: Final = re.compile(r"<[^<>]*>")
+ANY_TAG: Final = re.compile(r"<[a-zA-Z/!?][^<>]*>")
 ENTITY: Final = re.compile(r"&(?!(?:amp|lt|gt|nbsp|lrm|rlm);)")
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 LONGEST_LINE: Final = 4000

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from media.streams import AudioStream, VideoStream
+from media.tools.encoders import SOFTWARE, Encoder
 from media.transcoding import codecs, picture, sound, x264
 from media.transcoding.ceilings import Ceilings
 
@@ -38,14 +39,16 @@ class Recipe:
     """No places, no devices, the title kept; the index first."""
 
 
-def of_film(facts: Mapping[str, Any], ceilings: Ceilings, *, zscale: bool) -> Recipe:
-    """For libx264. `facts` is the probe as JSON, with a video stream in it."""
+def of_film(
+    facts: Mapping[str, Any], ceilings: Ceilings, *, zscale: bool, encoder: Encoder = SOFTWARE
+) -> Recipe:
+    """For one encoder. `facts` is the probe as JSON, with a video stream in it."""
     tracks = sound.tracks_of(facts)
     return Recipe(
-        input=INPUT,
+        input=(*encoder.before, *INPUT),
         picture=f"0:{facts['video']['index']}",
-        filters=picture.film(facts, zscale=zscale),
-        encoder=x264.arguments(facts, ceilings),
+        filters=f"{picture.film(facts, zscale=zscale)},{encoder.filters}",
+        encoder=x264.arguments(facts, ceilings, encoder),
         sound_maps=sound.maps(tracks),
         sound=sound.arguments(tracks),
         container=container(facts),

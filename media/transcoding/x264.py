@@ -1,4 +1,4 @@
-"""Arguments of the picture's encoder: CRF 23, preset medium, High, level 4.1 or the lowest that is true.
+"""Arguments of the picture's encoder: H.264 High, in software CRF 23 at preset medium and level 4.1 or what is true.
 
 Key frames come every two seconds and close their group, so that scrubbing is quick and clips can be cut.
 """
@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any, Final
 
+from media.tools.encoders import SOFTWARE, Encoder
 from media.transcoding.ceilings import FASTEST, Ceilings
 from media.transcoding.picture import frame_rate, proxy_size
 
-CRF: Final = 23
-PRESET: Final = "medium"
 KEY_SECONDS: Final = 2
 TIMESCALE: Final = 90_000
 
@@ -24,6 +23,9 @@ LEVELS: Final = (
 )
 """Level, macroblocks a second, macroblocks of a frame (H.264, table A-1). 4.1 is the reference's."""
 
+HARDWARE: Final = {"nvenc": ("-forced-idr", "1"), "qsv": ("-forced_idr", "1")}
+"""Key frames that are asked for shall be such that a player can begin at them."""
+
 
 def level_for(width: int, height: int, rate: float) -> str:
     """4.1 where it holds, else the lowest that does: a level that lies breaks hardware decoders."""
@@ -34,11 +36,14 @@ def level_for(width: int, height: int, rate: float) -> str:
     return LEVELS[-1][0]
 
 
-def arguments(facts: Mapping[str, Any], ceilings: Ceilings) -> tuple[str, ...]:
-    """For libx264. The same for a whole film and for a piece of it."""
+def arguments(facts: Mapping[str, Any], ceilings: Ceilings, encoder: Encoder = SOFTWARE) -> tuple[str, ...]:
+    """The same for a whole film and for a piece of it. The chain of filters ends with those of the encoder."""
+    if encoder.in_hardware:
+        own = HARDWARE.get(encoder.family, ())
+        return (*encoder.options, "-profile:v", "high", *own, *common(facts["video"]))
     size = proxy_size(int(facts["width"]), int(facts["height"]))
     return (
-        *("-c:v", "libx264", "-preset", PRESET, "-crf", str(CRF)),
+        *encoder.options,
         *("-maxrate", str(ceilings.bit_rate), "-bufsize", str(2 * ceilings.bit_rate)),
         *("-profile:v", "high", "-level:v", level_for(*size, fastest_rate(facts["video"]))),
         *common(facts["video"]),
@@ -46,11 +51,9 @@ def arguments(facts: Mapping[str, Any], ceilings: Ceilings) -> tuple[str, ...]:
 
 
 def common(video: Mapping[str, Any]) -> tuple[str, ...]:
-    """What holds for every encoder: pixel format, regular closed key frames, time stamps as they are."""
+    """What holds for every encoder: regular closed key frames, time stamps as they are."""
     return (
         *(
-            "-pix_fmt",
-            "yuv420p",
             "-flags:v",
             "+cgop",
             "-g",

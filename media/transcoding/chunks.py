@@ -1,0 +1,185 @@
+"""Long films in chunks that are encoded apart and joined without a seam, without encoding again.
+
+    plan        where to cut: at key frames of the source, about every ALCOVES_PROXY_CHUNK_SECONDS
+    encode      one chunk: the frames whose time lies in [start, end), as the whole film would have them
+    sound       all tracks of the whole film, once
+    join        the chunks one after the other through a pipe, with the sound, into one MP4
+
+Every run counts time from the beginning of the file (`-copyts -start_at_zero`), and the cuts are compared with the very
+same time stamps on both sides of a seam. So each frame is in one chunk, whatever the container, wherever the decoder began
+to read. Chunks travel as MPEG-TS, whose clock of 90 kHz is that of our films: time stamps come out as they went in.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alcoves import env
+from media.errors import PermanentError, TimedOutError
+from media.tools import ffprobe
+from media.tools.sources import Source
+from media.transcoding import recipe, sound, x264
+from media.transcoding.ceilings import Ceilings
+from media.transcoding.recipe import Recipe
+
+SECONDS: Final = 120
+FEWEST: Final = 3
+"""Chunks that are worth their overhead."""
+LONGEST: Final = 24 * 3600.0
+"""The clock of MPEG-TS goes round after 26 hours."""
+INDEXED: Final = frozenset({"mov", "matroska"})
+"""Containers that find a moment without reading up to it, and whose time stamps are never mended on the way."""
+HAIR: Final = 0.0005
+"""Seconds by which a cut lies before its key frame: less than any frame lasts, more than any rounding."""
+BEFORE: Final = 1.0
+"""Seconds of decoding before a cut: the decoder begins a group earlier, and frames of an open group are whole."""
+LATER: Final = 10
+"""Seconds that are added to the time stamps of chunks on their way: MPEG-TS knows no negative ones."""
+
+PICTURE: Final = "picture.ts"
+SOUND: Final = "sound.mp4"
+AUDIO: Final = "audio"
+LOOKS_AROUND: Final = ("bwdif", "fps=")
+"""Filters that need the frames before and after a frame, so that the cut comes behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One part of the work, with what it must know."""
+
+    variant: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Seconds from the beginning of the film. None: from the first frame, up to the last."""
+
+    start: float | None
+    end: float | None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Span":
+        return cls(parameters.get("start"), parameters.get("end"))
+
+
+def plan(source: Source, demuxer: str | None, facts: Mapping[str, Any]) -> tuple[Piece, ...]:
+    """The sound, then the chunks in their order; empty where the film is better encoded in one pass."""
+    wanted = wanted_cuts(float(facts.get("duration") or 0), seconds())
+    if demuxer not in INDEXED or not wanted:
+        return ()
+    cuts = find_cuts(source, demuxer, int(facts["video"]["index"]), wanted)
+    if len(cuts) < FEWEST - 1:
+        return ()
+    edges = [None, *cuts, None]
+    spans = zip(edges[:-1], edges[1:], strict=True)
+    chunks = [Piece(f"v{number:05}", {"start": a, "end": b}) for number, (a, b) in enumerate(spans, 1)]
+    return (*([Piece(AUDIO, {})] if sound.tracks_of(facts) else []), *chunks)
+
+
+def seconds() -> int:
+    """Length of a chunk; 0 where the operator wants none."""
+    return env.integer("ALCOVES_PROXY_CHUNK_SECONDS", SECONDS, low=0)
+
+
+def wanted_cuts(duration: float, target: int) -> list[float]:
+    """Chunks of one length, near the target."""
+    count = round(duration / target) if target and duration <= LONGEST else 0
+    return [duration * number / count for number in range(1, count)] if count >= FEWEST else []
+
+
+def find_cuts(
+    source: Source, demuxer: str, stream: int, wanted: Sequence[float], begins: float = 0.0
+) -> list[float]:
+    """A hair before key frames near these moments, by one look into the index. Fewer where there are fewer key frames.
+
+    `begins` is what the time stamps of the file begin with, where that is known.
+    """
+    shown = [
+        *("-select_streams", str(stream), "-of", "json"),
+        *("-read_intervals", ",".join(f"{begins + second:.3f}%+#1" for second in wanted)),
+        *("-show_entries", "format=start_time:packet=pts_time,flags"),
+    ]
+    try:
+        answer = json.loads(ffprobe.ask(source, demuxer, shown, timeout=ffprobe.TIMEOUT) or b"{}")
+    except (PermanentError, TimedOutError):
+        return []
+    told = float(answer.get("format", {}).get("start_time") or 0)
+    if abs(told - begins) > BEFORE:
+        return find_cuts(source, demuxer, stream, wanted, told)
+    keys = [
+        float(packet["pts_time"]) - told
+        for packet in answer.get("packets") or ()
+        if packet.get("flags", "").startswith("K") and "pts_time" in packet
+    ]
+    return spread(keys, (wanted[0]) / 4)
+
+
+def spread(keys: Sequence[float], apart: float) -> list[float]:
+    """Cuts in their order, none nearer to the one before than this: a long group may answer for several moments."""
+    cuts: list[float] = []
+    for key in sorted(keys):
+        if key - (cuts[-1] if cuts else 0.0) >= apart:
+            cuts.append(round(key - HAIR, 6))
+    return cuts
+
+
+def of_film(facts: Mapping[str, Any], ceilings: Ceilings, span: Span, *, zscale: bool) -> Recipe:
+    """The film's own recipe for the frames of one chunk; always for libx264, so that chunks fit each other."""
+    whole = recipe.of_film(facts, ceilings, zscale=zscale, begins=span.start or 0.0)
+    return Recipe(
+        input=(*ON_THE_FILMS_CLOCK, *seek(span), *whole.input),
+        picture=whole.picture,
+        filters=trimmed(whole.filters, span),
+        encoder=whole.encoder,
+        sound_maps=(),
+        sound=("-an",),
+        container=CHUNK,
+    )
+
+
+ON_THE_FILMS_CLOCK: Final = ("-copyts", "-start_at_zero", "-noaccurate_seek")
+CHUNK: Final = (
+    *(*recipe.STRIPPED, "-map_chapters", "-1", "-sn", "-dn", "-muxdelay", "0", "-muxpreload", "0"),
+    *("-output_ts_offset", str(LATER), "-mpegts_flags", "+initial_discontinuity", "-f", "mpegts"),
+)
+
+
+def seek(span: Span) -> tuple[str, ...]:
+    return () if span.start is None else ("-ss", f"{max(0.0, span.start - BEFORE):.6f}")
+
+
+def trimmed(filters: str, span: Span) -> str:
+    """Exactly the frames of the span. Other frames are thrown away before the filters, where no filter needs them."""
+    ends = {"start": span.start, "end": span.end}
+    cut = ":".join(f"{name}={second:.6f}" for name, second in ends.items() if second is not None)
+    if not any(link.startswith(LOOKS_AROUND) for link in filters.split(",")):
+        return f"trim={cut},{filters}"
+    return f"{filters},trim={cut}"
+
+
+def sound_arguments(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Behind the input: every track of the film, from its very beginning."""
+    tracks = sound.tracks_of(facts)
+    silent = (*recipe.STRIPPED, "-map_chapters", "-1", "-vn", "-sn", "-dn", "-f", "mp4")
+    return (*sound.maps(tracks), *sound.arguments(tracks), *silent)
+
+
+def join_inputs(sound_file: str | None) -> tuple[str, ...]:
+    """The chunks by stdin, and the sound. Time stamps as they are, but for what was added on the way."""
+    pipe = ("-protocol_whitelist", "pipe", "-itsoffset", str(-LATER), "-f", "mpegts", "-i", "pipe:0")
+    heard = ("-protocol_whitelist", "file,pipe", "-f", "mov", "-i", f"file:{sound_file}")
+    return ("-copyts", *pipe, *(heard if sound_file else ()))
+
+
+def join_outputs(facts: Mapping[str, Any], *, with_sound: bool, alike: bool) -> tuple[str, ...]:
+    """`alike`: all chunks have the same parameter sets, which then stand in the header alone."""
+    tracks = sound.tracks_of(facts) if with_sound else []
+    kept = [{**track, "index": number} for number, track in enumerate(tracks)]
+    units = "7-9" if alike else "9"
+    return (
+        *("-map", "0:v:0", *sound.maps(kept, source=1), "-c:v", "copy"),
+        *("-bsf:v", f"filter_units=remove_types={units}", *sound.copied(kept)),
+        *recipe.container(facts),
+    )
