@@ -146,8 +146,12 @@ def run(
     limits: Limits = LIMITS,
     nice: int = 0,
     stdout_limit: int = door.STDOUT_LIMIT,
+    stdin: int = door.NOTHING,
 ) -> Completed:
-    """One ffmpeg run. `progress` takes stdout for itself; the output must then go to a file."""
+    """One ffmpeg run. `progress` takes stdout for itself; the output must then go to a file.
+
+    `stdin` is of `media.tools.feeding`, for `-i pipe:0`.
+    """
     told = ["-progress", "pipe:1", "-stats_period", "0.5"] if progress else []
     with explained():
         return door.run(
@@ -158,6 +162,7 @@ def run(
             limits=limits,
             nice=nice,
             stdout_limit=stdout_limit,
+            stdin=stdin,
         )
 
 

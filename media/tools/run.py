@@ -32,6 +32,7 @@ from media.tools import launch
 STDERR_TAIL: Final = 8 * 1024
 STDOUT_LIMIT: Final = 16 * 1024 * 1024
 BLOCK: Final = 64 * 1024
+NOTHING: Final = subprocess.DEVNULL
 ASK_EVERY: Final = 0.25
 """Seconds between two questions whether the run is abandoned: a cancel is felt well within a second."""
 

@@ -166,20 +166,28 @@ def sound_arguments(facts: Mapping[str, Any]) -> tuple[str, ...]:
     return (*sound.maps(tracks), *sound.arguments(tracks), *silent)
 
 
-def join_inputs(sound_file: str | None) -> tuple[str, ...]:
-    """The chunks by stdin, and the sound. Time stamps as they are, but for what was added on the way."""
+def join(
+    facts: Mapping[str, Any], *, chapters: Sequence[str], sounds: Sequence[str], alike: bool
+) -> tuple[str, ...]:
+    """The chunks by stdin and the sound, both opened by input options: all but the name of the result.
+
+    `chapters` opens the source itself, where it has any; nothing else is taken of it. `alike`: all chunks have the
+    same parameter sets, which then stand in the header alone.
+    """
+    number = 1 if chapters else 0
     pipe = ("-protocol_whitelist", "pipe", "-itsoffset", str(-LATER), "-f", "mpegts", "-i", "pipe:0")
-    heard = ("-protocol_whitelist", "file,pipe", "-f", "mov", "-i", f"file:{sound_file}")
-    return ("-copyts", *pipe, *(heard if sound_file else ()))
-
-
-def join_outputs(facts: Mapping[str, Any], *, with_sound: bool, alike: bool) -> tuple[str, ...]:
-    """`alike`: all chunks have the same parameter sets, which then stand in the header alone."""
-    tracks = sound.tracks_of(facts) if with_sound else []
-    kept = [{**track, "index": number} for number, track in enumerate(tracks)]
-    units = "7-9" if alike else "9"
+    tracks = sound.tracks_of(facts) if sounds else []
+    kept = [{**track, "index": place} for place, track in enumerate(tracks)]
     return (
-        *("-map", "0:v:0", *sound.maps(kept, source=1), "-c:v", "copy"),
-        *("-bsf:v", f"filter_units=remove_types={units}", *sound.copied(kept)),
+        *("-copyts", *chapters, *pipe, *sounds),
+        *("-map", f"{number}:v:0", *sound.maps(kept, source=number + 1), "-c:v", "copy"),
+        *("-bsf:v", f"filter_units=remove_types={'7-9' if alike else '9'}", *sound.copied(kept)),
         *recipe.container(facts),
     )
+
+
+def begins(source: Source, demuxer: str) -> float:
+    """What the time stamps of a file begin with, in seconds."""
+    shown = ["-show_entries", "format=start_time", "-of", "json"]
+    answer = json.loads(ffprobe.ask(source, demuxer, shown, timeout=ffprobe.TIMEOUT) or b"{}")
+    return float(answer.get("format", {}).get("start_time") or 0)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from media.transcoding.recipe import STRIPPED
+from media.transcoding import recipe
 
 NEAR: Final = 0.001
 """Seconds: a cut is told in milliseconds, time stamps are finer."""
-CONTAINER: Final = (*STRIPPED, "-map_chapters", "-1", "-sn", "-dn", "-movflags", "+faststart", "-f", "mp4")
+CONTAINER: Final = (*recipe.STRIPPED, "-map_chapters", "-1", *recipe.CONTAINER)
 """Nothing of the source's tags or chapters: they speak of the whole."""
 
 

@@ -12,13 +12,15 @@ from typing import Any, Final
 
 from media.streams import AudioStream, VideoStream
 from media.tools.encoders import SOFTWARE, Encoder
-from media.transcoding import codecs, picture, sound, x264
+from media.transcoding import codecs, picture, sound, timeouts, x264
 from media.transcoding.ceilings import Ceilings
 
 INPUT: Final = ("-analyzeduration", "10000000", "-probesize", "20000000")
 """As far as the probe looked, so that a stream that starts late is found here too."""
 
-CONTAINER: Final = ("-sn", "-dn", "-movflags", "+faststart", "-f", "mp4")
+CONTAINER: Final = (
+    *("-sn", "-dn", "-movflags", "+faststart", "-video_track_timescale", str(x264.TIMESCALE), "-f", "mp4"),
+)
 STRIPPED: Final = ("-map_metadata:g", "-1", "-map_metadata:s", "-1")
 
 
@@ -40,15 +42,20 @@ class Recipe:
 
 
 def of_film(
-    facts: Mapping[str, Any], ceilings: Ceilings, *, zscale: bool, encoder: Encoder = SOFTWARE
+    facts: Mapping[str, Any],
+    ceilings: Ceilings,
+    *,
+    zscale: bool,
+    encoder: Encoder = SOFTWARE,
+    begins: float = 0.0,
 ) -> Recipe:
-    """For one encoder. `facts` is the probe as JSON, with a video stream in it."""
+    """For one encoder. `facts` is the probe as JSON, with a video stream in it; `begins`: see `x264.arguments`."""
     tracks = sound.tracks_of(facts)
     return Recipe(
         input=(*encoder.before, *INPUT),
         picture=f"0:{facts['video']['index']}",
         filters=f"{picture.film(facts, zscale=zscale)},{encoder.filters}",
-        encoder=x264.arguments(facts, ceilings, encoder),
+        encoder=x264.arguments(facts, ceilings, encoder, begins=begins),
         sound_maps=sound.maps(tracks),
         sound=sound.arguments(tracks),
         container=container(facts),
@@ -59,6 +66,20 @@ def container(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """What is written around the streams: chapters and the title, and nothing else of the source's tags."""
     title = facts.get("title")
     return (*STRIPPED, *(("-metadata", f"title={title}") if title else ()), "-map_chapters", "0", *CONTAINER)
+
+
+TONE_MAPPING: Final = 4
+
+
+def time_limit(facts: Mapping[str, Any], seconds: float | None) -> float:
+    """For encoding so much of the film. Tone mapping takes several times as long as the rest."""
+    hdr = (facts.get("video") or {}).get("hdr")
+    return timeouts.encoding(seconds * TONE_MAPPING if seconds and hdr else seconds, lines(facts))
+
+
+def lines(facts: Mapping[str, Any]) -> int:
+    """Of the shorter side; of sound none."""
+    return min(int(facts.get("width") or 0), int(facts.get("height") or 0))
 
 
 BITS_A_PIXEL: Final = 0.13

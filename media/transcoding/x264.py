@@ -36,22 +36,28 @@ def level_for(width: int, height: int, rate: float) -> str:
     return LEVELS[-1][0]
 
 
-def arguments(facts: Mapping[str, Any], ceilings: Ceilings, encoder: Encoder = SOFTWARE) -> tuple[str, ...]:
-    """The same for a whole film and for a piece of it. The chain of filters ends with those of the encoder."""
+def arguments(
+    facts: Mapping[str, Any], ceilings: Ceilings, encoder: Encoder = SOFTWARE, *, begins: float = 0.0
+) -> tuple[str, ...]:
+    """The same for a whole film and for a piece of it, whose first time stamp is near `begins`.
+
+    The chain of filters ends with those of the encoder.
+    """
     if encoder.in_hardware:
         own = HARDWARE.get(encoder.family, ())
-        return (*encoder.options, "-profile:v", "high", *own, *common(facts["video"]))
+        return (*encoder.options, "-profile:v", "high", *own, *common(facts["video"], begins))
     size = proxy_size(int(facts["width"]), int(facts["height"]))
     return (
         *encoder.options,
         *("-maxrate", str(ceilings.bit_rate), "-bufsize", str(2 * ceilings.bit_rate)),
         *("-profile:v", "high", "-level:v", level_for(*size, fastest_rate(facts["video"]))),
-        *common(facts["video"]),
+        *common(facts["video"], begins),
     )
 
 
-def common(video: Mapping[str, Any]) -> tuple[str, ...]:
+def common(video: Mapping[str, Any], begins: float) -> tuple[str, ...]:
     """What holds for every encoder: regular closed key frames, time stamps as they are."""
+    first = ceil(begins / KEY_SECONDS) * KEY_SECONDS
     return (
         *(
             "-flags:v",
@@ -59,8 +65,8 @@ def common(video: Mapping[str, Any]) -> tuple[str, ...]:
             "-g",
             str(round(fastest_rate(video) * 2 * KEY_SECONDS)),
         ),
-        *("-force_key_frames", f"expr:gte(t,n_forced*{KEY_SECONDS})"),
-        *("-fps_mode", "vfr", "-enc_time_base:v", f"1:{TIMESCALE}", "-video_track_timescale", str(TIMESCALE)),
+        *("-force_key_frames", f"expr:gte(t,{first}+n_forced*{KEY_SECONDS})"),
+        *("-fps_mode", "vfr", "-enc_time_base:v", f"1:{TIMESCALE}"),
     )
 
 
