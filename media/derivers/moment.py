@@ -10,7 +10,7 @@ clip alone: whoever is given the clip shall not see what is outside of it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -20,7 +20,8 @@ from media.errors import DamagedFileError, PermanentError, TransientError
 from media.images import choosing, posters
 from media.images.encoding import encode
 from media.sniffing import described
-from media.tools import ffmpeg, ffprobe, vips
+from media.tools import encoders, ffmpeg, ffprobe, vips
+from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import Limits
 from media.transcoding import browsers, cutting, picture, recipe, sound
@@ -91,24 +92,31 @@ class Clip:
         if not self.video:
             return self.recorded()
         self.ceilings.check(self.video)
+        return encoders.by_choice(self.filmed, self.context.check)
+
+    def filmed(self, encoder: Encoder, **made_with: str) -> dict[str, Any]:
         cut = self.find_cut()
-        plan = recipe.of_film(self.facts, self.ceilings, zscale=ffmpeg.capabilities().zscale)
+        zscale = ffmpeg.capabilities().zscale
+        plan = recipe.of_film(self.facts, self.ceilings, zscale=zscale, encoder=encoder)
         self.run(
             [
                 *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", cut.picture + plan.filters, *plan.encoder),
                 *(*in_order(self.video), *sound.arguments(self.tracks, first=cut.sound)),
             ],
-            self.most_bytes(),
+            replace(encoder.limits, file_bytes=self.most_bytes()),
         )
-        return {"encoder": "libx264", "crf": 23}
+        return {"encoder": encoder.name, **made_with}
 
     def recorded(self) -> dict[str, Any]:
         """Sound can be cut at any sample."""
         seek = ("-ss", f"{self.start:.3f}") if self.start else ()
         opened = (*seek, *recipe.INPUT, *ffmpeg.input_arguments(self.source, self.demuxer))
         encoder = sound.arguments(self.tracks, rate=sound.MUSIC_RATE)
-        self.run([*opened, *sound.maps(self.tracks), "-vn", *encoder], self.most_bytes())
+        self.run(
+            [*opened, *sound.maps(self.tracks), "-vn", *encoder],
+            replace(ffmpeg.LIMITS, file_bytes=self.most_bytes()),
+        )
         return {"encoder": "aac"}
 
     def copied(self) -> dict[str, Any] | None:
@@ -125,7 +133,7 @@ class Clip:
                     *("-map", f"0:{self.video['index']}", *sound.maps(self.tracks, source=1), "-c:v", "copy"),
                     *sound.copied(self.tracks),
                 ],
-                self.context.subject.size + SPARE,
+                replace(ffmpeg.LIMITS, file_bytes=self.context.subject.size + SPARE),
             )
             good = self.is_exact()
         except (PermanentError, TransientError):
@@ -168,13 +176,13 @@ class Clip:
         found: dict[str, Any] = json.loads(answer or b"{}")
         return found
 
-    def run(self, arguments: Sequence[str | Path], most_bytes: int) -> None:
+    def run(self, arguments: Sequence[str | Path], limits: Limits) -> None:
         ffmpeg.run(
             [*arguments, "-t", f"{self.seconds:.3f}", *cutting.CONTAINER, self.out],
-            timeout=max(600.0, 60 * self.seconds),
+            timeout=recipe.time_limit(self.facts, self.seconds),
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.seconds, self.context.progress),
-            limits=Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=most_bytes),
+            limits=limits,
         )
 
     def is_exact(self) -> bool:

@@ -31,7 +31,6 @@ FILM: Final = "proxy.mp4"
 RECORDING: Final = "proxy.m4a"
 TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
 NICE: Final = 5
-TONE_MAPPING: Final = 4
 SPARE: Final = 64 * 1024 * 1024
 MISSING_SHARE: Final = 0.03
 MISSING_SECONDS: Final = 1.0
@@ -90,14 +89,7 @@ class Run:
         if copies_picture(verdict) and (copied := self.copied(verdict)) is not None:
             return copied
         self.ceilings.check(self.facts["video"])
-        chosen = encoders.choose()
-        try:
-            return self.encoded(chosen)
-        except (PermanentError, TransientError):
-            if not chosen.in_hardware:
-                raise
-        self.context.check()
-        return self.encoded(encoders.SOFTWARE, instead_of=chosen.name)
+        return encoders.by_choice(self.encoded, self.context.check)
 
     def encoded(self, encoder: Encoder, **made_with: str) -> Ready:
         zscale = ffmpeg.capabilities().zscale
@@ -109,7 +101,7 @@ class Run:
                 *(*plan.sound, *plan.container),
             ],
             replace(encoder.limits, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
-            timeouts.encoding(self.effort(), self.lines()),
+            recipe.time_limit(self.facts, self.duration),
         )
         return self.ready({"encoder": encoder.name, **made_with})
 
@@ -140,7 +132,7 @@ class Run:
                     *(*sounds, *recipe.container(self.facts)),
                 ],
                 replace(ffmpeg.LIMITS, file_bytes=2 * self.context.subject.size + SPARE),
-                timeouts.copying(self.duration, self.lines()),
+                timeouts.copying(self.duration, recipe.lines(self.facts)),
             )
             result = self.ready({"encoder": "copy"})
         except (PermanentError, TransientError):
@@ -171,15 +163,6 @@ class Run:
             nice=NICE,
         )
         return done.stderr_tail
-
-    def effort(self) -> float | None:
-        """The duration as the work counts it: tone mapping takes several times as long as the rest."""
-        hdr = self.facts["video"].get("hdr")
-        return self.duration * TONE_MAPPING if self.duration and hdr else self.duration
-
-    def lines(self) -> int:
-        """Of the shorter side."""
-        return min(int(self.facts["width"]), int(self.facts["height"]))
 
     def ready(self, made_with: Mapping[str, Any]) -> Ready:
         """What was made, read back. DamagedFileError where nothing that plays came out."""

@@ -13,14 +13,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from alcoves import env
-from media.errors import MediaError
+from media.errors import MediaError, PermanentError, TransientError
 from media.tools import ffmpeg
 from media.tools.run import Limits
 
 logger = logging.getLogger(__name__)
+Made = TypeVar("Made")
 CHOICES: Final = ("auto", "software", "nvenc", "vaapi", "qsv")
 DEVICE: Final = "/dev/dri/renderD128"
 QUALITY: Final = "23"
@@ -101,6 +102,21 @@ def choose() -> Encoder:
         trial.encoder for trial in survey() if trial.works and wanted in {"auto", trial.encoder.family}
     ]
     return working[0] if working else SOFTWARE
+
+
+def by_choice(make: Callable[..., Made], check: Callable[[], None]) -> Made:
+    """`make(encoder)` with the chosen one, and once more in software where hardware fails: `instead_of` names it then.
+
+    `check` ends a run that was given up meanwhile.
+    """
+    chosen = choose()
+    try:
+        return make(chosen)
+    except (PermanentError, TransientError):
+        if not chosen.in_hardware:
+            raise
+    check()
+    return make(SOFTWARE, instead_of=chosen.name)
 
 
 def setting() -> str:
