@@ -48,7 +48,9 @@ async function showFilm(file) {
   const poster = file.kind === "video" ? pictureAddress(file, "preview", file.previewUrl) : null;
   if (!shown.player) {
     shown.player = new Player(base, file, (second) => shown.timeline?.setPlayed(second));
-    const box = file.kind === "video" ? frame(file, file, shown.player.box) : shown.player.box;
+    // A film fills its place, however small it is: a player is there to be watched.
+    const wide = { width: 4 * file.width, height: 4 * file.height };
+    const box = file.kind === "video" ? frame(file, wide, shown.player.box) : shown.player.box;
     place("stage").replaceChildren(...[cover(file), box].filter(Boolean));
     place("versions").replaceChildren(shown.player.bar);
   }
@@ -82,6 +84,7 @@ async function showTimeline(file) {
   if (file.spritesUrl && file.spritesUrl !== shown.sprites) {
     shown.sprites = file.spritesUrl;
     shown.timeline.cues = await loadSprites(file.spritesUrl);
+    shown.timeline.draw();
   }
 }
 
@@ -108,8 +111,10 @@ function picture(file) {
 
 function showTools(file) {
   shown.rotation = file.rotation;
-  const turn = place("turn");
-  if (turn) turn.hidden = file.kind !== "image";
+  const hide = (id, hidden) => place(id) && (place(id).hidden = hidden);
+  hide("turn", file.kind !== "image");
+  hide("encode", !["video", "audio"].includes(file.kind));
+  hide("new-poster", file.kind !== "video");
 }
 
 // The other members, as links; who may write chooses which one stands for all, or takes them apart.
@@ -199,6 +204,8 @@ place("rename")?.addEventListener("click", () => {
 place("turn")?.addEventListener("click", () => {
   call(base, { method: "PATCH", body: { rotation: (shown.rotation + 90) % 360 } }).then(load).catch(show);
 });
+place("encode")?.addEventListener("click", () => call(`${base}/proxy`, { method: "POST", body: { force: true } }).then(load).catch(show));
+place("new-poster")?.addEventListener("click", () => call(`${base}/reprocess`, { method: "POST", body: { deriver: "poster" } }).then(load).catch(show));
 place("trash")?.addEventListener("click", () => {
   if (confirm("Move this file to the trash?")) call(base, { method: "DELETE" }).then(() => location.assign(place("back").href), show);
 });

@@ -28,23 +28,27 @@ export class Player {
   play(source, poster) {
     if (!source || source.url === this.source?.url) return;
     this.source = source;
-    const before = this.element && { at: this.element.currentTime, paused: this.element.paused, rate: this.element.playbackRate };
-    if (!this.element) this.build(poster);
+    if (this.element) this.before ??= { at: this.element.currentTime, paused: this.element.paused, rate: this.element.playbackRate };
+    else this.build(poster);
     this.element.src = source.url;
-    if (before) {
-      const back = () => {
-        this.element.currentTime = before.at;
-        this.element.playbackRate = before.rate;
-        if (!before.paused) this.element.play().catch(() => {});
-      };
-      this.element.addEventListener("loadedmetadata", back, { once: true });
-    }
+    this.showBar();
+  }
+
+  // Where it was in the version before, also when one that would not play lay between.
+  goBack() {
+    const before = this.before;
+    this.before = null;
+    if (!before) return;
+    this.element.currentTime = before.at;
+    this.element.playbackRate = before.rate;
+    if (!before.paused) this.element.play().catch(() => {});
   }
 
   build(poster) {
     const tracks = this.told.subtitles.map((one) => make("track", { kind: "subtitles", src: one.url, srclang: one.language ?? "und", label: one.title || one.language || "Subtitles", default: one.default }));
     const tag = this.kind === "audio" ? "audio" : "video";
     this.element = make(tag, { controls: true, preload: "metadata", playsinline: true, poster, "aria-label": "Player" }, ...tracks);
+    this.element.addEventListener("loadedmetadata", () => this.goBack());
     this.element.addEventListener("timeupdate", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("seeking", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("error", () => this.failed());

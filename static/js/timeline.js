@@ -176,6 +176,7 @@ export class Timeline {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
     const colour = colours(this.canvas);
+    Object.assign(this.canvas.dataset, { visible: String(Math.round(this.visible * 1000) / 1000), levels: this.levels.length, sprites: this.cues.length });
     this.paintMoments(context, height, colour);
     this.paintWave(context, width, height, colour, scale);
     this.paintRuler(context, width, colour);
