@@ -1,6 +1,7 @@
 """What went wrong, in the words of `media.errors`, whoever raised it: a tool, a store, the database, the machine."""
 
 import logging
+from errno import EDQUOT, ENOSPC
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError
@@ -30,10 +31,19 @@ def understood(error: Exception) -> MediaError:
             "The database or the machine was not able to go on; it is tried again.", detail=str(error)
         )
     if isinstance(error, OSError):
-        return InfrastructureError(
-            f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error)
-        )
+        return refused(error)
     logger.error("unexpected failure", exc_info=error)
     return TransientError(
         "An unexpected fault in the program; it is in the log.", code="crashed", detail=repr(error)
+    )
+
+
+def refused(error: OSError) -> InfrastructureError:
+    """By the machine: a full disk in the middle of the work, or something else that is mended by its operator."""
+    if error.errno in {ENOSPC, EDQUOT}:
+        return InfrastructureError(
+            "The disk for temporary files is full. Free some space.", code="disk_full", detail=str(error)
+        )
+    return InfrastructureError(
+        f"The machine refused: {error.strerror or error}.", code="os_error", detail=str(error)
     )

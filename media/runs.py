@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from alcoves import metrics
-from media import blobs, dispatch, failures, heartbeat, ledger, parts, pipeline, stacks
+from media import blobs, dispatch, failures, heartbeat, ledger, parts, pipeline, scratch, stacks
 from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result
 from media.derivers.registry import get_deriver
 from media.errors import (
@@ -29,6 +29,7 @@ from media.heartbeat import Pulse
 from media.ledger import Claim
 from media.models import Derivative, Original, UnnamedBlob
 from media.models.blob import FILES
+from media.scratch import Room
 from media.tools.ranges import RangeServer
 from media.tools.sources import Source
 from storage.base import CHUNK_SIZE
@@ -46,12 +47,13 @@ def owner() -> str:
 class RunContext:
     """What a deriver sees of its run; implements `media.derivers.base.Context`."""
 
-    def __init__(self, claim: Claim, pulse: Pulse) -> None:
+    def __init__(self, claim: Claim, pulse: Pulse, room: Room) -> None:
         self.subject = claim.subject
         self.variant = claim.variant
         self.parameters = claim.parameters
         self._claim = claim
         self._pulse = pulse
+        self._room = room
         self._ranges: RangeServer | None = None
 
     @cached_property
@@ -73,6 +75,7 @@ class RunContext:
             return path
         copy = self.scratch / "source"
         if not copy.exists():
+            self._room.need(self.subject.size)
             with store.open(self._claim.key) as source, copy.open("wb") as target:
                 while block := source.read(CHUNK_SIZE):
                     self.check()
@@ -168,10 +171,12 @@ def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
     """Run the deriver in a folder of its own and store what it made under new keys."""
     if not deriver.accepts(claim.subject):
         return NotNeeded("not_accepted"), []
-    require_room(claim.subject.size)
     try:
-        with heartbeat.kept(claim) as pulse:
-            context = RunContext(claim, pulse)
+        with (
+            scratch.reserved(scratch_path(claim), deriver.scratch_bytes(claim.subject)) as room,
+            heartbeat.kept(claim) as pulse,
+        ):
+            context = RunContext(claim, pulse, room)
             with context.believing_the_store():
                 result = deriver.derive(context)
             context.check()
@@ -183,19 +188,6 @@ def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
 def scratch_path(claim: Claim) -> Path:
     """The folder of this claim alone."""
     return Path(settings.SCRATCH_PATH) / f"{claim.id}-{claim.fence}"
-
-
-def require_room(source_size: int) -> None:
-    """Refuses to start where the scratch disk has no room for the source."""
-    root = Path(settings.SCRATCH_PATH)
-    root.mkdir(parents=True, mode=0o700, exist_ok=True)
-    needed = settings.STORE_RESERVE_BYTES + (0 if settings.STORAGE_DRIVER == "local" else source_size)
-    free = shutil.disk_usage(root).free
-    if free < needed:
-        raise InfrastructureError(
-            f"The scratch disk has {free >> 20} MB free and this work needs {needed >> 20} MB. Make room.",
-            code="scratch_full",
-        )
 
 
 def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
