@@ -294,8 +294,12 @@ def test_pictures_that_the_client_has_are_not_sent_again(tmp_path: Path) -> None
         assert seen == [f"/api/files/proxy-access/{LIBRARY}"], "only members learn that it has not changed"
         assert headers["etag"] == tag
         assert headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert headers["content-security-policy"] == serving.SANDBOX
         assert asked(base, f"{PICTURE}?{QUERY}", Cookie=COOKIE, If_None_Match='"x"')[:2] == (200, BODY)
-        assert asked(base, f"{PICTURE}?{QUERY}", If_None_Match=tag)[0] == 404
+        stranger = COOKIE.replace(SESSION, SESSION[::-1])
+        for who in ({}, {"Cookie": stranger}):
+            refused = asked(base, f"{PICTURE}?{QUERY}", If_None_Match=tag, **who)
+            assert refused[:2] == (404, b"no such picture")
 
 
 def test_whoever_names_the_tag_is_answered_by_the_web_part(tmp_path: Path) -> None:
@@ -367,6 +371,8 @@ def test_no_address_leads_to_the_internal_ones(tmp_path: Path) -> None:
         for address in (f"/internal-pictures/{inside}", "/internal-pictures/../internal-blobs/cache/" + KEY):
             assert get(f"{base}{address}", Cookie=COOKIE)[1] != BODY
         assert get(f"{base}/internal-access", Cookie=COOKIE)[0] == 404
+        tag = f'"{VERSION}-{RECIPE.text}"'
+        assert get(f"{base}/internal-pictures/unchanged", Cookie=COOKIE, If_None_Match=tag)[0] != 304
         answer = httpx.post(f"{base}{PICTURE}?{QUERY}", content=b"x", headers={"cookie": COOKIE})
         assert answer.status_code == 204, "the web part took it"
 
