@@ -35,6 +35,8 @@ class Plan:
     """Spread evenly over the ports."""
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
+    processes: int = 1
+    """How many programs share the clients. More than one where one could be what is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,29 @@ class Seen:
 
 
 def run(plan: Plan, folder: Path) -> Seen:
-    """Ask from another process."""
+    """Ask from other processes."""
     path = folder / "plan.json"
-    path.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    path.write_text(json.dumps({**asdict(plan), "clients": plan.clients // plan.processes}), encoding="utf-8")
     arguments = [sys.executable, "-m", "tests.bench.load", str(path)]
-    done = subprocess.run(arguments, cwd=PROJECT, check=True, capture_output=True, text=True)
-    return Seen(**json.loads(done.stdout))
+    children = [
+        subprocess.Popen(arguments, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        for _ in range(plan.processes)
+    ]
+    told = [child.communicate()[0] for child in children]
+    assert not any(child.returncode for child in children), [child.returncode for child in children]
+    return together([Seen(**json.loads(text)) for text in told])
+
+
+def together(parts: Sequence[Seen]) -> Seen:
+    """What several programs have seen at the same time."""
+    return Seen(
+        requests=sum(part.requests for part in parts),
+        seconds=max(part.seconds for part in parts),
+        statuses=dict(sum((Counter(part.statuses) for part in parts), Counter())),
+        bytes=sum(part.bytes for part in parts),
+        client_cpu_seconds=sum(part.client_cpu_seconds for part in parts),
+        latencies=[seconds for part in parts for seconds in part.latencies],
+    )
 
 
 class Load:
