@@ -21,6 +21,10 @@ from media.tools import ffmpeg
 from media.tools.run import ExitedError, Stream
 
 WINDOWS_A_BLOCK: Final = 512
+LONG: Final = 4 * 3600.0
+"""Seconds. Of a longer MP4 ffmpeg is not let hold the index twice (64 MB more for ten hours), which it does to leave
+out what an edit list cuts from the middle. Recordings of that length have only the plain kind, which works."""
+
 FORMS: Final = {"json": "application/json", "binary": "application/octet-stream"}
 
 
@@ -64,8 +68,10 @@ def told(level: Written) -> Mapping[str, int]:
 
 def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -> bool:
     """Feed `peaks`. False when the sound breaks off in the middle: what came before is kept."""
+    demuxer = described(context.subject.mime).demuxer
     arguments = [
-        *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
+        *(("-advanced_editlist", "0") if demuxer == "mov" and (duration or 0) > LONG else ()),
+        *ffmpeg.input_arguments(context.source_input(), demuxer),
         *("-map", f"0:{track}", "-vn", "-sn", "-dn", "-ac", "1", "-ar", str(SAMPLE_RATE)),
         *("-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"),
     ]

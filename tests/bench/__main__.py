@@ -23,6 +23,9 @@ MODULES = {
     "single-flight": "flights",
     "prewarm": "warming",
     "image-memory": "lasting",
+    "waveform": "peaks",
+    "poster": "postering",
+    "sprites": "spriting",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)

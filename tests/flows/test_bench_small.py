@@ -16,6 +16,9 @@ from tests.bench import (
     ingest,
     lasting,
     overhead,
+    peaks,
+    postering,
+    spriting,
     starvation,
     upload,
     warming,
@@ -112,6 +115,28 @@ def test_memory_over_a_few_pictures(stores_of_the_workers: Path) -> None:
     (told,) = check(lasting.run(size, stores_of_the_workers), "image-memory")
     assert told["raw"]["processes"] == 1
     assert told["raw"]["outcomes"]["made"] > told["raw"]["outcomes"]["damaged_file"] > 0
+
+
+def test_the_waveform_of_a_short_recording(tmp_path: Path) -> None:
+    size = peaks.Size(seconds=20, rounds=1, long_seconds=60)
+    speed, memory = check(peaks.run(size, tmp_path), "waveform", "waveform-memory")
+    assert speed["ratio"] > 0
+    assert 10 < memory["raw"]["ffmpeg_mb"] < memory["ratio"] < peaks.MOST_MB
+    assert memory["raw"]["peaks_of_each_level"] == [3000, 750]
+
+
+def test_posters_of_a_few_films(tmp_path: Path) -> None:
+    (told,) = check(postering.run(postering.Size(films=2, seconds=2, rounds=1), tmp_path), "poster")
+    assert told["ratio"] > 0
+    assert told["raw"]["ours_ms_each"] > 0
+
+
+def test_sprites_of_a_short_film(tmp_path: Path) -> None:
+    size = spriting.Size(seconds=120, width=320, height=180, rounds=1)
+    (told,) = check(spriting.run(size, tmp_path), "sprites")
+    assert told["ratio"] > 0
+    assert told["raw"]["by_key_frames"]
+    assert (told["raw"]["frames"], told["raw"]["sheets"]) == (30, 1)
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:
