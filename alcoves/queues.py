@@ -30,7 +30,9 @@ TWO_HOURS = 7200
 QUEUES: Final[tuple[Queue, ...]] = (
     Queue("imageproxy", 100, "interactive", 60, TWO_MINUTES, "image transforms somebody is waiting for"),
     Queue("metadata", 70, "interactive", 300, 0, "EXIF and ffprobe"),
-    Queue("thumbnail", 65, "interactive", 600, 0, "posters and moving previews of videos, previews of pictures, films in motion photos"),
+    Queue(
+        "thumbnail", 65, "interactive", 600, 0, "posters, previews, still and moving, films in motion photos"
+    ),
     Queue("hash", 60, "interactive", 86400, 0, "SHA-256 of bytes no single process has seen"),
     Queue("default", 50, "interactive", 300, 0, "nothing new; drains what an older build left"),
     Queue("moment-export", 45, "standard", TWO_HOURS, 0, "clips a person asked for"),
@@ -38,7 +40,9 @@ QUEUES: Final[tuple[Queue, ...]] = (
     Queue("object-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "objects in pictures and frames"),
     Queue("face-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "faces and people"),
     Queue("audio-detection", 25, "standard", TWO_HOURS, TWO_HOURS, "sounds"),
-    Queue("video-transcode", 10, "heavy", 86400, 0, "playable proxies of videos"),
+    Queue(
+        "video-transcode", 10, "heavy", 86400, 0, "playable proxies of videos, and the chunks of long ones"
+    ),
     Queue("transcription", 5, "heavy", 86400, TWO_HOURS, "speech to text, the longest of all"),
     Queue("maintenance", 1, "maintenance", 3600, 0, "upkeep, when nothing else waits"),
 )

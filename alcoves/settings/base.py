@@ -192,6 +192,7 @@ DERIVERS = {
     "poster": "media.derivers.poster.PosterDeriver",
     "hover": "media.derivers.hover.HoverDeriver",
     "proxy": "media.derivers.proxy.ProxyDeriver",
+    "proxy-part": "media.derivers.proxy_part.ProxyPartDeriver",
     "subtitles": "media.derivers.subtitles.SubtitlesDeriver",
     "sprites": "media.derivers.sprites.SpritesDeriver",
     "waveform": "media.derivers.waveform.WaveformDeriver",

@@ -10,28 +10,41 @@ The result is read back before it is believed: what broke off on the way is kept
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from media import streams
-from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.derivers.base import (
+    BaseDeriver,
+    Context,
+    Divided,
+    FinishedPart,
+    NotNeeded,
+    Output,
+    Part,
+    Ready,
+    Result,
+    Subject,
+)
 from media.errors import DamagedFileError, PermanentError, TransientError
 from media.sniffing import described
-from media.tools import encoders, ffmpeg, ffprobe
+from media.tools import encoders, feeding, ffmpeg, ffprobe
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import Limits
-from media.transcoding import browsers, recipe, sound, timeouts
+from media.transcoding import browsers, chunks, recipe, sound, timeouts
 from media.transcoding.browsers import Verdict
 from media.transcoding.ceilings import Ceilings
 
 FILM: Final = "proxy.mp4"
 RECORDING: Final = "proxy.m4a"
 TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
-NICE: Final = 5
 SPARE: Final = 64 * 1024 * 1024
+PART: Final = "proxy-part"
+CHUNK: Final = 1024 * 1024
 MISSING_SHARE: Final = 0.03
 MISSING_SECONDS: Final = 1.0
 """A result that is shorter than promised by more than both is partial."""
@@ -59,7 +72,7 @@ class ProxyDeriver(BaseDeriver):
             return SPARE
         if facts.get("video") and verdict.picture is None:
             return subject.size + SPARE
-        return SPARE + recipe.expected_bytes(facts)
+        return SPARE + recipe.expected_bytes(facts) + recipe.sound_bytes(facts)
 
     def derive(self, context: Context) -> Result:
         facts = context.subject.probe or {}
@@ -77,6 +90,7 @@ class Run:
     def __init__(self, context: Context, facts: Mapping[str, Any], name: str) -> None:
         self.context = context
         self.facts = facts
+        self.tracks = sound.tracks_of(facts)
         self.name = name
         self.source = context.source_input()
         self.demuxer = described(context.subject.mime).demuxer
@@ -84,11 +98,17 @@ class Run:
         self.ceilings = Ceilings.from_environment()
         self.out = context.scratch / name
 
-    def film(self, verdict: Verdict) -> Ready:
-        """Copied where the picture may stay as it is, else encoded."""
+    def film(self, verdict: Verdict) -> Result:
+        """Copied where the picture may stay as it is, else encoded; long films in chunks, by all workers."""
+        if self.context.parts:
+            return self.joined(self.context.parts)
         if copies_picture(verdict) and (copied := self.copied(verdict)) is not None:
             return copied
         self.ceilings.check(self.facts["video"])
+        if not encoders.choose().in_hardware and (
+            pieces := chunks.plan(self.source, self.demuxer, self.facts)
+        ):
+            return Divided(tuple(Part(PART, piece.variant, piece.parameters) for piece in pieces))
         return encoders.by_choice(self.encoded, self.context.check)
 
     def encoded(self, encoder: Encoder, **made_with: str) -> Ready:
@@ -105,12 +125,48 @@ class Run:
         )
         return self.ready({"encoder": encoder.name, **made_with})
 
+    def joined(self, parts: Sequence[FinishedPart]) -> Ready:
+        """The chunks through a pipe, from their store, with the sound: not encoded again, and not one frame lost."""
+        films = [part for part in parts if part.facts.get("frames")]
+        if not films:
+            raise nothing_decoded()
+        arguments = chunks.join(
+            self.facts,
+            chapters=self.chapters(),
+            sounds=[word for part in parts for word in self.sounds(part)],
+            alike=len({part.facts["header"] for part in films}) == 1,
+        )
+        limits = replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings))
+        with feeding.fed(blocks_of(films)) as stdin:
+            self.run(
+                arguments, limits, timeouts.copying(self.duration, recipe.lines(self.facts)), stdin=stdin
+            )
+        frames = sum(int(part.facts["frames"]) for part in films)
+        if chunks.frames_of(self.out) != frames:
+            raise TransientError("The chunks of this film did not come together whole.", code="seam")
+        return self.ready({"encoder": "libx264", "chunks": len(films)})
+
+    def chapters(self) -> list[str]:
+        """The source itself, where it has any: nothing else of it is read again."""
+        if not self.facts.get("chapters"):
+            return []
+        begins = chunks.begins(self.source, self.demuxer)
+        return ["-itsoffset", f"{-begins:.6f}", *self.opened(recipe.INPUT)]
+
+    def sounds(self, part: FinishedPart) -> list[str]:
+        """Fetched whole: a program has one stdin, and the sound is small beside the picture."""
+        if part.variant != chunks.AUDIO:
+            return []
+        path = self.context.scratch / chunks.SOUND
+        with part.open(chunks.SOUND) as stream, path.open("wb") as copy:
+            shutil.copyfileobj(stream, copy, CHUNK)
+        return ffmpeg.input_arguments(path, "mov")
+
     def recording(self) -> Ready:
-        tracks = sound.tracks_of(self.facts)
         self.run(
             [
                 *self.opened(recipe.INPUT),
-                *(*sound.maps(tracks), "-vn", *sound.arguments(tracks, rate=sound.MUSIC_RATE)),
+                *(*sound.maps(self.tracks), "-vn", *sound.arguments(self.tracks, rate=sound.MUSIC_RATE)),
                 *recipe.container(self.facts),
             ],
             replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
@@ -122,13 +178,12 @@ class Run:
         """The same packets in an MP4; None where they do not make a film that plays and seeks."""
         if not self.starts_on_key_frame():
             return None
-        tracks = sound.tracks_of(self.facts)
-        sounds = sound.arguments(tracks) if verdict.sound else sound.copied(tracks)
+        sounds = sound.arguments(self.tracks) if verdict.sound else sound.copied(self.tracks)
         try:
             told = self.run(
                 [
                     *self.opened(recipe.INPUT),
-                    *("-map", f"0:{self.facts['video']['index']}", *sound.maps(tracks), "-c:v", "copy"),
+                    *("-map", f"0:{self.facts['video']['index']}", *sound.maps(self.tracks), "-c:v", "copy"),
                     *(*sounds, *recipe.container(self.facts)),
                 ],
                 replace(ffmpeg.LIMITS, file_bytes=2 * self.context.subject.size + SPARE),
@@ -152,7 +207,13 @@ class Run:
     def opened(self, options: Sequence[str]) -> list[str]:
         return [*options, *ffmpeg.input_arguments(self.source, self.demuxer)]
 
-    def run(self, arguments: Sequence[str | Path], limits: Limits, timeout: float) -> str:
+    def run(
+        self,
+        arguments: Sequence[str | Path],
+        limits: Limits,
+        timeout: float,
+        stdin: int = feeding.NOTHING,
+    ) -> str:
         """One ffmpeg to its end; returns what it said last."""
         done = ffmpeg.run(
             [*arguments, self.out],
@@ -160,7 +221,8 @@ class Run:
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.duration, self.context.progress),
             limits=limits,
-            nice=NICE,
+            nice=recipe.NICE,
+            stdin=stdin,
         )
         return done.stderr_tail
 
@@ -177,18 +239,29 @@ class Run:
         )
 
     def read_back(self) -> dict[str, Any]:
-        nothing = DamagedFileError(
-            "Nothing of this file can be decoded. Upload it again.", code="nothing_decoded"
-        )
         try:
             answer = ffprobe.read(self.out, "mov")
         except DamagedFileError as error:
-            raise nothing from error
+            raise nothing_decoded() from error
         video, audio = streams.video_of(answer), streams.audio_of(answer)
         duration = streams.duration_of(answer)
         if not duration or (video is None and (self.name == FILM or not audio)):
-            raise nothing
-        return recipe.facts_of(video, audio, duration, self.out.stat().st_size, TYPES[self.name])
+            raise nothing_decoded()
+        tracks = [{name: track.get(name) for name in ("language", "title")} for track in self.tracks]
+        made = recipe.facts_of(video, audio, duration, self.out.stat().st_size, TYPES[self.name])
+        return {**made, "tracks": tracks}
+
+
+def nothing_decoded() -> DamagedFileError:
+    return DamagedFileError("Nothing of this file can be decoded. Upload it again.", code="nothing_decoded")
+
+
+def blocks_of(parts: Sequence[FinishedPart]) -> Iterator[bytes]:
+    """The chunks one after the other."""
+    for part in parts:
+        with part.open(chunks.PICTURE) as stream:
+            while block := stream.read(CHUNK):
+                yield block
 
 
 def copies_picture(verdict: Verdict) -> bool:

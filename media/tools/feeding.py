@@ -11,6 +11,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from media.tools.run import NOTHING
+
+__all__ = ["NOTHING", "fed"]
+
 
 class Feeder:
     """Writes until the blocks or the reader end."""
@@ -23,7 +27,7 @@ class Feeder:
 
     def feed(self) -> None:
         try:
-            with open(self.pipe, "wb", buffering=0) as pipe:
+            with os.fdopen(self.pipe, "wb", buffering=0) as pipe:
                 for block in self.blocks:
                     rest = memoryview(block)
                     while rest:

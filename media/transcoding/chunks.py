@@ -6,20 +6,22 @@
     join        the chunks one after the other through a pipe, with the sound, into one MP4
 
 Every run counts time from the beginning of the file (`-copyts -start_at_zero`), and the cuts are compared with the very
-same time stamps on both sides of a seam. So each frame is in one chunk, whatever the container, wherever the decoder began
-to read. Chunks travel as MPEG-TS, whose clock of 90 kHz is that of our films: time stamps come out as they went in.
+same time stamps on both sides of a seam. So each frame is in one chunk, wherever the decoder began to read. Chunks
+travel as MPEG-TS, whose clock of 90 kHz is that of our films: time stamps come out as they went in.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 from alcoves import env
 from media.errors import PermanentError, TimedOutError
 from media.tools import ffprobe
 from media.tools.sources import Source
-from media.transcoding import recipe, sound, x264
+from media.transcoding import recipe, sound
 from media.transcoding.ceilings import Ceilings
 from media.transcoding.recipe import Recipe
 
@@ -63,6 +65,10 @@ class Span:
     def of(cls, parameters: Mapping[str, Any]) -> "Span":
         return cls(parameters.get("start"), parameters.get("end"))
 
+    def seconds(self, duration: float) -> float:
+        """Its length in a film so long."""
+        return max(HAIR, (duration if self.end is None else self.end) - (self.start or 0.0))
+
 
 def plan(source: Source, demuxer: str | None, facts: Mapping[str, Any]) -> tuple[Piece, ...]:
     """The sound, then the chunks in their order; empty where the film is better encoded in one pass."""
@@ -73,8 +79,9 @@ def plan(source: Source, demuxer: str | None, facts: Mapping[str, Any]) -> tuple
     if len(cuts) < FEWEST - 1:
         return ()
     edges = [None, *cuts, None]
-    spans = zip(edges[:-1], edges[1:], strict=True)
-    chunks = [Piece(f"v{number:05}", {"start": a, "end": b}) for number, (a, b) in enumerate(spans, 1)]
+    chunks = [
+        Piece(f"v{number:05}", {"start": a, "end": b}) for number, (a, b) in enumerate(pairwise(edges), 1)
+    ]
     return (*([Piece(AUDIO, {})] if sound.tracks_of(facts) else []), *chunks)
 
 
@@ -113,7 +120,7 @@ def find_cuts(
         for packet in answer.get("packets") or ()
         if packet.get("flags", "").startswith("K") and "pts_time" in packet
     ]
-    return spread(keys, (wanted[0]) / 4)
+    return spread(keys, wanted[0] / 4)
 
 
 def spread(keys: Sequence[float], apart: float) -> list[float]:
@@ -186,7 +193,27 @@ def join(
     )
 
 
-def begins(source: Source, demuxer: str) -> float:
+def look_at(path: Path) -> dict[str, Any] | None:
+    """Of a chunk that was encoded: how many frames, and a digest of its parameter sets. None where nothing is in it."""
+    shown = ["-count_packets", "-show_data_hash", "md5", "-of", "json"]
+    shown += ["-show_entries", "stream=codec_type,nb_read_packets,extradata_hash"]
+    try:
+        answer = json.loads(ffprobe.ask(path, "mpegts", shown, timeout=ffprobe.TIMEOUT) or b"{}")
+    except PermanentError:
+        return None
+    for stream in answer.get("streams") or ():
+        if stream.get("codec_type") == "video" and int(stream.get("nb_read_packets") or 0) > 0:
+            return {"frames": int(stream["nb_read_packets"]), "header": stream.get("extradata_hash")}
+    return None
+
+
+def frames_of(path: Path) -> int:
+    """Of a film that was joined, by its index."""
+    shown = ["-select_streams", "v:0", "-show_entries", "stream=nb_frames", "-of", "csv=p=0"]
+    return int(ffprobe.ask(path, "mov", shown, timeout=ffprobe.TIMEOUT).strip() or 0)
+
+
+def begins(source: Source, demuxer: str | None) -> float:
     """What the time stamps of a file begin with, in seconds."""
     shown = ["-show_entries", "format=start_time", "-of", "json"]
     answer = json.loads(ffprobe.ask(source, demuxer, shown, timeout=ffprobe.TIMEOUT) or b"{}")

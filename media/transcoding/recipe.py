@@ -89,13 +89,26 @@ OVERHEAD: Final = 64 * 1024 * 1024
 UNKNOWN_DURATION: Final = 24 * 3600.0
 
 
+NICE: Final = 5
+"""Of every encode that nobody looks at while it runs."""
+
+
 def expected_bytes(facts: Mapping[str, Any]) -> int:
     """What a proxy takes as a rule: for reserving room."""
-    bits = SOUND_BITS * len(sound.tracks_of(facts))
+    bits = 0
     if facts.get("video"):
         width, height = picture.proxy_size(int(facts["width"]), int(facts["height"]))
-        bits += round(width * height * x264.fastest_rate(facts["video"]) * BITS_A_PIXEL)
-    return round(bits / 8 * float(facts.get("duration") or 60.0))
+        bits = round(width * height * x264.fastest_rate(facts["video"]) * BITS_A_PIXEL)
+    return round(bits / 8 * seconds_of(facts)) + sound_bytes(facts)
+
+
+def sound_bytes(facts: Mapping[str, Any]) -> int:
+    """What its sound alone takes."""
+    return round(SOUND_BITS / 8 * len(sound.tracks_of(facts)) * seconds_of(facts))
+
+
+def seconds_of(facts: Mapping[str, Any]) -> float:
+    return float(facts.get("duration") or 60.0)
 
 
 def most_bytes(facts: Mapping[str, Any], ceilings: Ceilings) -> int:
@@ -124,5 +137,4 @@ def facts_of(
         "video_codec": video.codec if video else None,
         "audio_codec": audio[0].codec if audio else None,
         "type": codecs.type_of(mime, seen),
-        "tracks": [{"language": track.language, "title": track.title} for track in audio],
     }
