@@ -5,6 +5,7 @@ import { frame, pictureAddress, pictureElement, readVariants } from "./pictures.
 import { imageSize } from "./images.js";
 import { Moments } from "./moments.js";
 import { Player } from "./playing.js";
+import { Posters } from "./posters.js";
 import { loadSprites } from "./sprites.js";
 import { Timeline } from "./timeline.js";
 import { loadPeaks } from "./waves.js";
@@ -55,7 +56,16 @@ async function showFilm(file) {
     place("versions").replaceChildren(shown.player.bar);
   }
   await shown.player.refresh(poster);
+  await showPosters(file);
   if (file.duration) await showTimeline(file);
+}
+
+// Who may write says which picture stands for it.
+async function showPosters(file) {
+  if (!page.mayWrite || shown.posters || !file.poster_status || file.poster_status === "not_needed") return;
+  place("poster-box").hidden = false;
+  shown.posters = new Posters(place("poster"), base, { player: shown.player, film: file.kind === "video", onChange: () => load().catch(show) });
+  await shown.posters.load();
 }
 
 // The picture that lies in a recording.

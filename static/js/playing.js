@@ -22,6 +22,7 @@ export class Player {
     // A version that came meanwhile is taken at once where nothing plays yet, else only offered.
     const keep = current && (this.chosen || (this.element && !this.element.paused) || current.playable || !best.playable);
     this.play(keep ? current : best, poster);
+    if (poster && this.element && this.element.getAttribute("poster") !== poster) this.element.poster = poster;
     this.showBar();
   }
 

@@ -223,3 +223,28 @@ def test_owners_ask_for_another_encode_and_another_poster(page: Page, made: File
     assert Derivative.objects.get(deriver="proxy").requested_version == 2
     page.get_by_role("button", name="New poster").click()
     expect(page.locator("#derivatives tr", has_text="poster").first).to_contain_text("1 of 2")
+
+
+def test_a_poster_is_chosen_brought_along_and_given_back(page: Page, made: File, tmp_path: Path) -> None:
+    open_page(page, made)
+    box = page.locator("#poster")
+    frames = box.get_by_role("button", name="Frame at")
+    expect(frames).to_have_count(5)
+    frames.nth(3).click()
+    expect(box).to_contain_text("waiting")
+    run_queued()
+    expect(frames.nth(3)).to_have_attribute("aria-pressed", "true", timeout=10_000)
+    made.refresh_from_db()
+    assert made.poster_variant.startswith("at-")
+    Image.new("RGB", (640, 360), (200, 40, 40)).save(tmp_path / "own.png")
+    with page.expect_response("**/poster/upload") as answered:
+        page.get_by_label("Picture for the poster").set_input_files(tmp_path / "own.png")
+    assert answered.value.status == 201
+    expect(frames.nth(3)).to_have_attribute("aria-pressed", "false")
+    made.refresh_from_db()
+    assert made.poster_variant.startswith("own-")
+    look(page, "film-poster")
+    box.get_by_role("button", name="Choose by itself").click()
+    expect(box.get_by_role("button", name="Choose by itself")).to_have_count(0)
+    made.refresh_from_db()
+    assert made.poster_variant == ""
