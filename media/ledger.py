@@ -15,8 +15,9 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from media.derivers.base import Deriver
 from media.errors import RunAbandonedError
-from media.models import Derivative
+from media.models import Derivative, Original
 from media.models.derivative import LOST_CLAIMS_LIMIT
 from media.subject import Subject
 
@@ -252,6 +253,36 @@ def finish_not_needed(claim: Claim, reason: str) -> list[dict[str, Any]]:
         **FRESH,
     )
     return list(row)
+
+
+def give(
+    original: Original,
+    deriver: Deriver,
+    variant: str,
+    *,
+    outputs: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+) -> Derivative:
+    """A result that a person has brought along: a new row that is ready from its beginning.
+
+    Inside the caller's transaction, which names the blobs and holds the original locked.
+    """
+    row: Derivative = Derivative.objects.create(
+        original=original,
+        deriver=deriver.name,
+        variant=variant,
+        queue=deriver.queue,
+        status="ready",
+        claimed_version=1,
+        ready_version=1,
+        progress=100,
+        outputs=list(outputs),
+        facts=dict(facts),
+        made_by={"deriver": deriver.name, "version": deriver.version, "given": True},
+        queued_at=Now(),
+        finished_at=Now(),
+    )
+    return row
 
 
 def divide(claim: Claim, parts: int) -> None:

@@ -1,4 +1,4 @@
-"""Which bytes stand for a file when somebody wants to see it: the image itself, or the poster of a video.
+"""Which bytes stand for a file when somebody wants to see it: the image itself, or the poster of a film or recording.
 
 Everything about one picture in one value that fits in a message: the image proxy, the pre-warm and the ready-made
 addresses of the API all begin here, so they speak of the same source, size and version.
@@ -14,7 +14,7 @@ from media.images.recipes import Recipe
 from media.models import Derivative, File, Original
 
 POSTER: Final = ("poster", "poster-large.webp")
-"""The deriver and the output that stand for a video."""
+"""The deriver and the output that stand for a video, and for a recording that has a cover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Picture:
 
 
 def find_picture(file: File, derivatives: Iterable[Derivative]) -> Picture | None:
-    """None where there is nothing to see: sounds, other files, a video whose poster is not made yet.
+    """None where there is nothing to see: sounds without a cover, other files, a video whose poster is not made yet.
 
-    `derivatives` are those of the file's original; only a video's poster is looked for. Costs no query.
+    `derivatives` are those of the file's original; only posters are looked for. Costs no query.
     """
     original = file.original
     if original.is_picture:
@@ -66,32 +66,38 @@ def find_picture(file: File, derivatives: Iterable[Derivative]) -> Picture | Non
             digest=original.sha256 or digest_of_key(original.key),
             displayed=(original.width, original.height),
         )
-    if original.kind != "video":
+    row = poster_of(file, derivatives)
+    output = row.output(POSTER[1]) if row is not None else None
+    if row is None or output is None:
         return None
-    for row in derivatives:
-        output = row.output(POSTER[1]) if row.deriver == POSTER[0] and row.variant == "" else None
-        if output is not None:
-            return picture(
-                file,
-                key=output["key"],
-                mime=output["content_type"],
-                size=output["size"],
-                digest=output.get("sha256") or digest_of_key(output["key"]),
-                displayed=(row.facts.get("large_width"), row.facts.get("large_height")),
-            )
-    return None
+    return picture(
+        file,
+        key=output["key"],
+        mime=output["content_type"],
+        size=output["size"],
+        digest=output.get("sha256") or digest_of_key(output["key"]),
+        displayed=(row.facts.get("large_width"), row.facts.get("large_height")),
+    )
+
+
+def poster_of(file: File, derivatives: Iterable[Derivative]) -> Derivative | None:
+    """The poster that is shown: the one a person has chosen for this file, until it is ready the one made by itself."""
+    rows = {row.variant: row for row in derivatives if row.deriver == POSTER[0]}
+    chosen = rows.get(file.poster_variant)
+    return chosen if chosen is not None and chosen.outputs else rows.get("")
 
 
 def live_pictures(original: Original) -> list[Picture]:
-    """One for each way in which files outside the trash show these bytes: a person may have turned one of two."""
+    """One for each way in which files outside the trash show these bytes: turned, or by a poster of their own."""
     derivatives = list(original.derivatives.filter(deriver=POSTER[0]))
-    found = []
-    for file in File.objects.live().filter(original=original).order_by("rotation").distinct("rotation"):
+    found: dict[str, Picture] = {}
+    ways = ("rotation", "poster_variant")
+    for file in File.objects.live().filter(original=original).order_by(*ways).distinct(*ways):
         file.original = original
         shown = find_picture(file, derivatives)
         if shown is not None:
-            found.append(shown)
-    return found
+            found.setdefault(shown.version, shown)
+    return list(found.values())
 
 
 def picture(

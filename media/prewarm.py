@@ -44,10 +44,10 @@ WORTH_WARMING = f"""
 o.sha256 IS NOT NULL AND o.warmed_version < {VARIANTS_VERSION}
 AND (o.warming_version <> {VARIANTS_VERSION} OR o.warm_attempts < {STRIKES})
 AND EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = o.id AND f.trashed_at IS NULL)
-AND (o.kind IN ('image', 'video') OR o.mime IN ({", ".join(f"'{mime}'" for mime in sorted(DOCUMENTS))}))
-AND CASE WHEN o.kind = 'video' THEN EXISTS (
+AND (o.kind IN ('image', 'video', 'audio') OR o.mime IN ({", ".join(f"'{mime}'" for mime in sorted(DOCUMENTS))}))
+AND CASE WHEN o.kind IN ('video', 'audio') THEN EXISTS (
         SELECT 1 FROM media_derivative d
-        WHERE d.original_id = o.id AND d.deriver = '{POSTER[0]}' AND d.variant = ''
+        WHERE d.original_id = o.id AND d.deriver = '{POSTER[0]}'
           AND jsonb_array_length(d.outputs) > 0)
     ELSE NOT EXISTS (
         SELECT 1 FROM media_derivative d

@@ -67,7 +67,7 @@ def reprocess(selection: Selection) -> int:
 def request(keys: list[UUID]) -> int:
     """Ask for these rows anew and send their messages after commit."""
     with transaction.atomic():
-        rows = Derivative.objects.filter(pk__in=keys, parent__isnull=True)
+        rows = Derivative.objects.filter(pk__in=keys, parent__isnull=True).makeable()
         count = ledger.request_again(rows)
         dispatch.publish_after_commit(rows.wanted())
     return count

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from media import dispatch, stacks
-from media.models import Derivative, File, Library, Original, UnnamedBlob
+from media.models import Derivative, File, Library, Original
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
@@ -52,7 +52,7 @@ def purge_one(library: Library, key: UUID) -> bool:
         if not gone or locked is None:
             return False  # Purged or merged meanwhile.
         if File.objects.filter(original_id=original).exists():
-            forget(decided)
+            Derivative.objects.filter(pk__in=decided).drop()
         else:
             locked.dissolve()
         return True
@@ -69,10 +69,3 @@ def decided_for(key: UUID) -> QuerySet[Derivative]:
         of_these = Derivative.objects.filter(original=file.original_id)
         rows = of_these.filter(clips | Q(deriver="poster", variant__in=posters))
     return rows
-
-
-def forget(keys: list[UUID]) -> None:
-    """Of bytes that live on: these results go, and what is in the middle of making one loses its row."""
-    rows = Derivative.objects.select_for_update().filter(pk__in=keys)
-    UnnamedBlob.objects.retire(output["key"] for row in rows for output in row.outputs)
-    Derivative.objects.filter(pk__in=keys).delete()

@@ -4,19 +4,14 @@ Each picture has a new key, registered before its first byte is written. The use
 it named before is swept a little later, when nobody reads it any more.
 """
 
-import dataclasses
-import threading
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, TooManyFilesSent
-from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpResponseBase
-from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -27,80 +22,24 @@ from rest_framework.views import APIView
 from alcoves.accounts.models import User
 from media import blobs
 from media.api.access import user_of
-from media.api.bodies import Body, LeaveBodyParser, body_size
+from media.api.bodies import LeaveBodyParser
 from media.api.derivatives import AsItIs
-from media.api.uploads import LengthRequiredError
-from media.errors import RequestError, TransientError
-from media.images import avatars
+from media.api.picture_forms import Expected, read_form
+from media.images import avatars, uploaded
 from media.models import UnnamedBlob, uuid7
 from media.serving import Served, serve
-from media.tools.vips import PixelLimits
-from media.uploads.errors import TooLongError
 from storage.errors import BlobNotFoundError
 from storage.registry import get_store
 
 AVATARS = "avatars"
 LARGEST = 8 * 1024 * 1024
 """Bytes of the picture that is uploaded."""
-FORM = 64 * 1024
-"""Bytes that the form around it may have."""
-FIELDS = frozenset({"file", "avatar"})
 CACHE = "private, max-age=300"
-SECONDS = 5.0
-"""A picture of 8 MiB takes less, unless it was made to take more."""
-WAIT_SECONDS = 15.0
-ONE_AT_A_TIME = threading.Lock()
-"""A crafted picture of 100 megapixels takes some 400 MB: so many uploads as there are threads would be too much."""
-
-
-def too_long() -> TooLongError:
-    return TooLongError("A picture of yourself may have 8 MiB at most. Choose a smaller one.")
-
-
-class PictureHandler(FileUploadHandler):
-    """Keeps the one picture of a form in memory, and reads no further than the limit."""
-
-    chunk_size = 256 * 1024
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.content: bytearray | None = None
-        self.whole = False
-
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
-        super().new_file(*args, **kwargs)
-        if self.field_name not in FIELDS or self.content is not None:
-            raise SkipFile
-        self.content = bytearray()
-
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        assert self.content is not None  # noqa: S101  Parts that are passed over come to no handler.
-        if len(self.content) + len(raw_data) > LARGEST:
-            raise too_long()
-        self.content += raw_data
-
-    def file_complete(self, file_size: int) -> None:
-        self.whole = True
-
-
-def read_picture(request: Request) -> bytes:
-    """The picture of the form. RequestError (400) where there is none, TooLongError (413) as soon as it is too long."""
-    size = body_size(request)
-    if size is None:
-        raise LengthRequiredError("A form must announce its length. Send Content-Length.")
-    if size > LARGEST + FORM:
-        raise too_long()
-    handler = PictureHandler()
-    body: Any = Body(request.META["wsgi.input"], size)
-    try:
-        MultiPartParser(request.META, body, [handler], "utf-8").parse()
-    except (MultiPartParserError, TooManyFilesSent, BadRequest) as error:
-        raise RequestError(
-            f"This form cannot be read: {error}. Send the picture as the part named file.", code="bad_form"
-        ) from error
-    if handler.content is None or not handler.whole:
-        raise RequestError("This form has no picture. Send it as the part named file.", code="file_missing")
-    return bytes(handler.content)
+PICTURE_OF_ONESELF = Expected(
+    frozenset({"file", "avatar"}),
+    LARGEST,
+    "A picture of yourself may have 8 MiB at most. Choose a smaller one.",
+)
 
 
 def replace(user_id: UUID, content: bytes) -> None:
@@ -119,16 +58,8 @@ def make(content: bytes) -> bytes:
     """RequestError for what is no picture, TransientError where others are taking too long."""
     scratch = Path(settings.SCRATCH_PATH)
     scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
-    if not ONE_AT_A_TIME.acquire(timeout=WAIT_SECONDS):
-        raise TransientError(
-            "Many pictures are coming in at the moment. Try again in a little while.", code="busy"
-        )
-    try:
-        return avatars.normalise(
-            content, scratch, dataclasses.replace(PixelLimits.from_environment(), seconds=SECONDS)
-        )
-    finally:
-        ONE_AT_A_TIME.release()
+    with uploaded.in_turn() as limits:
+        return avatars.normalise(content, scratch, limits)
 
 
 def rename(user_id: UUID, key: str) -> None:
@@ -212,7 +143,7 @@ class MyAvatar(APIView):
     def post(self, request: Request) -> Response:
         """A form with one picture of up to 8 MiB, in the part `file`: its middle is kept, as a square."""
         user = user_of(request)
-        replace(user.pk, read_picture(request))
+        replace(user.pk, read_form(request, PICTURE_OF_ONESELF))
         user.refresh_from_db(fields=["avatar_key"])
         return Response({"avatarUrl": user.avatar_url})
 

@@ -63,10 +63,10 @@ def find_file(
     return file, member
 
 
-def find_derivative(file: File, deriver: str) -> Derivative:
+def find_derivative(file: File, deriver: str, variant: str = "") -> Derivative:
     """The derivative of a file that `find_file` has loaded; costs no query."""
     rows: list[Derivative] = list(file.original.derivatives.all())
     for row in rows:
-        if row.deriver == deriver and row.variant == "":
+        if row.deriver == deriver and row.variant == variant:
             return row
     raise Http404(f"Nothing named {deriver} was planned for this file.")

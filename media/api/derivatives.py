@@ -154,7 +154,10 @@ class Output(APIView):
 
     @extend_schema(
         operation_id="libraries_files_derivatives_output",
-        parameters=[OpenApiParameter("v", str, description="version in the address, for caches")],
+        parameters=[
+            OpenApiParameter("v", str, description="version in the address, for caches"),
+            OpenApiParameter("variant", str, description="of a poster that was chosen"),
+        ],
         responses={(200, "image/webp"): OpenApiTypes.BINARY, (200, "application/json"): OpenApiTypes.OBJECT},
     )
     def get(
@@ -162,7 +165,7 @@ class Output(APIView):
     ) -> HttpResponseBase:
         """A poster, a preview, a waveform: whatever the last finished run has made."""
         file, _ = find_file(request, library_id, file_id)
-        row = find_derivative(file, shown_only(deriver))
+        row = find_derivative(file, shown_only(deriver), request.query_params.get("variant", ""))
         return serve(request._request, served_output(file, row, output, request.query_params.get("v")))  # noqa: SLF001
 
 

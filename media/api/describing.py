@@ -6,7 +6,7 @@ same keys for the OpenAPI document; a test holds every answer against it.
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.urls import reverse
 
 from media import addresses
@@ -14,7 +14,7 @@ from media.api import metadata
 from media.derivers.registry import all_derivers
 from media.images import variants
 from media.models import Derivative, File, Folder, Library, Membership, Stack
-from media.pictures import find_picture
+from media.pictures import POSTER, find_picture, poster_of
 
 DONE_COLUMN = {
     "metadata": "metadata_extracted_version",
@@ -27,7 +27,9 @@ DONE_COLUMN = {
 def with_all(files: QuerySet[File], *, probe: bool = False) -> Any:
     """Everything `file` needs, in two queries more, whatever the number of files. `probe` for the details of one."""
     derivatives = (
-        Derivative.objects.filter(variant="").defer("error_detail", "lease_owner").order_by("deriver")
+        Derivative.objects.filter(Q(variant="") | Q(deriver=POSTER[0]))
+        .defer("error_detail", "lease_owner")
+        .order_by("deriver", "variant")
     )
     found = files.select_related("original", "stack").prefetch_related(
         Prefetch("original__derivatives", queryset=derivatives)
@@ -88,7 +90,10 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
     """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`."""
     original = row.original
     width, height = variants.turned(original.width, original.height, row.rotation)
-    derivatives = {derivative.deriver: derivative for derivative in original.derivatives.all()}
+    rows = list(original.derivatives.all())
+    derivatives = {derivative.deriver: derivative for derivative in rows if derivative.variant == ""}
+    poster = poster_of(row, rows)
+    shown = derivatives | {POSTER[0]: poster} if poster is not None else derivatives
     return {
         "id": str(row.pk),
         "libraryId": str(row.library_id),
@@ -110,10 +115,11 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "trashedAt": row.trashed_at,
         "stack": stack_of(row),
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
-        **pictures(row, derivatives),
+        **pictures(row, shown),
         "loudness": loudness(derivatives.get("loudness")),
-        **addresses.facts_of(row, find_picture(row, derivatives.values()), image_pass),
+        **addresses.facts_of(row, find_picture(row, rows), image_pass),
         **jobs(row, derivatives),
+        "thumbnail_file_id": str(row.pk) if output_of(row, poster, "poster.webp") else None,
     }
 
 
@@ -149,15 +155,21 @@ def pictures(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
 
 
 def output_url(row: File, derivatives: dict[str, Derivative], deriver: str, name: str) -> str | None:
+    return output_of(row, derivatives.get(deriver), name)
+
+
+def output_of(row: File, derivative: Derivative | None, name: str) -> str | None:
     """None where there is nothing to show. The address changes with the bytes, so browsers may keep them."""
-    derivative = derivatives.get(deriver)
     output = derivative.output(name) if derivative is not None else None
-    return derivative_url(row, deriver, output) if output else None
+    if derivative is None or output is None:
+        return None
+    return derivative_url(row, derivative.deriver, output, derivative.variant)
 
 
-def derivative_url(row: File, deriver: str, output: dict[str, Any]) -> str:
+def derivative_url(row: File, deriver: str, output: dict[str, Any], variant: str = "") -> str:
     address = reverse("api:output", args=(row.library_id, row.pk, deriver, output["name"]))
-    return f"{address}?v={version_of(output)}"
+    chosen = f"&variant={variant}" if variant else ""
+    return f"{address}?v={version_of(output)}{chosen}"
 
 
 def version_of(output: dict[str, Any]) -> str:
@@ -170,10 +182,8 @@ def jobs(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
     for job in job_names():
         found.update(job_columns(job, derivatives.get(job)))
     waveform = derivatives.get("waveform")
-    poster = derivatives.get("poster")
     found["waveform_peaks_per_second"] = waveform.facts.get("peaks_per_second") if waveform else None
     found["waveform_levels"] = waveform_levels(waveform)
-    found["thumbnail_file_id"] = str(row.pk) if poster and poster.output("poster.webp") else None
     found["source_file_id"] = None
     return found
 
@@ -237,7 +247,7 @@ def derivative(file_row: File, row: Derivative) -> dict[str, Any]:
                 "name": output["name"],
                 "size": output["size"],
                 "contentType": output["content_type"],
-                "url": derivative_url(file_row, row.deriver, output),
+                "url": derivative_url(file_row, row.deriver, output, row.variant),
             }
             for output in row.outputs
         ],

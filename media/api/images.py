@@ -130,15 +130,17 @@ def user_of(request: Request) -> Any:
 def picture_of(seen: Seen) -> Picture:
     if seen.picture is not None:
         return seen.picture
-    if seen.kind == "video" and seen.poster_status in ENDED:
+    if seen.poster_status in ENDED:
         raise NoPictureError(
-            "No poster could be made of this video. Its details say why; reprocess it there."
+            "No poster could be made of this file. Its details say why; reprocess it there, or upload one."
         )
-    if seen.kind == "video":
+    if seen.kind == "video" or seen.poster_status is not None:
         raise NoPictureError(
-            "The poster of this video is not made yet. Ask again in a moment.", code="poster_not_ready"
+            "The poster of this file is not made yet. Ask again in a moment.", code="poster_not_ready"
         )
-    raise NoPictureError("There is no picture of this file: it is neither an image nor a video.")
+    raise NoPictureError(
+        "There is no picture of this file: it is neither an image nor a video, and it has no cover."
+    )
 
 
 def described(

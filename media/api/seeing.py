@@ -1,4 +1,4 @@
-"""One file as the image proxy needs it: with its original and the poster of a video, by one statement.
+"""One file as the image proxy needs it: with its original and the poster that stands for it, by one statement.
 
 Written by hand: this stands between a person and every cold picture, and building it by the ORM takes longer than
 the database takes to answer.
@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import connection
 
 from media.models import Derivative, File, Original
-from media.models.derivative import Status
 from media.pictures import POSTER, Picture, find_picture
 
 ORIGINAL: Final = ("id", "library_id", "kind", "mime", "key", "size", "sha256", "width", "height")
@@ -20,8 +19,10 @@ ORIGINAL: Final = ("id", "library_id", "kind", "mime", "key", "size", "sha256", 
 LOOK: Final = f"""
 SELECT f.rotation, {", ".join(f"o.{name}" for name in ORIGINAL)},
     (SELECT l.membership_epoch FROM media_library l WHERE l.id = f.library_id AND %(user)s::uuid IS NOT NULL),
-    (SELECT json_build_array(d.status, d.outputs, d.facts) FROM media_derivative d WHERE o.kind = 'video'
-        AND d.original_id = o.id AND d.deriver = '{POSTER[0]}' AND d.variant = '')::text
+    (SELECT json_build_array(d.variant, d.status, d.outputs, d.facts) FROM media_derivative d
+        WHERE o.kind IN ('video', 'audio') AND d.original_id = o.id AND d.deriver = '{POSTER[0]}'
+            AND (d.variant = '' OR d.variant = f.poster_variant AND d.outputs <> '[]'::jsonb)
+        ORDER BY d.variant DESC LIMIT 1)::text, f.poster_variant
 FROM media_file f JOIN media_original o ON o.id = f.original_id
 WHERE f.id = %(file)s AND f.library_id = %(library)s
 """  # noqa: S608  Made of constants.
@@ -36,7 +37,8 @@ class Seen:
     epoch: int
     """Of the library; 0 where no user was asked for."""
     kind: str
-    poster_status: str
+    poster_status: str | None
+    """None where none was planned, or none yet."""
     picture: Picture | None
 
 
@@ -48,9 +50,11 @@ def find_seen(library_id: UUID, file_id: UUID, user_id: Any = None) -> Seen | No
         row = cursor.fetchone()
     if row is None:
         return None
-    rotation, *columns, epoch, poster = row
-    status, outputs, facts = json.loads(poster) if poster else (Status.QUEUED, [], {})
+    rotation, *columns, epoch, poster, chosen = row
+    variant, status, outputs, facts = json.loads(poster) if poster else ("", None, [], {})
     original = Original(**dict(zip(ORIGINAL, columns, strict=True)))
-    file = File(id=file_id, library_id=library_id, original=original, rotation=rotation)
-    made = Derivative(deriver=POSTER[0], outputs=outputs, facts=facts)
+    file = File(
+        id=file_id, library_id=library_id, original=original, rotation=rotation, poster_variant=chosen
+    )
+    made = Derivative(deriver=POSTER[0], variant=variant, outputs=outputs, facts=facts)
     return Seen(epoch or 0, original.kind, status, find_picture(file, [made]))

@@ -409,6 +409,45 @@ class ProxyInput(serializers.Serializer[Any]):
     )
 
 
+class PosterCandidateShape(serializers.Serializer[Any]):
+    """A frame that may become the poster."""
+
+    place = serializers.IntegerField(help_text="percent of the film")
+    second = serializers.FloatField()
+    score = serializers.FloatField(help_text="contrast and sharpness, the higher the better")
+    dark = serializers.BooleanField()
+    url = serializers.CharField(allow_null=True)
+    chosen = serializers.BooleanField(help_text="whether the poster is of this second")
+
+
+class PosterShape(serializers.Serializer[Any]):
+    """Which picture stands for a video or a recording."""
+
+    source = serializers.ChoiceField(choices=["auto", "selected", "uploaded"])  # type: ignore[assignment]  # Fields are taken off the class; nothing clashes.
+    status = serializers.ChoiceField(
+        choices=Status.choices, allow_null=True, help_text="of the poster that is wanted; null: none planned"
+    )
+    progress = serializers.IntegerField(allow_null=True, min_value=0, max_value=100)
+    error = serializers.CharField(allow_null=True)
+    second = serializers.FloatField(allow_null=True)
+    posterUrl = serializers.CharField(
+        allow_null=True, help_text="what is shown until the wanted one is made, then that one"
+    )
+    candidates = PosterCandidateShape(many=True)
+
+
+class PosterInput(serializers.Serializer[Any]):
+    """One of both."""
+
+    second = serializers.FloatField(required=False, min_value=0, help_text="seconds from the beginning")
+    candidate = serializers.IntegerField(required=False, help_text="percent of one of the candidates")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if len(given) != 1:
+            raise serializers.ValidationError("Send either `second` or `candidate`.")
+        return given
+
+
 class ReprocessFileInput(serializers.Serializer[Any]):
     deriver = serializers.CharField(max_length=32)
 

@@ -4,13 +4,14 @@ States, and who may move a row between them, are described in docs/states.md; th
 in `media.ledger`, nowhere else.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import models
 from django.db.models import F, Q
 
 from alcoves.queues import BY_NAME
 from media.models.base import Row
+from media.models.blob import UnnamedBlob
 from media.models.original import Original
 
 
@@ -25,6 +26,8 @@ class Status(models.TextChoices):
 
 
 LOST_CLAIMS_LIMIT = 5
+GIVEN: Final = "own-"
+"""How the variant of a result begins that a person has brought along. Nothing can make it anew."""
 
 
 class DerivativeQuerySet(models.QuerySet["Derivative"]):
@@ -36,6 +39,17 @@ class DerivativeQuerySet(models.QuerySet["Derivative"]):
 
         live = File.objects.live().filter(original=models.OuterRef("original_id"))
         return self.filter(models.Exists(live))
+
+    def makeable(self) -> "DerivativeQuerySet":
+        """Those that a deriver can make again."""
+        return self.exclude(variant__startswith=GIVEN)
+
+    def drop(self) -> int:
+        """Nobody wants these any more: their blobs are swept a little later, and a run under way has lost its row."""
+        rows = list(self.select_for_update().only("pk", "outputs"))
+        UnnamedBlob.objects.retire(output["key"] for row in rows for output in row.outputs)
+        Derivative.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        return len(rows)
 
 
 class Derivative(Row):

@@ -128,7 +128,7 @@ class Original(Row):
                 F("warm_claimed_at").asc(nulls_first=True),
                 "id",
                 condition=Q(sha256__isnull=False)
-                & (Q(kind__in=("image", "video")) | Q(mime__in=sorted(DOCUMENTS))),
+                & (Q(kind__in=("image", "video", "audio")) | Q(mime__in=sorted(DOCUMENTS))),
                 name="original_to_be_warmed",
             ),
         )
@@ -208,6 +208,9 @@ class Original(Row):
             self.sha256 = None
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
+        # What people asked for goes along with their files: clips, chosen posters.
+        theirs = self.derivatives.exclude(variant="").filter(parent__isnull=True)
+        theirs.exclude(variant__in=twin.derivatives.values("variant")).update(original=twin)
         self.hand_over(twin)
         twin.date_files()
         twin.forget_warmth()

@@ -16,6 +16,7 @@ from PIL import Image
 from alcoves.accounts import avatars
 from alcoves.accounts.models import User
 from media import blobs
+from media.images import uploaded
 from media.models import Library, UnnamedBlob
 from storage.errors import StoreFullError
 from storage.registry import get_store
@@ -249,8 +250,8 @@ def test_an_account_that_goes_meanwhile_leaves_nothing(alice: User) -> None:
 
 
 def test_a_queue_of_slow_pictures_is_told(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "WAIT_SECONDS", 0.05)
-    with avatars.ONE_AT_A_TIME:
+    monkeypatch.setattr(uploaded, "WAIT_SECONDS", 0.05)
+    with uploaded.ONE_AT_A_TIME:
         answer = upload(client_of(alice), picture())
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
     assert answer["Retry-After"]
