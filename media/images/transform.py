@@ -28,6 +28,9 @@ __all__ = ["Box", "Decoded", "decode", "encode", "fit", "flatten", "generate", "
 FLAT: Final = 0.5
 """Standard deviation below which what is left of a damaged picture is only the decoder's filling."""
 
+STREAMED: Final = "image/jpeg"
+PLAIN: Final = ("srgb", "uchar", 3, 1)
+"""Interpretation, format, bands and orientation of an ordinary photo."""
 ANIMATED: Final = frozenset({"image/gif", "image/webp"})
 
 SHARP: Final = 2
@@ -41,6 +44,11 @@ def generate(
 
     Frames are decoded no larger than the largest WebP that is wanted, because all are in memory at once.
     """
+    if len(recipes) == 1 and mime == STREAMED and rotation == 0:
+        content = stream(path, recipes[0], limits)
+        if content is not None:
+            yield recipes[0], content
+            return
     moving = [one for one in recipes if one.format == "webp"] if is_animated(path, mime) else []
     still = [one for one in recipes if one not in moving]
     for wanted in (moving, still):
@@ -48,6 +56,26 @@ def generate(
             box = Box.around([box_of(recipe) for recipe in wanted])
             decoded = decode(path, mime, box, limits, rotation=rotation, animated=wanted is moving)
             yield from make_all(decoded, wanted)
+
+
+def stream(path: Path, recipe: Recipe, limits: PixelLimits) -> bytes | None:
+    """One size of an ordinary photo: the encoder takes what is decoded strip by strip; no pixels are kept between.
+
+    None for what needs more than that: colours to convert, a turn, damage. The bytes are those of the long way.
+    """
+    deadline = limits.deadline()
+    check_bytes(path, limits)
+    header = vips.open_header(path)
+    vips.check_limits(header.width, header.height, header.pages, limits, header.bands)
+    plain = (header.interpretation, header.format, header.bands, header.orientation) == PLAIN
+    if not plain or header.adobe_rgb or vips.needs_conversion(header):
+        return None
+    box = box_of(recipe)
+    try:
+        image = vips.open_thumbnail(path, box.width, box.height, strict=True, profiled=False)
+        return encoded(image, recipe.format, recipe.quality, deadline=deadline)
+    except DamagedFileError:
+        return None
 
 
 def is_animated(path: Path, mime: str) -> bool:

@@ -200,21 +200,27 @@ def load_thumbnail(
     `on_side`: orientations 5 to 8. Turning is done here, on the small picture: libvips would decode while it only
     prepares, where no deadline reaches it.
     """
-    guard_pixels()
     box = (height, width) if on_side else (width, height)
+    image = open_thumbnail(path, *box, strict=strict, profiled=profiled)
     with translated():
-        image = pyvips.Image.thumbnail_source(
+        small = in_memory(image, deadline)
+        return small if orientation_of(small, names_of(small)) == 1 else in_memory(small.autorot())
+
+
+def open_thumbnail(path: Path, width: int, height: int, *, strict: bool, profiled: bool) -> Image:
+    """The same before it is decoded, and not upright: whoever takes its pixels, once and in their order, decodes it."""
+    guard_pixels()
+    with translated():
+        return pyvips.Image.thumbnail_source(
             source_of(path),
-            box[0],
-            height=box[1],
+            width,
+            height=height,
             size="down",
             no_rotate=True,
             **({"output_profile": "srgb"} if profiled else {}),
             # This call passes the loader its options as a string only; its own `fail_on` goes unheard.
             option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
         )
-        small = in_memory(image, deadline)
-        return small if orientation_of(small, names_of(small)) == 1 else in_memory(small.autorot())
 
 
 def load_bytes(

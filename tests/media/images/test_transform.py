@@ -1,4 +1,5 @@
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,27 @@ def test_lab_is_not_read_through_a_foreign_profile(tmp_path: Path) -> None:
     header = vips.open_header(tmp_path / "a.tif")
     assert (header.interpretation, bool(header.profile), header.profiled) == ("lab", True, False)
     assert difference(array_of(decoded(tmp_path / "a.tif").image), corners(60, 40)) < 2
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webp", "png"])
+@pytest.mark.parametrize("width", [50, 400])
+def test_an_ordinary_photo_streams_into_the_same_bytes(tmp_path: Path, form: Format, width: int) -> None:
+    path = make_image(tmp_path / "a.jpg", corners(240, 160))
+    recipe = recipes.Recipe(width=width, quality=75, format=form)
+    long_way = decoded(path, Box.of(recipe))
+    ((_, expected),) = transform.make_all(long_way, [recipe])
+    assert transform.stream(path, recipe, PixelLimits()) == expected
+    assert list(transform.generate(path, "image/jpeg", [recipe], PixelLimits())) == [(recipe, expected)]
+
+
+def test_what_is_not_ordinary_takes_the_long_way(tmp_path: Path) -> None:
+    recipe = recipes.Recipe(width=50, quality=75)
+    whole = make_image(tmp_path / "a.jpg", corners(240, 160))
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    turned = make_image(tmp_path / "b.jpg", corners(240, 160), exif=exif_of(main={0x0112: 6}))
+    for path, size in ((cut, (50, 33)), (turned, (50, 75))):
+        assert transform.stream(path, recipe, PixelLimits()) is None
+        ((_, content),) = transform.generate(path, "image/jpeg", [recipe], PixelLimits())
+        with Image.open(BytesIO(content)) as image:
+            assert image.size == size
