@@ -20,7 +20,7 @@ from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
 from alcoves.wsgi import application as django_application  # isort: skip  # Django is set up before all that needs it.
 
-from alcoves import asgi_images, env
+from alcoves import asgi_cold, asgi_images, env
 from alcoves.asgi_bodies import (
     ClientGoneError,
     OrdinaryBody,
@@ -36,8 +36,9 @@ from alcoves.asgi_bodies import (
     refuse,
     with_size,
 )
-from media.api.later import FRONT, LaterResponse
+from media.api.later import FRONT, TOLD, LaterResponse, Told
 from media.checks import log_once
+from media.imageproxy import Fresh, Pending
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ class Listener:
             if (await self.receive())["type"] == "http.disconnect":
                 self.left.set()
 
-    async def wait_for(self, later: LaterResponse) -> Any:
+    async def wait_for(self, later: LaterResponse | Pending) -> Any:
         """What came of it; None when it took too long. ClientGoneError when nobody waits any more."""
         outcome: Any = asyncio.wrap_future(later.future)
         left = asyncio.get_running_loop().create_task(self.left.wait())
@@ -241,6 +242,7 @@ class Threads(WSGIMiddleware):
         environ: Any = build_environ(scope, body)
         environ["wsgi.file_wrapper"] = FileBlocks
         environ[FRONT] = True
+        environ[TOLD] = scope.get(TOLD)
         try:
             block = await self.turn(answer.begin, environ)
             if answer.later is not None:
@@ -256,13 +258,26 @@ class Threads(WSGIMiddleware):
             if answer.made is not None:
                 await self.turn(answer.close)
 
-    async def outcome(self, later: LaterResponse, listener: Listener) -> Any:
+    async def outcome(self, later: LaterResponse | Pending, listener: Listener) -> Any:
         """Waits without a thread."""
         try:
             return await listener.wait_for(later)
         except BaseException:
             later.give_up()
             raise
+
+    async def answer_cold(
+        self, wanted: asgi_images.Wanted, receive: Receive, send: Send
+    ) -> asgi_images.Hit | Told | None:
+        """A picture that has to be made; None where Django has to look at it itself."""
+        asked = await self.turn(asgi_cold.ask, wanted)
+        if isinstance(asked, Fresh):
+            return asgi_cold.hit_of(wanted, asked)
+        if not isinstance(asked, Pending):
+            return asked
+        listener = Listener(receive, send)
+        async with watching(listener, None):
+            return asgi_cold.hear(wanted, asked, await self.outcome(asked, listener))
 
     async def turn(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *arguments)
@@ -288,15 +303,30 @@ class Front:
             await self.inner(scope, receive, send)
         elif scope["path"] == "/healthz":
             await answer_alive(scope, send)
-        elif not scope["path"].startswith(asgi_images.PREFIX) or not await answered(scope, receive, send):
+        elif scope["path"].startswith(asgi_images.PREFIX):
+            await self.answer_picture(scope, receive, send)
+        else:
+            await self.inner(scope, receive, send)
+
+    async def answer_picture(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Signed pictures; Django has the rest, and what came of those that were waited for and not made."""
+        found = asgi_images.find_hit(scope)
+        try:
+            if isinstance(found, asgi_images.Wanted):
+                found = await self.inner.answer_cold(found, receive, send)
+        except ClientGoneError:
+            return
+        if isinstance(found, Told):
+            try:
+                await self.inner({**scope, TOLD: found}, receive, send)
+            finally:
+                found.give_up()
+        elif found is None or not await sent(found, receive, send):
             await self.inner(scope, receive, send)
 
 
-async def answered(scope: Scope, receive: Receive, send: Send) -> bool:
-    """Whether it was a picture from the cache, and is sent."""
-    hit = asgi_images.find_hit(scope)
-    if hit is None:
-        return False
+async def sent(hit: asgi_images.Hit, receive: Receive, send: Send) -> bool:
+    """Whether the bytes were there."""
     content: Any = hit.content
     if content is None:
         content = await asyncio.get_running_loop().run_in_executor(None, asgi_images.read_whole, hit.path)

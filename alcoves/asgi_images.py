@@ -1,4 +1,4 @@
-"""Signed pictures that are in the cache, answered in the event loop: no thread, no query.
+"""Signed pictures that are in the cache, answered in the event loop: no thread, no query. Others: `asgi_cold`.
 
 The address must be the canonical one, its viewer one whom Django let in a moment ago (`media.passes`), the picture a
 file of the local cache store. Whatever is unusual goes to Django, which gives the same answer, header by header.
@@ -37,7 +37,7 @@ from storage.registry import get_store
 
 PREFIX: Final = "/api/files/proxy/"
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-PATH: Final = re.compile(rf"/api/files/proxy/({UUID})/{UUID}/([^/\x00-\x1f\x7f]{{1,255}})", re.ASCII)
+PATH: Final = re.compile(rf"/api/files/proxy/({UUID})/({UUID})/([^/\x00-\x1f\x7f]{{1,255}})", re.ASCII)
 """Longer names than files have are for Django: what is known of a name is kept."""
 QUERY: Final = re.compile(
     rb"([a-z0-9=&]{1,60})&s=([A-Za-z0-9_-]{22})&v=([0-9a-f]{32}(?:-(?:90|180|270))?)(&width=[0-9]{1,4})?"
@@ -68,8 +68,25 @@ class Hit:
     path: str = ""
 
 
-def find_hit(scope: Scope) -> Hit | None:
-    """The answer to a GET or HEAD of a signed address; None where Django has to look at it."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a signed address asks for, by a viewer who may see it."""
+
+    method: str
+    library: str
+    file: str
+    filename: str
+    version: str
+    recipe: Recipe
+    request_id: str
+    began: float
+
+
+def find_hit(scope: Scope) -> Hit | Wanted | None:
+    """The answer to a GET or HEAD of a signed address; what is wanted where that is not in the cache.
+
+    None where Django has to look at it.
+    """
     began = time.perf_counter()
     path, query = PATH.fullmatch(scope["path"]), QUERY.fullmatch(scope["query_string"])
     if path is None or query is None or scope["method"] not in {"GET", "HEAD"}:
@@ -78,13 +95,19 @@ def find_hit(scope: Scope) -> Hit | None:
     recipe, given = recipe_of(head + tail), read_headers(scope["headers"])
     if recipe is None or given is None or not passes.allows(viewer_of(given), path[1], signature):
         return None
-    hit = find_picture(scope["method"], path[1], path[2], version, recipe, given)
-    if hit is not None:
-        name = request_name(given.get(b"x-request-id", b"").decode("latin1"))
-        hit.headers.append((b"x-request-id", name.encode()))
-        seconds_of(scope["method"], hit.status).observe(time.perf_counter() - began)
+    name = request_name(given.get(b"x-request-id", b"").decode("latin1"))
+    wanted = Wanted(scope["method"], path[1], path[2], path[3], version, recipe, name, began)
+    hit = find_picture(wanted, given)
+    if isinstance(hit, Hit):
+        complete(hit, wanted)
         HITS.inc()
     return hit
+
+
+def complete(hit: Hit, wanted: Wanted) -> None:
+    """What `alcoves.observing` does for Django's answers."""
+    hit.headers.append((b"x-request-id", wanted.request_id.encode()))
+    seconds_of(wanted.method, hit.status).observe(time.perf_counter() - wanted.began)
 
 
 @lru_cache(maxsize=4096)
@@ -136,15 +159,14 @@ def session_of(cookie: str) -> str | None:
     return key if found and alone and SESSION_KEY.fullmatch(key) else None
 
 
-def find_picture(
-    method: str, library: str, filename: str, version: str, recipe: Recipe, given: dict[bytes, bytes]
-) -> Hit | None:
+def find_picture(wanted: Wanted, given: dict[bytes, bytes]) -> Hit | Wanted | None:
     """From the folder of the variants, or from that of free sizes, whose use is noted."""
+    recipe, version = wanted.recipe, wanted.version
     store = get_store(CACHE)
     if not isinstance(store, LocalStore):
         return None
     for registered in (True, False):
-        key = recipes.cache_key(library, version, recipe, registered=registered)
+        key = recipes.cache_key(wanted.library, version, recipe, registered=registered)
         path = f"{store.root}/{key}"
         try:
             found = os.lstat(path)
@@ -154,8 +176,9 @@ def find_picture(
             return None
         if not registered:
             imagecache.touch(key)
-        return hit_of(method, key, path, found, known_headers(filename, version, recipe), given)
-    return None
+        known = known_headers(wanted.filename, version, recipe)
+        return hit_of(wanted.method, key, path, found, known, given)
+    return None if wanted.method == "HEAD" or b"if-none-match" in given else wanted
 
 
 def hit_of(

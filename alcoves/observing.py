@@ -12,7 +12,7 @@ from functools import partial
 from django.http import HttpRequest, HttpResponseBase
 
 from alcoves import metrics
-from media.api.later import LaterResponse
+from media.api.later import LaterResponse, told_of
 from media.models import uuid7
 from media.serving import places_of_bytes
 
@@ -34,7 +34,8 @@ def observe(get_response: GetResponse) -> GetResponse:
     """Django middleware: X-Request-ID, alcoves_http_seconds, Content-Security-Policy."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        began = time.perf_counter()
+        told = told_of(request)
+        began = told.began if told is not None else time.perf_counter()
         name = request_name(request.headers.get("X-Request-ID", ""))
         response = get_response(request)
         if isinstance(response, LaterResponse):

@@ -7,6 +7,7 @@ for speed only: whoever waits here hears `{"lost": True}` when Redis goes away, 
 import json
 import logging
 import os
+import secrets
 import threading
 import time
 from collections import defaultdict
@@ -30,12 +31,16 @@ ASK_SECONDS: Final = 3.0
 DEAF_SECONDS: Final = 8.0
 """After so long a silence the connection counts as lost: nothing else tells of a cut cable."""
 START_SECONDS: Final = 2.0
+CHANNELS: Final = 2
+END_OF_HEAD: Final = b"\n"
+"""Between a message and the bytes that came with it. In JSON on one line there is none."""
 
 
 class Board:
     """The subscription of one process, and who waits for what."""
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._waiting: dict[str, set[Future[Message]]] = defaultdict(set)
         self._callbacks: dict[str, list[Callable[[Message], None]]] = defaultdict(list)
@@ -113,7 +118,7 @@ class Board:
             client.pubsub() as pubsub,
         ):
             self._heard_at = time.monotonic()
-            pubsub.subscribe(channel())
+            pubsub.subscribe(channel(), channel(self.name))
             while True:
                 self._hear(pubsub.get_message(timeout=ASK_SECONDS))
                 silence = time.monotonic() - self._heard_at
@@ -127,8 +132,10 @@ class Board:
             return
         self._heard_at = time.monotonic()
         if received["type"] == "subscribe":
-            self._subscribed = True
-            self._tried.set()
+            # With how many there are now: that of everybody, and our own.
+            self._subscribed = received["data"] == CHANNELS
+            if self._subscribed:
+                self._tried.set()
         elif received["type"] == "message":
             try:
                 self._tell(*opened(received["data"]))
@@ -158,11 +165,12 @@ class Board:
                 call(callback, LOST)
 
 
-def opened(content: bytes) -> tuple[str, Message]:
+def opened(told: bytes) -> tuple[str, Message]:
     """ValueError for what `envelope` has not made."""
-    match json.loads(content):
+    head, _, content = told.partition(END_OF_HEAD)
+    match json.loads(head):
         case [str() as topic, dict() as message]:
-            return topic, message
+            return topic, {**message, "content": content} if content else message
     raise ValueError("no topic with a message")
 
 
@@ -224,15 +232,23 @@ def topics() -> int:
     return _board.topics
 
 
-def channel() -> str:
-    """One for each database of a Redis: pub/sub itself knows no databases."""
+def name() -> str:
+    """Of this process, for those who tell it alone."""
+    return _board.name
+
+
+def channel(name: str = "") -> str:
+    """One for each database of a Redis: pub/sub itself knows no databases. With a name: that of one process."""
     number = dispatch.redis_client().connection_pool.connection_kwargs.get("db") or 0
-    return f"alcoves:bulletin:{number}"
+    return f"alcoves:bulletin:{number}:{name}" if name else f"alcoves:bulletin:{number}"
 
 
-def envelope(topic: str, message: Mapping[str, Any]) -> tuple[str, str]:
-    """Channel and content, for a pipeline of the caller's own."""
-    return channel(), json.dumps([topic, message])
+def envelope(
+    topic: str, message: Mapping[str, Any], content: bytes = b"", *, name: str = ""
+) -> tuple[str, bytes]:
+    """Channel and what is said there, for a pipeline of the caller's own. `name`: to that process alone."""
+    head = json.dumps([topic, message]).encode()
+    return channel(name), head + END_OF_HEAD + content if content else head
 
 
 def post(topic: str, **message: Any) -> bool:

@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -40,6 +41,8 @@ PREFIX: Final = "alcoves:image:"
 TRANSIENT_SECONDS: Final = 30
 TRANSIENT_MOST: Final = 2 * 1024 * 1024
 """Larger results are fetched from the store: Redis is no place for them."""
+TOLD_MOST: Final = 128 * 1024
+"""Smaller ones come with the word that they are made. It waits in the memory of Redis for whom it is meant."""
 BAD_SECONDS: Final = 600
 """How long it is remembered that a picture cannot be made."""
 SLOW_SECONDS: Final = 60
@@ -63,8 +66,21 @@ def bad_key(key: str) -> str:
     return PREFIX + "bad:" + key
 
 
+def kept_key(key: str) -> str:
+    return PREFIX + "kept:" + key
+
+
 def lock_name(key: str) -> str:
     return "image:" + key
+
+
+def new_token() -> str:
+    """Of a lock; and it says who has sent the message."""
+    return f"{bulletin.name()}.{secrets.token_hex(8)}"
+
+
+def sender_of(token: str) -> str:
+    return token.partition(".")[0]
 
 
 def speed_key(minute: int) -> str:
@@ -121,7 +137,7 @@ def make_for_waiters(picture: Picture, recipe: Recipe, token: str) -> None:
         stopped = InfrastructureError("The worker was stopped. Try again.", code="stopped")
         tell_failed(key, token, stopped, remember=0)
         raise
-    told = len(content) <= TRANSIENT_MOST and tell_made(key, content)
+    told = len(content) <= TRANSIENT_MOST and tell_made(key, token, content)
     try:
         keep_quietly(picture, recipe, content)
     finally:
@@ -228,18 +244,28 @@ def begin(key: str, token: str) -> bool:
         return False
 
 
-def tell_made(key: str, content: bytes) -> bool:
-    """To everybody who waits, before the store: they need not wait for its disk. False where Redis is away."""
-    pipe = dispatch.redis_client().pipeline()
-    pipe.set(transient_key(key), content, ex=TRANSIENT_SECONDS)
-    pipe.publish(*bulletin.envelope(key, {"ok": True}))
-    return execute(pipe)
+def tell_made(key: str, token: str, content: bytes) -> bool:
+    """To everybody who waits, before the store: they need not wait for its disk. False where Redis is away.
+
+    First to the process that has sent for it, with the bytes; nobody else has to be woken before it.
+    """
+    first, others = (dispatch.redis_client().pipeline(transaction=False) for _ in "ab")
+    first.set(transient_key(key), content, ex=TRANSIENT_SECONDS)
+    short = content if len(content) <= TOLD_MOST else b""
+    first.publish(*bulletin.envelope(key, {"ok": True}, short, name=sender_of(token)))
+    others.publish(*bulletin.envelope(key, {"ok": True}))
+    return execute(first) and execute(others)
 
 
 def tell_kept(key: str, token: str, *, told: bool) -> None:
-    """The lock is given back; who comes now finds the picture in the store."""
+    """The lock is given back; who comes now finds the picture in the store.
+
+    Where nothing was told before, a mark says so to those who looked there a moment too early.
+    """
     minute = int(time.time() // 60)
     pipe = dispatch.redis_client().pipeline()
+    if not told:
+        pipe.set(kept_key(key), 1, ex=TRANSIENT_SECONDS)
     pipe.eval(locks.RELEASE, 1, locks.PREFIX + lock_name(key), token)
     pipe.incr(speed_key(minute))
     pipe.expire(speed_key(minute), SPEED_SECONDS)

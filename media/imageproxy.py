@@ -7,9 +7,9 @@ Redis is away the picture is made in this process, a few at a time. Who may see 
 import json
 import logging
 import math
-import secrets
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,7 +20,6 @@ from uuid import uuid4
 import redis
 from celery import current_app
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
 from alcoves import locks, metrics
 from alcoves.queues import BY_NAME
@@ -43,21 +42,23 @@ LONGEST_PAUSE: Final = 60
 LATE_SECONDS: Final = (0.05, 0.2, 0.5)
 """Pauses between looks for a result that must be there: a network disk may be late to tell of a new file."""
 
-CHECK: Final = """
+REQUEST: Final = """
 local content = redis.call('get', KEYS[1])
 if content then return {'made', content} end
 local bad = redis.call('get', KEYS[2])
 if bad then return {'bad', bad} end
 local holder = redis.call('get', KEYS[3])
 if holder then return {'waiting', holder} end
-local length = redis.call('llen', KEYS[4])
+if ARGV[5] == '1' and redis.call('exists', KEYS[4]) == 1 then return {'kept'} end
+local length = redis.call('llen', KEYS[5])
 if length >= tonumber(ARGV[3]) then
-    return {'busy', length, redis.call('get', KEYS[5]) or '0', redis.call('get', KEYS[6]) or '0'}
+    return {'busy', length, redis.call('get', KEYS[6]) or '0', redis.call('get', KEYS[7]) or '0'}
 end
 redis.call('set', KEYS[3], ARGV[1], 'PX', ARGV[2])
-return {'ours', ARGV[1]}
+redis.call('lpush', KEYS[5], ARGV[4])
+return {'sent', ARGV[1]}
 """
-"""The second look and the lock in one round trip."""
+"""The second look, the lock and the message in one round trip: nobody holds the lock without a message on its way."""
 
 
 class BusyError(TransientError):
@@ -122,7 +123,7 @@ def ask(picture: Picture, recipe: Recipe) -> "Served | Fresh | Pending":
     try:
         if not flight.future.done():
             return depart(flight, picture, recipe)
-    except (redis.RedisError, OperationalError, OSError) as error:
+    except (redis.RedisError, OSError) as error:
         logger.warning("Redis is away, so a picture is made by the web process: %s", error)
     finally:
         flight.land_empty()
@@ -137,40 +138,40 @@ def require_makeable(picture: Picture) -> None:
 
 def depart(flight: "Flight", picture: Picture, recipe: Recipe) -> "Served | Fresh | Pending":
     """The second look, by now subscribed; then one message for all who ask."""
-    token = secrets.token_hex(8)
-    state, *about = check(flight.key, token)
+    found = look(picture, recipe)
+    if found is not None:
+        return counted("kept", found)
+    token = imagemaking.new_token()
+    message = message_for(picture, recipe, token)
+    state, *about = request(flight.key, token, message)
+    if state == b"kept":
+        found = look(picture, recipe)
+        if found is not None:
+            return counted("kept", found)
+        state, *about = request(flight.key, token, message, trust_mark=False)
     if state == b"made":
         return counted("fresh", Fresh(about[0], recipe.content_type))
     if state == b"bad":
         raise counted("bad", NotMadeError(json.loads(about[0])))
     if state == b"busy":
         raise counted("busy", BusyError(pause_of(*(int(number) for number in about))))
-    if state == b"waiting":
-        return counted("waiting", board(picture, recipe, flight, about[0].decode()))
-    try:
-        found = look(picture, recipe)
-        if found is None:
-            send(picture, recipe, token)
-            return counted("sent", board(picture, recipe, flight, token))
-    except BaseException:
-        release(flight.key, token)
-        raise
-    release(flight.key, token)
-    return counted("kept", found)
+    return counted(state.decode(), board(picture, recipe, flight, about[0].decode()))
 
 
-def check(key: str, token: str) -> list[Any]:
+def request(key: str, token: str, message: str, *, trust_mark: bool = True) -> list[Any]:
+    """`trust_mark`: whether the word that it is in the store is believed."""
     minute = int(time.time() // 60)
     names = (
         imagemaking.transient_key(key),
         imagemaking.bad_key(key),
         locks.PREFIX + imagemaking.lock_name(key),
+        imagemaking.kept_key(key),
         imagemaking.QUEUE,
         imagemaking.speed_key(minute),
         imagemaking.speed_key(minute - 1),
     )
-    limits = (imagemaking.LOCK_SECONDS * 1000, settings.IMAGE_QUEUE_LIMIT)
-    answer: list[Any] = dispatch.redis_client().eval(CHECK, len(names), *names, token, *limits)
+    given = (token, imagemaking.LOCK_SECONDS * 1000, settings.IMAGE_QUEUE_LIMIT, message, int(trust_mark))
+    answer: list[Any] = dispatch.redis_client().eval(REQUEST, len(names), *names, *given)
     return answer
 
 
@@ -180,15 +181,14 @@ def pause_of(length: int, this_minute: int, last_minute: int) -> int:
     return max(1, min(LONGEST_PAUSE, math.ceil(length / speed))) if speed else LONGEST_PAUSE
 
 
-def send(picture: Picture, recipe: Recipe, token: str) -> None:
-    """No expiry: whoever takes the message asks for the lock, and clocks of two machines may differ.
+def message_for(picture: Picture, recipe: Recipe, token: str) -> str:
+    """What Celery would put into the queue. Written here, so that it goes there in one step with the lock.
 
-    One message and no event beside it, which takes half the time of `send_task`: a person is waiting.
+    No expiry: whoever takes the message asks for the lock, and clocks of two machines may differ.
     """
     # The transform has a clock of its own; this one is for a store or a library that hangs.
     seconds = max(BY_NAME[imagemaking.QUEUE].time_limit, math.ceil(settings.IMAGE_MAX_SECONDS))
-    amqp = current_app.amqp
-    message = amqp.create_task_message(
+    task = current_app.amqp.create_task_message(
         str(uuid4()),
         imagemaking.TASK,
         args=(picture.as_json(), recipe.text, token),
@@ -198,8 +198,21 @@ def send(picture: Picture, recipe: Recipe, token: str) -> None:
         argsrepr=f"({recipe.text} of {picture.original_id})",
         kwargsrepr="{}",
     )
-    with current_app.producer_or_acquire() as producer:
-        amqp.send_task_message(producer, imagemaking.TASK, message, queue=imagemaking.QUEUE, retry=False)
+    message = {
+        "body": b64encode(json.dumps(task.body).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": task.headers,
+        "properties": {
+            **task.properties,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": imagemaking.QUEUE},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid4()),
+        },
+    }
+    return json.dumps(message)
 
 
 def release(key: str, token: str) -> None:
@@ -338,6 +351,8 @@ class Pending:
             return counted("here", make_here(self.picture, self.recipe))
         if not outcome["ok"]:
             raise NotMadeError(outcome)
+        if "content" in outcome:
+            return Fresh(outcome["content"], self.recipe.content_type)
         return self._fetch() or make_here(self.picture, self.recipe)
 
     def _fetch(self) -> Served | Fresh | None:

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 
 from media import imagecache, imageproxy, passes
 from media.api.derivatives import AsItIs
-from media.api.later import LaterResponse, may_come_later
+from media.api.later import LaterResponse, may_come_later, told_of
 from media.api.seeing import Seen, find_seen
 from media.errors import RequestError
 from media.imageproxy import Fresh, Pending
@@ -91,6 +91,7 @@ class ProxyImage(APIView):
         final = super().finalize_response(request, response, *args, **kwargs)
         if final.status_code >= 400:
             final["Cache-Control"] = "no-store"
+            final.headers.setdefault("Vary", "Cookie, Authorization")
         return final
 
 
@@ -166,6 +167,9 @@ def answer(request: HttpRequest, picture: Picture, recipe: Recipe, about: Served
     """304 by the name of the picture alone; from the cache; or once it is made."""
     if not_modified(request, about):
         return finish(HttpResponse(status=304), about)
+    told = told_of(request)
+    if told is not None and told.key == about.key:
+        return show(request, about, told.answer())
     found = imageproxy.find(picture, recipe)
     if found is not None:
         try:

@@ -6,6 +6,7 @@ build the true answer. No client can ask for it: the key in the environment is n
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -16,12 +17,31 @@ from storage.errors import StoreError
 
 FRONT: Final = "alcoves.front"
 """Set in the environment of a request by a server that knows what to do with a LaterResponse."""
+TOLD: Final = "alcoves.told"
+"""Set there too, where that server has asked for the picture itself."""
 
 Outcome = Any
 
 
 def may_come_later(request: HttpRequest) -> bool:
     return request.META.get(FRONT) is True
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the server has heard of the picture of this key. `answer` gives or raises it: once."""
+
+    key: str
+    answer: Callable[[], Any]
+    began: float
+    """When the request came in, by `time.perf_counter`."""
+    give_up: Callable[[], None] = lambda: None
+    """Called in the end, whether or not `answer` was."""
+
+
+def told_of(request: HttpRequest) -> Told | None:
+    told = request.META.get(TOLD)
+    return told if isinstance(told, Told) else None
 
 
 class LaterResponse(HttpResponse):
@@ -75,4 +95,9 @@ def problem(error: MediaError | StoreError) -> JsonResponse:
     told = tell(error)
     assert told is not None  # noqa: S101  Both families are told.
     status, body, headers = told
-    return JsonResponse(body, status=status, headers={**headers, "Cache-Control": "no-store"})
+    return JsonResponse(
+        body,
+        status=status,
+        headers={**headers, "Cache-Control": "no-store"},
+        json_dumps_params={"separators": (",", ":"), "ensure_ascii": False},
+    )

@@ -1,10 +1,13 @@
 """Pictures by the front: the same answers as Django's, without Django; cold ones are waited for without a thread."""
 
 import asyncio
+import base64
+import json
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -14,19 +17,20 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from django.conf import settings as django_settings
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from alcoves import asgi, asgi_bodies, asgi_images, metrics
+from alcoves import asgi, asgi_bodies, asgi_images, locks, metrics
 from alcoves.accounts.models import AccessToken, User
 from alcoves.wsgi import application as django_application
-from media import bulletin, imagecache, imagemaking, imageproxy, passes
+from media import bulletin, dispatch, imagecache, imagemaking, imageproxy, passes, tasks
 from media.images.recipes import Recipe, query_of
 from media.libraries import remove_member
 from media.models import CachedImage, File, Library, Original
 from media.passes import Known
 from media.pictures import Picture, find_picture
+from storage.registry import get_store
 from tests.alcoves.test_asgi import Served
 from tests.ingesting import take_in
 from tests.makers import corners, make_image
@@ -68,6 +72,19 @@ def front(django: Counting) -> Iterator[Served]:
     made = Served(django)
     yield made
     made.stop()
+    leave_together(made.threads.executor)
+
+
+def leave_together(executor: Any) -> None:
+    """Cold pictures are asked for in these two threads, and nobody else closes their connections."""
+    both = threading.Barrier(2)
+
+    def leave() -> None:
+        both.wait(10)
+        connections.close_all()
+
+    for done in [executor.submit(leave) for _ in "ab"]:
+        done.result(10)
 
 
 @pytest.fixture
@@ -438,6 +455,123 @@ def test_cold_pictures_hold_no_thread(
     assert len({answer.headers["x-request-id"] for answer in answers}) == 12
     assert {answer.headers["x-frame-options"] for answer in answers} == {"DENY"}
     assert imageproxy.flights == {}
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """A worker, as far as pictures go."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.01):
+            message = dispatch.redis_client().rpop("imageproxy")
+            if message is not None:
+                tasks.make_image(*json.loads(base64.b64decode(json.loads(message)["body"]))[0])
+        connections.close_all()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield
+    ended.set()
+    worker.join(20)
+
+
+def forget_picture(picture: Picture, recipe: Recipe) -> None:
+    key = picture.cache_key(recipe)
+    lock = locks.PREFIX + imagemaking.lock_name(key)
+    wait_until(lambda: not dispatch.redis_client().exists(lock), 10, "it to be kept")
+    get_store("cache").delete(key)
+    dispatch.redis_client().delete(*(name(key) for name in (imagemaking.transient_key, imagemaking.bad_key)))
+
+
+def by_both(front: Served, address: str, headers: dict[str, str]) -> list[httpx.Response]:
+    return [
+        httpx.get(front.url + address, headers=headers, timeout=20),
+        without_the_front("GET", address, headers),
+    ]
+
+
+def assert_same(ours: httpx.Response, djangos: httpx.Response) -> None:
+    assert ours.status_code == djangos.status_code
+    assert ours.content == djangos.content
+    assert headers_of(ours) == headers_of(djangos)
+
+
+def headers_of(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in OWN}
+
+
+@pytest.mark.parametrize("variant", ["card", "timeline"])
+def test_a_cold_one_is_answered_as_by_django(
+    variant: str, front: Served, photo: File, picture: Picture, bobs: dict[str, str], django: Counting
+) -> None:
+    address, recipe = told(front, photo, bobs)["images"][variant], picture.variants()[variant]
+    asked = django.count
+    with working():
+        ours = httpx.get(front.url + address, headers={**bobs, "x-request-id": "front-12"}, timeout=20)
+        forget_picture(picture, recipe)
+        djangos = without_the_front("GET", address, bobs)
+    assert django.count == asked
+    assert (ours.status_code, ours.headers["x-request-id"]) == (200, "front-12")
+    assert_same(ours, djangos)
+
+
+def test_what_cannot_be_shown_is_told_as_by_django(
+    front: Served, photo: File, picture: Picture, bobs: dict[str, str], settings: Any
+) -> None:
+    address, recipe = told(front, photo, bobs)["images"]["card"], picture.variants()["card"]
+    answers = []
+    settings.IMAGE_QUEUE_LIMIT = 0
+    answers += by_both(front, address, bobs)
+    settings.IMAGE_QUEUE_LIMIT = 10
+    bad = {"ok": False, "code": "damaged_file", "message": "It is broken.", "status": 422}
+    dispatch.redis_client().set(imagemaking.bad_key(picture.cache_key(recipe)), json.dumps(bad))
+    answers += by_both(front, address, bobs)
+    Original.objects.filter(pk=photo.original_id).update(width=40_000, height=40_000)
+    answers += by_both(front, address, bobs)
+    Original.objects.filter(pk=photo.original_id).update(kind="other")
+    answers += by_both(front, address, bobs)
+    File.objects.filter(pk=photo.pk).delete()
+    answers += by_both(front, address, bobs)
+    for ours, djangos in batched(answers):
+        assert_same(ours, djangos)
+        assert ours.headers["cache-control"] == "no-store"
+    assert [answer.status_code for answer in answers[::2]] == [503, 422, 422, 404, 404]
+    assert "retry-after" in answers[0].headers
+    assert imageproxy.flights == {}
+
+
+def batched(answers: list[httpx.Response]) -> Iterator[tuple[httpx.Response, httpx.Response]]:
+    return zip(answers[::2], answers[1::2], strict=True)
+
+
+def test_a_failure_that_was_waited_for_is_told_as_by_django(
+    front: Served, photo: File, picture: Picture, bobs: dict[str, str]
+) -> None:
+    address, recipe = told(front, photo, bobs)["images"]["card"], picture.variants()["card"]
+    get_store("files").delete(picture.key)
+    answers = []
+    with working():
+        answers.append(httpx.get(front.url + address, headers=bobs, timeout=20))
+        forget_picture(picture, recipe)
+        answers.append(without_the_front("GET", address, bobs))
+    assert answers[0].json()["code"] == "source_missing"
+    assert_same(*answers)
+
+
+def test_a_connection_that_was_cut_is_replaced(
+    front: Served, photo: File, picture: Picture, bobs: dict[str, str]
+) -> None:
+    images = told(front, photo, bobs)["images"]
+    with working():
+        for variant in ("card", "timeline", "preview"):
+            answer = httpx.get(front.url + images[variant], headers=bobs, timeout=20)
+            assert answer.status_code == 200
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%rotation%'"
+                )
 
 
 def test_a_client_that_goes_leaves_nothing(

@@ -27,7 +27,7 @@ def own_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def connections() -> int:
-    return sum(int(one["sub"]) for one in dispatch.redis_client().client_list())
+    return sum(int(one["sub"]) > 0 for one in dispatch.redis_client().client_list())
 
 
 def test_what_is_posted_right_after_expect_is_heard() -> None:
@@ -44,6 +44,18 @@ def test_everybody_who_waits_hears_it_and_nobody_else() -> None:
     assert [future.result(5) for future in same] == [{"ok": True}] * 50
     assert not other.done()
     bulletin.forget("other", other)
+
+
+def test_bytes_come_to_the_process_they_are_for() -> None:
+    content = b"\x00 first\n second \xff"
+    client = dispatch.redis_client()
+    first, second = bulletin.expect("made"), bulletin.expect("other")
+    client.publish(*bulletin.envelope("other", {"ok": True}, content, name="somebody else"))
+    client.publish(*bulletin.envelope("made", {"ok": True}, content, name=bulletin.name()))
+    assert first.result(5) == {"ok": True, "content": content}
+    assert not second.done()
+    bulletin.post("other", ok=True)
+    assert second.result(5) == {"ok": True}
 
 
 def test_a_message_is_heard_once() -> None:

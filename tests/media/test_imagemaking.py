@@ -227,7 +227,7 @@ def test_every_failure_is_told_in_a_sentence(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(transform, "decode", fail)
+    monkeypatch.setattr(transform, "generate", fail)
     told = work(picture)
     assert (told["ok"], told["status"]) == (False, status)
     assert told["message"].endswith(".")
@@ -268,7 +268,7 @@ def test_a_stopped_worker_tells_so_and_gives_the_lock_back(
     def leave(*_: Any, **__: Any) -> None:
         raise SystemExit(0)
 
-    monkeypatch.setattr(transform, "decode", leave)
+    monkeypatch.setattr(transform, "generate", leave)
     key = picture.cache_key(SMALL)
     future = bulletin.expect(key)
     with pytest.raises(SystemExit):

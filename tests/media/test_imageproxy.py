@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connection
 
 from alcoves import locks
@@ -116,6 +117,63 @@ def test_cold_it_is_sent_for_and_then_found(picture: Picture) -> None:
     assert (found.store, found.size, found.content_type) == ("cache", len(content), "image/jpeg")
     with get_store("cache").open(found.key) as kept:
         assert kept.read() == content
+
+
+def test_the_message_is_as_celery_writes_it(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imageproxy, "uuid4", lambda: "an-id")
+    waiting = pending(picture)
+    waiting.give_up()
+    amqp = current_app.amqp
+    message = amqp.create_task_message(
+        "an-id",
+        imagemaking.TASK,
+        args=(picture.as_json(), SMALL.text, waiting.token),
+        time_limit=90,
+        soft_time_limit=60,
+        ignore_result=True,
+        argsrepr=f"({SMALL.text} of {picture.original_id})",
+        kwargsrepr="{}",
+    )
+    with current_app.producer_or_acquire() as producer:
+        amqp.send_task_message(producer, imagemaking.TASK, message, queue=imagemaking.QUEUE, retry=False)
+    theirs, ours = (json.loads(one) for one in dispatch.redis_client().lrange("imageproxy", 0, -1))
+    for one in (theirs, ours):
+        del one["properties"]["delivery_tag"]
+        one["body"] = json.loads(base64.b64decode(one["body"]))
+    assert ours == theirs
+
+
+def test_it_is_told_to_the_process_that_asked_with_its_bytes(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = pending(picture)
+    work()
+    monkeypatch.setattr(dispatch, "redis_client", None)  # Nobody need be asked again.
+    assert size_of(fresh(imageproxy.wait(waiting))) == (32, 21)
+
+
+def test_longer_ones_are_fetched(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagemaking, "TOLD_MOST", 10)
+    waiting = pending(picture)
+    work()
+    assert waiting.future.result(5) == {"ok": True}
+    assert size_of(fresh(imageproxy.wait(waiting))) == (32, 21)
+
+
+def test_kept_in_the_moment_after_the_look(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too large for Redis: a mark says that it is in the store; and a mark may be wrong."""
+    monkeypatch.setattr(imagemaking, "TRANSIENT_MOST", 1)
+    pending(picture).give_up()
+    work()
+    find, looks = imagecache.find, iter([None])
+    monkeypatch.setattr(imagecache, "find", lambda key: next(looks, find(key)))
+    assert isinstance(imageproxy.ask(picture, SMALL), Served)
+    assert messages() == []
+    get_store("cache").delete(picture.cache_key(SMALL))
+    again = pending(picture)
+    assert len(messages()) == 1
+    work()
+    assert isinstance(imageproxy.wait(again), Served)
 
 
 def test_a_hundred_at_once_send_one_message(picture: Picture) -> None:
@@ -258,7 +316,7 @@ def test_a_failure_is_told_to_all_and_remembered(picture: Picture, monkeypatch: 
 
     waiting = [pending(picture) for _ in range(5)]
     with monkeypatch.context() as patched:
-        patched.setattr(transform, "decode", fail)
+        patched.setattr(transform, "generate", fail)
         work()
     for one in waiting:
         with pytest.raises(NotMadeError, match=r"damaged\. Upload") as told:
@@ -340,7 +398,7 @@ def test_without_redis_a_damaged_picture_is_told(
     def fail(*_: Any, **__: Any) -> None:
         raise UnsupportedTypeError("This type of picture cannot be read here. Convert it to JPEG.")
 
-    monkeypatch.setattr(transform, "decode", fail)
+    monkeypatch.setattr(transform, "generate", fail)
     with pytest.raises(NotMadeError, match="Convert it") as told:
         imageproxy.ask(picture, SMALL)
     assert (told.value.http_status, told.value.code) == (422, "unsupported_type")
@@ -368,6 +426,6 @@ def test_a_redis_that_dies_between_the_steps(picture: Picture, monkeypatch: pyte
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("the connection was cut")
 
-    monkeypatch.setattr(imageproxy, "send", fail)
+    monkeypatch.setattr(imageproxy, "request", fail)
     assert size_of(fresh(imageproxy.ask(picture, SMALL))) == (32, 21)
     assert not held(picture)
