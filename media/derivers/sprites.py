@@ -228,7 +228,9 @@ class Film:
     def chain(self, *, told_after: bool) -> str:
         """Rounded up, the newest frame that is not later than a cell's second stands for it."""
         plan, told = self.plan, "metadata=mode=add:key=at:value=1,metadata=mode=print:key=at:file=-"
-        paced = f"fps=fps=1000/{plan.interval_ms}:round=up:start_time=0"
+        # The last frame lasts until the next cell; else one just before it would be dropped.
+        held = f"tpad=stop_duration={plan.interval_ms}ms:stop_mode=clone"
+        paced = f"{held},fps=fps=1000/{plan.interval_ms}:round=up:start_time=0"
         filled = f"tpad=stop={plan.count}:stop_mode=clone,trim=end_frame={plan.count}"
         size = (plan.width, plan.height)
         scaled = picture.coloured(self.video, size, zscale=ffmpeg.capabilities().zscale)
@@ -263,7 +265,7 @@ def too_old(seen: Sequence[float], plan: Plan) -> bool:
     for cell in range(plan.count):
         second = cell * plan.interval
         before = bisect_right(times, second)
-        old += before > 0 and second - times[before - 1] > OLD * plan.interval
+        old += before > 0 and second - times[before - 1] > OLD * plan.interval + 0.001
     return old > MANY * plan.count
 
 

@@ -75,7 +75,7 @@ def memory(size: Size, folder: Path) -> Result:
     probe = folder / "probe.json"
     # The headers are read by another run, so not in the process that is measured.
     probe.write_text(json.dumps(run_of(source, folder / "long").subject.probe), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.bench.peaks", source, probe, folder / "long"]
+    command = [sys.executable, "-m", "tests.bench.peaks", *map(str, (source, probe, folder / "long"))]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)

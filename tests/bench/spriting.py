@@ -13,7 +13,7 @@ from media.derivers.sprites import SpritesDeriver
 from media.tools import ffmpeg
 from tests.bench import reels
 from tests.bench.measuring import Result, median
-from tests.media.derivers.contexts import run_of
+from tests.media.derivers.contexts import Run, run_of
 
 MOST_SHARE = 0.3
 
@@ -31,11 +31,11 @@ QUICK = Size(seconds=600)
 
 def run(size: Size, folder: Path) -> list[Result]:
     source = reels.film(folder / "film.mp4", size.seconds, (size.width, size.height))
-    facts = make(source, folder / "round-0").facts
+    facts = make(run_of(source, folder / "round-0")).facts
     ours, theirs = [], []
     for number in range(1, size.rounds + 1):
         theirs.append(reels.seconds_of(partial(whole, source)))
-        ours.append(reels.seconds_of(partial(make, source, folder / f"round-{number}")))
+        ours.append(reels.seconds_of(partial(make, run_of(source, folder / f"round-{number}"))))
     shares = [one / other for one, other in zip(ours, theirs, strict=True)]
     raw = {
         "film": f"{size.seconds:g} s of {size.width} x {size.height}",
@@ -55,7 +55,7 @@ def whole(source: Path) -> None:
     ffmpeg.run([*arguments, *sheets], timeout=3600)
 
 
-def make(source: Path, scratch: Path) -> Ready:
-    result = SpritesDeriver().derive(run_of(source, scratch))
+def make(run: Run) -> Ready:
+    result = SpritesDeriver().derive(run)
     assert isinstance(result, Ready)
     return result
