@@ -6,6 +6,8 @@ import { paintPlaceholder, pictureElement, readVariants } from "./pictures.js";
 
 const POLL = 2000;
 const AT_ONCE = 8;
+const LINGER = 150; // ms that a pointer rests on a card before its video moves: whoever only passes by loads nothing
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const files = new Map();
 const sizes = page.library && readVariants();
 const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", trash: false, cursor: null, round: 0 };
@@ -78,7 +80,7 @@ async function ask(id) {
 
 function card(file) {
   const size = file.width && file.height ? ` · ${file.width} × ${file.height}` : "";
-  return make(
+  const link = make(
     "a",
     { class: "card", href: `/files/${file.libraryId}/${file.id}` },
     thumb(file),
@@ -90,6 +92,32 @@ function card(file) {
       states(file),
     ),
   );
+  if (file.hoverUrl) moveOnHover(link, file);
+  return link;
+}
+
+// A few seconds of the video while it is pointed at or has the focus; loaded then and never before.
+function moveOnHover(link, file) {
+  let timer = 0;
+  const stop = () => {
+    clearTimeout(timer);
+    link.querySelector("img.moving")?.remove();
+  };
+  const start = () => {
+    stop();
+    if (calm.matches) return;
+    timer = setTimeout(() => {
+      const moving = make("img", { class: "moving", alt: "", decoding: "async" });
+      moving.addEventListener("load", () => moving.classList.add("loaded"));
+      moving.addEventListener("error", () => moving.remove());
+      moving.src = file.hoverUrl;
+      const still = link.querySelector(".thumb img, .thumb .icon");
+      if (still) still.after(moving);
+      else link.querySelector(".thumb").prepend(moving);
+    }, LINGER);
+  };
+  for (const name of ["pointerenter", "focus"]) link.addEventListener(name, start);
+  for (const name of ["pointerleave", "blur"]) link.addEventListener(name, stop);
 }
 
 // In the trash a card leads nowhere; it offers the way back.
