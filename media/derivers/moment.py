@@ -82,6 +82,7 @@ class Clip:
         self.start, self.end = (float(context.parameters[name]) for name in ("start", "end"))
         self.seconds = self.end - self.start
         self.duration = float(self.facts.get("duration") or 0) or None
+        self.broken_off = False
         self.ceilings = Ceilings.from_environment()
         self.tracks = sound.tracks_of(self.facts)
         if not self.video and not self.tracks:
@@ -102,7 +103,7 @@ class Clip:
             [
                 *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", cut.picture + plan.filters, *plan.encoder),
-                *(*in_order(self.video), *sound.arguments(self.tracks, first=cut.sound)),
+                *(*cutting.lasting(self.seconds), *sound.arguments(self.tracks, first=cut.sound)),
             ],
             replace(encoder.limits, file_bytes=self.most_bytes()),
         )
@@ -156,8 +157,10 @@ class Clip:
     def find_cut(self) -> Cut:
         """Where decoding begins. Where no frame stands at the start yet, the first one after it is shown from there."""
         for back in (0.0, BACK):
-            cut = cutting.cut_at(self.packets(max(0.0, self.start - back)), self.start, back)
+            packets = self.packets(max(0.0, self.start - back))
+            cut = cutting.cut_at(packets, self.start, back)
             if cut is not None:
+                self.broken_off = cutting.ends_before(packets, self.start)
                 return cut
         return Cut(self.start or None)
 
@@ -171,14 +174,15 @@ class Clip:
     def ask(self, seconds: Sequence[float], begin: float) -> dict[str, Any]:
         spans = ",".join(f"{begin + one:.6f}%{begin + max(one, self.start) + LOOK:.6f}" for one in seconds)
         shown = ["-select_streams", str(self.video["index"]), "-read_intervals", spans, "-of", "json"]
-        shown += ["-show_entries", "packet=pts_time,dts_time,flags:format=start_time"]
+        shown += ["-show_entries", "packet=pts_time,dts_time,duration_time,flags:format=start_time"]
         answer = ffprobe.ask(self.source, self.demuxer, shown, timeout=ffprobe.TIMEOUT)
         found: dict[str, Any] = json.loads(answer or b"{}")
         return found
 
     def run(self, arguments: Sequence[str | Path], limits: Limits) -> None:
+        """A hair shorter than the span: a frame that begins at its end, give or take a rounding, is not in it."""
         ffmpeg.run(
-            [*arguments, "-t", f"{self.seconds:.3f}", *cutting.CONTAINER, self.out],
+            [*arguments, "-t", f"{self.seconds - cutting.NEAR / 2:.4f}", *cutting.CONTAINER, self.out],
             timeout=recipe.time_limit(self.facts, self.seconds),
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.seconds, self.context.progress),
@@ -205,6 +209,11 @@ class Clip:
             raise DamagedFileError(
                 "Nothing of this span can be decoded. Choose another one.", code="nothing_decoded"
             )
+        heard = max(
+            (float(one.get("duration") or 0) for one in answer["streams"] if one["codec_type"] == "audio"),
+            default=0.0,
+        )
+        self.require_contents(heard)
         facts = recipe.facts_of(video, audio, length, self.out.stat().st_size, TYPES[self.name])
         picture_of = self.pictured({**facts, "video": asdict(video)}) if video is not None else ()
         return Ready(
@@ -212,6 +221,14 @@ class Clip:
             {**facts, "version": self.context.parameters["version"]},
             {**made, "ffmpeg": ffmpeg.capabilities().version},
         )
+
+    def require_contents(self, heard: float) -> None:
+        """A film that breaks off before the span has a frame that stands there for ever, and no sound."""
+        if self.broken_off and heard < self.seconds / 2:
+            raise DamagedFileError(
+                "The file breaks off before this span. Upload it again, or choose an earlier one.",
+                code="nothing_decoded",
+            )
 
     def pictured(self, facts: dict[str, Any]) -> tuple[Output, ...]:
         """The best of five frames of the clip; where all are dark, one from where it gets light. None is no fault."""
@@ -235,11 +252,6 @@ def best_of(film: Film) -> Shot | None:
     if not any(choosing.score(shot.pixels).visible for shot in shots) and (light := film.light()) is not None:
         shots += [shot for shot in film.at([light]) if shot is not None]
     return max(shots, key=lambda shot: choosing.score(shot.pixels), default=film.first())
-
-
-def in_order(video: Mapping[str, Any]) -> tuple[str, ...]:
-    """Frames of unequal length are not reordered: MP4 would reckon the length of the clip from the wrong ones."""
-    return ("-bf", "0") if video.get("vfr") else ()
 
 
 def reading(start: float, seconds: float | None) -> tuple[str, ...]:

@@ -14,6 +14,10 @@ from media.transcoding import recipe
 
 NEAR: Final = 0.001
 """Seconds: a cut is told in milliseconds, time stamps are finer."""
+HAIR: Final = 0.00001
+"""Seconds by which decoding begins before a frame: less than a tick of most clocks, more than any rounding."""
+STANDING: Final = 0.25
+"""Seconds that a last frame is believed to stand beyond its own length."""
 CONTAINER: Final = (*recipe.STRIPPED, "-map_chapters", "-1", *recipe.CONTAINER)
 """Nothing of the source's tags or chapters: they speak of the whole."""
 
@@ -25,6 +29,7 @@ class Packet:
     pts: float
     dts: float
     key: bool
+    lasts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ def packets_of(answer: Mapping[str, Any]) -> list[Packet]:
         shown = dts if pts is None else pts
         if shown is not None:
             decoded = shown if dts is None else dts
-            found.append(Packet(shown - begin, decoded - begin, "K" in str(packet.get("flags"))))
+            key, lasts = "K" in str(packet.get("flags")), number(packet.get("duration_time")) or 0.0
+            found.append(Packet(shown - begin, decoded - begin, key, lasts))
     return found
 
 
@@ -95,12 +101,17 @@ def standing(packets: Iterable[Packet], second: float) -> Packet | None:
     return max(before, key=lambda packet: packet.pts)
 
 
+def ends_before(packets: Iterable[Packet], second: float) -> bool:
+    """Whether the last frame there is has long been taken away again."""
+    return all(packet.pts + packet.lasts < second - STANDING for packet in packets)
+
+
 def cut_at(packets: Sequence[Packet], start: float, back: float = 0.0) -> Cut | None:
     """For decoding from the frame that stands at `start`. `back` seconds more for containers that seek badly."""
     frame = standing(packets, start)
     if frame is None:
         return None
-    first = max(0.0, frame.pts - NEAR)
+    first = max(0.0, frame.pts - HAIR)
     seek = max(0.0, first - back)
     if seek == 0:
         return Cut(None, max(0.0, start), first)
@@ -131,3 +142,13 @@ def key_at(packets: Iterable[Packet], second: float) -> Packet | None:
 def hangs_over(packets: Sequence[Packet], key: Packet) -> bool:
     """Whether frames that are shown before a key frame come after it in the file (an open group)."""
     return any(packet.dts > key.dts and packet.pts < key.pts for packet in packets)
+
+
+def lasting(seconds: float) -> tuple[str, ...]:
+    """The last frame stands until the end of the clip.
+
+    MP4 takes the length of a film from the packet that is decoded last. Where frames are reordered and not equally
+    long, that would end the film before its last frames are shown. All other packets last until the next one, whatever
+    they say.
+    """
+    return ("-bsf:v", f"setts=pts=PTS:dts=DTS:duration='max(DURATION,{seconds:.6f}/TB-DTS+STARTDTS)'")
