@@ -132,9 +132,10 @@ class Run:
             raise nothing_decoded()
         arguments = chunks.join(
             self.facts,
+            [part.facts for part in films],
+            films[-1].parameters.get("until"),
             chapters=self.chapters(),
             sounds=[word for part in parts for word in self.sounds(part)],
-            alike=len({part.facts["header"] for part in films}) == 1,
         )
         limits = replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings))
         with feeding.fed(blocks_of(films)) as stdin:

@@ -12,7 +12,7 @@ travel as MPEG-TS, whose clock of 90 kHz is that of our films: time stamps come 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from alcoves import env
 from media.errors import PermanentError, TimedOutError
 from media.tools import ffprobe
 from media.tools.sources import Source
-from media.transcoding import recipe, sound
+from media.transcoding import recipe, sound, x264
 from media.transcoding.ceilings import Ceilings
 from media.transcoding.recipe import Recipe
 
@@ -75,13 +75,14 @@ def plan(source: Source, demuxer: str | None, facts: Mapping[str, Any]) -> tuple
     wanted = wanted_cuts(float(facts.get("duration") or 0), seconds())
     if demuxer not in INDEXED or not wanted:
         return ()
-    cuts = find_cuts(source, demuxer, int(facts["video"]["index"]), wanted)
+    cuts, until = find_cuts(source, demuxer, int(facts["video"]["index"]), wanted)
     if len(cuts) < FEWEST - 1:
         return ()
     edges = [None, *cuts, None]
     chunks = [
         Piece(f"v{number:05}", {"start": a, "end": b}) for number, (a, b) in enumerate(pairwise(edges), 1)
     ]
+    chunks[-1] = replace(chunks[-1], parameters={**chunks[-1].parameters, "until": until})
     return (*([Piece(AUDIO, {})] if sound.tracks_of(facts) else []), *chunks)
 
 
@@ -98,36 +99,38 @@ def wanted_cuts(duration: float, target: int) -> list[float]:
 
 def find_cuts(
     source: Source, demuxer: str, stream: int, wanted: Sequence[float], begins: float = 0.0
-) -> list[float]:
-    """A hair before key frames near these moments, by one look into the index. Fewer where there are fewer key frames.
+) -> tuple[list[float], float | None]:
+    """A hair before key frames near these moments, and when the last frame ends, by one look into the index.
 
-    `begins` is what the time stamps of the file begin with, where that is known.
+    Fewer where there are fewer key frames. `begins` is what the time stamps of the file begin with, as far as known.
     """
+    places = [
+        *(f"{begins + second:.3f}%+#1" for second in wanted),
+        f"{begins + wanted[-1] + wanted[0] - 1:.3f}%",
+    ]
     shown = [
         *("-select_streams", str(stream), "-of", "json"),
-        *("-read_intervals", ",".join(f"{begins + second:.3f}%+#1" for second in wanted)),
-        *("-show_entries", "format=start_time:packet=pts_time,flags"),
+        *("-read_intervals", ",".join(places)),
+        *("-show_entries", "format=start_time:packet=pts_time,duration_time,flags"),
     ]
     try:
         answer = json.loads(ffprobe.ask(source, demuxer, shown, timeout=ffprobe.TIMEOUT) or b"{}")
     except (PermanentError, TimedOutError):
-        return []
+        return [], None
     told = float(answer.get("format", {}).get("start_time") or 0)
     if abs(told - begins) > BEFORE:
         return find_cuts(source, demuxer, stream, wanted, told)
-    keys = [
-        float(packet["pts_time"]) - told
-        for packet in answer.get("packets") or ()
-        if packet.get("flags", "").startswith("K") and "pts_time" in packet
-    ]
-    return spread(keys, wanted[0] / 4)
+    packets = [packet for packet in answer.get("packets") or () if "pts_time" in packet]
+    ends = [float(packet["pts_time"]) + float(packet.get("duration_time") or 0) - told for packet in packets]
+    keys = [float(packet["pts_time"]) - told for packet in packets if packet["flags"].startswith("K")]
+    return spread(keys, wanted[0] / 4, max(ends, default=0.0)), max(ends, default=None)
 
 
-def spread(keys: Sequence[float], apart: float) -> list[float]:
-    """Cuts in their order, none nearer to the one before than this: a long group may answer for several moments."""
+def spread(keys: Sequence[float], apart: float, until: float) -> list[float]:
+    """Cuts in their order, none nearer to the next than this: a long group may answer for several moments."""
     cuts: list[float] = []
     for key in sorted(keys):
-        if key - (cuts[-1] if cuts else 0.0) >= apart:
+        if key - (cuts[-1] if cuts else 0.0) >= apart <= until - key:
             cuts.append(round(key - HAIR, 6))
     return cuts
 
@@ -174,12 +177,17 @@ def sound_arguments(facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def join(
-    facts: Mapping[str, Any], *, chapters: Sequence[str], sounds: Sequence[str], alike: bool
+    facts: Mapping[str, Any],
+    films: Sequence[Mapping[str, Any]],
+    until: float | None,
+    *,
+    chapters: Sequence[str],
+    sounds: Sequence[str],
 ) -> tuple[str, ...]:
     """The chunks by stdin and the sound, both opened by input options: all but the name of the result.
 
-    `chapters` opens the source itself, where it has any; nothing else is taken of it. `alike`: all chunks have the
-    same parameter sets, which then stand in the header alone.
+    `films` is what `look_at` says of each chunk, `until` when the last frame ends. `chapters` opens the source
+    itself, where it has any; nothing else is taken of it.
     """
     number = 1 if chapters else 0
     pipe = ("-protocol_whitelist", "pipe", "-itsoffset", str(-LATER), "-f", "mpegts", "-i", "pipe:0")
@@ -188,23 +196,38 @@ def join(
     return (
         *("-copyts", *chapters, *pipe, *sounds),
         *("-map", f"{number}:v:0", *sound.maps(kept, source=number + 1), "-c:v", "copy"),
-        *("-bsf:v", f"filter_units=remove_types={'7-9' if alike else '9'}", *sound.copied(kept)),
-        *recipe.container(facts),
+        *("-bsf:v", mended(facts, films, until), *sound.copied(kept), *recipe.container(facts)),
     )
 
 
+def mended(facts: Mapping[str, Any], films: Sequence[Mapping[str, Any]], until: float | None) -> str:
+    """What MPEG-TS has added goes: delimiters, and parameter sets where all chunks have the same; the header has them.
+
+    What it cannot carry comes back: how long frames last, above all the last one, which no other follows.
+    """
+    alike = len({film["header"] for film in films}) == 1
+    usual = max(1, round(x264.TIMESCALE / x264.fastest_rate(facts["video"])))
+    last = int(films[-1]["last"])
+    ends = usual if until is None else max(1, round(until * x264.TIMESCALE) - last)
+    lasts = f"if(eq(PTS\\,{last})\\,{ends}\\,if(gt(DURATION\\,0)\\,DURATION\\,{usual}))"
+    return f"filter_units=remove_types={'7-9' if alike else '9'},setts=pts=PTS:dts=DTS:duration={lasts}"
+
+
 def look_at(path: Path) -> dict[str, Any] | None:
-    """Of a chunk that was encoded: how many frames, and a digest of its parameter sets. None where nothing is in it."""
-    shown = ["-count_packets", "-show_data_hash", "md5", "-of", "json"]
-    shown += ["-show_entries", "stream=codec_type,nb_read_packets,extradata_hash"]
+    """Of a chunk that was encoded: frames, when the last one is shown (in ticks, on the film's clock) and a digest of
+    its parameter sets. None where nothing is in it.
+    """
+    shown = ["-select_streams", "v:0", "-show_data_hash", "md5", "-of", "json"]
+    shown += ["-show_entries", "stream=extradata_hash:packet=pts"]
     try:
         answer = json.loads(ffprobe.ask(path, "mpegts", shown, timeout=ffprobe.TIMEOUT) or b"{}")
     except PermanentError:
         return None
-    for stream in answer.get("streams") or ():
-        if stream.get("codec_type") == "video" and int(stream.get("nb_read_packets") or 0) > 0:
-            return {"frames": int(stream["nb_read_packets"]), "header": stream.get("extradata_hash")}
-    return None
+    times = [int(packet["pts"]) for packet in answer.get("packets") or () if "pts" in packet]
+    if not times:
+        return None
+    last = max(times) - LATER * x264.TIMESCALE
+    return {"frames": len(times), "last": last, "header": answer["streams"][0].get("extradata_hash")}
 
 
 def frames_of(path: Path) -> int:
