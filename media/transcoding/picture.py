@@ -44,6 +44,8 @@ ZSCALE_MATRICES: Final = {
     "smpte240m": "240m",
 }
 TAGGED: Final = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+FORGOTTEN: Final = "sidedata=mode=delete"
+"""What a film says of the screen it was graded on would make players take the SDR proxy for HDR."""
 MAYBE_INTERLACED: Final = frozenset({"mpeg2video", "dvvideo"})
 """Codecs of television and camcorders, whose containers do not always tell: each frame does."""
 DEINTERLACE: Final = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
@@ -57,6 +59,8 @@ def film(facts: Mapping[str, Any], *, zscale: bool) -> str:
         links.append(DEINTERLACE)
     if frame_rate(video) > FASTEST + 0.5:
         links.append(f"fps={FASTEST:g}")
+    if video.get("hdr"):
+        links.append(FORGOTTEN)
     links.append(coloured(video, proxy_size(int(facts["width"]), int(facts["height"])), zscale=zscale))
     return ",".join([*links, "setsar=1", TAGGED])
 

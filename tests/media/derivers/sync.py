@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from media.tools import ffmpeg
 
@@ -38,7 +39,21 @@ def flash_of(path: Path) -> float:
 
 
 def beep_of(path: Path) -> float:
+    return float(np.argmax(np.abs(sound_of(path)) > 0.02)) / RATE
+
+
+def sound_of(path: Path) -> NDArray[np.float32]:
+    """The first track from the beginning of the film on, silence where there is none yet."""
     chain = f"aresample={RATE}:async=1:first_pts=0"
     arguments: list[str | Path] = ["-i", path, "-map", "0:a:0", "-af", chain, "-ac", "1"]
     done = ffmpeg.run([*arguments, "-f", "f32le", "pipe:1"], timeout=60)
-    return float(np.argmax(np.abs(np.frombuffer(done.stdout, "<f4")) > 0.02)) / RATE
+    return np.frombuffer(done.stdout, "<f4")
+
+
+def lag_of(path: Path, source: Path) -> float:
+    """Seconds by which the sound of a film comes later than in another: where both agree best."""
+    found, wanted = sound_of(path), sound_of(source)
+    size = len(found) + len(wanted)
+    agreement = np.fft.irfft(np.fft.rfft(found, size) * np.conj(np.fft.rfft(wanted, size)), size)
+    best = int(np.argmax(agreement))
+    return (best if best < size // 2 else best - size) / RATE
