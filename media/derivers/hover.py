@@ -113,6 +113,7 @@ def read(film: Film, start: float, chain: str) -> Iterator[bytes]:
         *("-t", f"{SECONDS:g}", *threads, "-an", "-sn", "-dn"),
         *ffmpeg.input_arguments(film.source, film.demuxer),
         *("-map", f"0:{film.video['index']}", "-vf", f"fps={RATE},{chain}"),
+        *("-frames:v", str(round(SECONDS * RATE))),
         *("-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"),
     ]
     try:

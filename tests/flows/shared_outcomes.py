@@ -9,7 +9,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "audio/bear_id3_cover.mp3": (
         "audio/mpeg",
         "audio",
-        "loudness=ready metadata=ready proxy=not_needed waveform=ready",
+        "loudness=ready metadata=ready poster=ready proxy=not_needed waveform=ready",
     ),
     "audio/bear_vbr.mp3": (
         "audio/mpeg",
@@ -19,7 +19,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "audio/bear_with_picture.flac": (
         "audio/flac",
         "audio",
-        "loudness=ready metadata=ready proxy=not_needed waveform=ready",
+        "loudness=ready metadata=ready poster=ready proxy=not_needed waveform=ready",
     ),
     "audio/dog_bark_1.ogg": (
         "audio/ogg",
@@ -64,7 +64,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "audio/jfk_cover.mp3": (
         "audio/mpeg",
         "audio",
-        "loudness=ready metadata=ready proxy=not_needed waveform=ready",
+        "loudness=ready metadata=ready poster=ready proxy=not_needed waveform=ready",
     ),
     "audio/librispeech_198-209-0000.ogg": (
         "audio/ogg",
@@ -258,231 +258,366 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "video/audio_shorter_than_video.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/av1.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/av1_aac.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/black_20s.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=not_needed "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/chapters.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/corrupt_malformed_free_box.mp4": ("video/mp4", "video", "metadata=failed:moov_missing"),
     "video/empty.mp4": ("", "refused", "empty_file"),
     "video/empty_second_video_track.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/flower.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/flower.webm": (
         "video/webm",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/fragmented.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/h264_320x240_60fps_5s.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/h264_aac.flv": (
         "video/x-flv",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/h264_aac_51.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/h264_aac_gps.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hdr10_av1_mdcv.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hdr10_hevc.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hdr10_x265_mastering.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hevc_8k.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hevc_hvc1_aac.mov": (
         "video/quicktime",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hevc_rot90_metadata_track.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=not_needed "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hlg_hevc_phone.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hlg_x265.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/hls_ssrf_playlist.mp4": ("application/vnd.apple.mpegurl", "other", ""),
     "video/mkv_h264_ac3_srt.mkv": (
         "video/x-matroska",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready"
+        ),
     ),
     "video/mpeg4_mp3.avi": (
         "video/x-msvideo",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/multi_audio_subs_chapters.mkv": (
         "video/x-matroska",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready"
+        ),
     ),
     "video/no_audio.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/no_audio_3s.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/odd_321x241_h264_444.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/odd_321x241_vp9.webm": (
         "video/webm",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/one_frame.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=not_needed subtitles=not_needed waveform=ready",
+        (
+            "hover=not_needed "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=not_needed subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/pcm_h264.mov": (
         "video/quicktime",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/phone_rot_180.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/phone_rot_minus90_portrait.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/phone_rot_plus90.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/rot270_5s.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/rotate_and_reflect.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/slowmo_vfr.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/text_named.mp4": ("text/plain", "other", ""),
     "video/timeline_faces_objects_speech.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/truncated.mkv": (
         "video/x-matroska",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=ready sprites=ready subtitles=ready waveform=ready"
+        ),
     ),
     "video/truncated_faststart.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/truncated_no_moov.mp4": ("video/mp4", "video", "metadata=failed:moov_missing"),
     "video/vfr_518x488.mp4": (
         "video/mp4",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/vfr_switch.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/vp9_642x642_no_audio.webm": (
         "video/webm",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/vp9_opus.webm": (
         "video/webm",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/vp9_vorbis51.webm": (
         "video/webm",
         "video",
-        "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=ready metadata=ready poster=ready proxy=not_needed sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
     "video/vvc_unsupported.mp4": (
         "video/mp4",
         "video",
-        "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready",
+        (
+            "hover=ready "
+            "loudness=not_needed metadata=ready poster=ready proxy=ready sprites=ready subtitles=not_needed waveform=ready"
+        ),
     ),
 }

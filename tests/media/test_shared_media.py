@@ -312,7 +312,7 @@ POSTERS = [
     ("flower.webm", False, "sdr"),
     ("hdr10_hevc.mp4", False, "hdr"),
     ("hlg_hevc_phone.mp4", False, "hdr"),
-    ("one_frame.mp4", False, "sdr"),
+    ("one_frame.mp4", False, "sdr_no_seek"),
     ("truncated.mkv", False, "sdr"),
     ("truncated_faststart.mp4", False, "sdr"),
     ("hevc_rot90_metadata_track.mp4", False, "sdr"),
