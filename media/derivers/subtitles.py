@@ -20,6 +20,8 @@ from media.transcoding import captions
 MOST_TRACKS: Final = 100
 MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one track: ten hours of speech are 1 MB."""
+AS_THEY_ARE: Final = ("-sub_charenc_mode:s", "ignore")
+"""ffmpeg leaves out a cue that is not UTF-8; an old code page is better read as one."""
 Track = Mapping[str, Any]
 
 
@@ -60,6 +62,7 @@ def extract(context: Context, tracks: Sequence[Track], duration: float | None) -
     try:
         ffmpeg.run(
             [
+                *AS_THEY_ARE,
                 *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
                 *outputs,
             ],
@@ -80,8 +83,8 @@ def cleaned(scratch: Path, track: Track) -> Path | None:
     raw, path = scratch / f"{track['index']}.raw", scratch / f"{track['index']}.vtt"
     if not raw.exists():
         return None
-    with raw.open(encoding="utf-8", errors="replace") as reader, path.open("w", encoding="utf-8") as writer:
-        writer.writelines(f"{line}\n" for line in captions.clean(reader))
+    with raw.open("rb") as reader, path.open("w", encoding="utf-8") as writer:
+        writer.writelines(f"{line}\n" for line in captions.clean(map(captions.decoded, reader)))
     return path
 
 

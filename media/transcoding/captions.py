@@ -19,6 +19,14 @@ CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 LONGEST_LINE: Final = 4000
 
 
+def decoded(line: bytes) -> str:
+    """UTF-8 as it must be, else the code page of most files that are older than that rule."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace")
+
+
 def clean(lines: Iterable[str]) -> Iterator[str]:
     """The lines of a WebVTT file with cues alone: no styles, regions, notes, names or places of cues."""
     yield "WEBVTT"
