@@ -190,7 +190,11 @@ class Film:
         options = (*KEY_FRAMES, *KEY_PACKETS.get(self.video["codec"], ()))
         try:
             return self.run("keys", options, told_after=False, seen=seen), seen
-        except (DamagedFileError, ExitedError):
+        except DamagedFileError:
+            return [], seen
+        except ExitedError as error:
+            if error.returncode < 0:
+                raise
             return [], seen
 
     def run(

@@ -81,7 +81,8 @@ def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -
         try:
             stream.complete()
         except ExitedError as error:
-            if peaks.count == 0:
+            # What was killed says nothing of the file.
+            if peaks.count == 0 or error.returncode < 0:
                 raise ffmpeg.explain(error) from error
             return False
     return True

@@ -223,7 +223,9 @@ REASONS: Final[tuple[tuple[str, type[MediaError], str, str], ...]] = (
 
 
 def explain(error: ExitedError) -> MediaError:
-    """ffmpeg's last words as one of our errors; unknown words stay a reason to try again."""
+    """ffmpeg's last words as one of our errors; unknown words stay a reason to try again, and so does a kill."""
+    if error.returncode < 0:
+        return error
     for pattern, family, code, sentence in REASONS:
         if re.search(pattern, error.detail, re.IGNORECASE):
             return family(sentence, code=code, detail=error.detail)

@@ -1,11 +1,14 @@
 """A run of one deriver without the engine: real files, real tools, a scratch folder of the test."""
 
 import io
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from alcoves.embedded.processes import children_of
 from media.derivers.base import Context, FinishedPart, Ready, Result
 from media.errors import RunAbandonedError
 from media.probing import probe
@@ -46,6 +49,25 @@ class Run:
 
     def abandoned(self) -> bool:
         return self.stop()
+
+
+@dataclass
+class FatalRun(Run):
+    """Kills the program that works for it once that is so far, in percent."""
+
+    after: float = 0.0
+    killed: int = 0
+
+    def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        super().progress(percent, eta_seconds)
+        for pid in children_of(os.getpid()) if percent > self.after and not self.killed else ():
+            if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").startswith("ffmpeg"):
+                os.kill(pid, signal.SIGKILL)
+                self.killed += 1
+
+
+def fatal(run: Run, after: float = 0.0) -> FatalRun:
+    return FatalRun(run.path, run.scratch, run.subject, after=after)
 
 
 def run_of(

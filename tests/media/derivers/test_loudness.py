@@ -6,12 +6,12 @@ import pytest
 
 from media.derivers.base import NotNeeded
 from media.derivers.loudness import LoudnessDeriver, measured
-from media.errors import DamagedFileError, RunAbandonedError
+from media.errors import DamagedFileError, RunAbandonedError, TransientError
 from media.subject import Subject
 from media.tools import ffmpeg
 from media.tools import run as door
 from tests.makers import make_tone
-from tests.media.derivers.contexts import derive, run_of
+from tests.media.derivers.contexts import derive, fatal, run_of
 
 
 def facts_of(path: Path, tmp_path: Path) -> dict[str, Any]:
@@ -132,6 +132,13 @@ def test_words_without_a_summary_are_no_measurement() -> None:
         measured("Error while decoding stream #0:0")
     assert caught.value.code == "no_sound"
     assert "while decoding" in caught.value.detail
+
+
+def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(tmp_path: Path) -> None:
+    run = fatal(run_of(make_tone(tmp_path / "a.flac", seconds=600), tmp_path / "s"))
+    with pytest.raises(TransientError):
+        LoudnessDeriver().derive(run)
+    assert run.killed == 1
 
 
 @pytest.mark.shared

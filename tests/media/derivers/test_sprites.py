@@ -10,12 +10,12 @@ from PIL import Image
 from media.derivers import sprites
 from media.derivers.base import NotNeeded, Ready
 from media.derivers.sprites import Plan, SpritesDeriver, frame_size, map_of, plan_of, too_old
-from media.errors import DamagedFileError, RunAbandonedError, TimedOutError, TooLargeError
+from media.errors import DamagedFileError, RunAbandonedError, TimedOutError, TooLargeError, TransientError
 from media.subject import Subject
 from media.tools import ffmpeg
 from media.tools import run as door
 from tests.makers import Pixels, corners, make_video, pixels_of, turn_video
-from tests.media.derivers.contexts import derive, run_of
+from tests.media.derivers.contexts import derive, fatal, run_of
 
 GREYS = "geq=lum='16+mod(floor(T),12)*18':cb=128:cr=128"
 """Each second has a grey of its own, 18 steps of luma apart; after twelve they begin anew."""
@@ -357,6 +357,15 @@ def test_a_scratch_with_a_percent_sign(films: Path, tmp_path: Path) -> None:
     (tmp_path / "100%d 'x': y").mkdir()
     result = derive(SpritesDeriver(), films / "plain.mp4", tmp_path / "100%d 'x': y")
     assert result.outputs[1].path.exists()
+
+
+def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(tmp_path: Path) -> None:
+    """In the middle of the proper way, which begins at 30 percent."""
+    film = grey_film(tmp_path / "a.mp4", 240, keys=5000)
+    run = fatal(run_of(film, tmp_path / "s"), after=35)
+    with pytest.raises(TransientError):
+        SpritesDeriver().derive(run)
+    assert run.killed == 1
 
 
 @pytest.mark.shared

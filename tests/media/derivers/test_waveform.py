@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from media.derivers.waveform import WaveformDeriver
-from media.errors import DamagedFileError, RunAbandonedError
+from media.errors import DamagedFileError, RunAbandonedError, TransientError
 from media.streams import track_of
 from media.subject import Subject
 from media.tools import run as door
 from tests.makers import make_tone
-from tests.media.derivers.contexts import derive, run_of
+from tests.media.derivers.contexts import derive, fatal, run_of
 
 
 def waveform_of(path: Path, tmp_path: Path) -> dict[str, Any]:
@@ -116,3 +116,10 @@ def test_an_abandoned_run_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run = run_of(make_tone(tmp_path / "a.flac", seconds=60), tmp_path / "scratch", stop=lambda: True)
     with pytest.raises(RunAbandonedError):
         WaveformDeriver().derive(run)
+
+
+def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(tmp_path: Path) -> None:
+    run = fatal(run_of(make_tone(tmp_path / "a.flac", seconds=600), tmp_path / "s"))
+    with pytest.raises(TransientError):
+        WaveformDeriver().derive(run)
+    assert run.killed == 1

@@ -143,3 +143,11 @@ def test_a_wav_that_was_never_finished_is_read(tmp_path: Path, lie: bytes) -> No
     broken = tmp_path / "broken.wav"
     broken.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:36] + listing + b"data\xff\xff\xff\xff" + whole[44:])
     assert float(ffprobe.read(broken, "wav")["format"]["duration"]) == pytest.approx(2.0, abs=0.01)
+
+
+def test_words_of_a_program_that_was_killed_say_nothing_of_the_file() -> None:
+    """What memory was taken from had complained of a frame before."""
+    words = "Error while decoding stream #0:0: Invalid data found when processing input"
+    assert isinstance(ffmpeg.explain(ExitedError("ffmpeg", 1, words)), DamagedFileError)
+    killed = ExitedError("ffmpeg", -9, words)
+    assert ffmpeg.explain(killed) is killed
