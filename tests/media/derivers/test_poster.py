@@ -1,17 +1,38 @@
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from media.derivers.base import Ready
+from media.derivers.base import NotNeeded, Ready
+from media.derivers.hover import HoverDeriver
 from media.derivers.poster import PosterDeriver
-from media.errors import DamagedFileError, MediaError, RunAbandonedError, TooLargeError, UnsupportedTypeError
+from media.errors import (
+    DamagedFileError,
+    MediaError,
+    RunAbandonedError,
+    TooLargeError,
+    TransientError,
+    UnsupportedTypeError,
+)
 from media.subject import Subject
 from media.tools import ffmpeg
+from media.transcoding import frames
 from media.transcoding.frames import size_within
 from media.transcoding.picture import matrix_of, strategies_for
-from tests.makers import Pixels, corners, make_image, make_video, pixels_of, stored_for, turn_video
+from tests.makers import (
+    Pixels,
+    corners,
+    make_image,
+    make_png,
+    make_tone,
+    make_video,
+    pixels_of,
+    stored_for,
+    turn_video,
+)
 from tests.media.derivers.contexts import derive, run_of
 
 
@@ -243,4 +264,202 @@ def test_an_abandoned_run_stops(films: Path, tmp_path: Path) -> None:
     run = run_of(films / "plain.mp4", tmp_path / "scratch", stop=lambda: True)
     with pytest.raises(RunAbandonedError):
         PosterDeriver().derive(run)
+    assert list(run.scratch.iterdir()) == []
+
+
+PLACES = (10, 25, 50, 75, 90)
+
+
+def listed(result: Ready) -> dict[int, dict[str, float]]:
+    return {one["place"]: one for one in result.facts["candidates"]}
+
+
+def test_candidates_tell_their_own_second(tmp_path: Path) -> None:
+    """One key frame a second: the frame that is shown is the one before the place, and it says so."""
+    film = make_video(tmp_path / "a.mp4", seconds=10, audio=False, options=["-g", "25", "-sc_threshold", "0"])
+    found = listed(poster_of(film, tmp_path)[0])
+    assert [found[place]["second"] for place in PLACES] == [1, 2, 5, 7, 9]
+    pictures = [pixels_of(tmp_path / "scratch" / f"candidate-{place}.webp") for place in PLACES]
+    assert {picture.shape for picture in pictures} == {(180, 320, 3)}
+    for one, other in pairwise(pictures):
+        assert np.abs(one.astype(int) - other).mean() > 1
+
+
+@pytest.mark.parametrize("seconds", [1, 4, 70])
+def test_places_on_one_key_frame_are_decoded_exactly(tmp_path: Path, seconds: int) -> None:
+    film = make_video(
+        tmp_path / "a.mp4", seconds=seconds, size=(64, 36), rate=10, audio=False, options=["-g", "9999"]
+    )
+    found = listed(poster_of(film, tmp_path)[0])
+    exact = [found[place]["second"] for place in PLACES[1:]]
+    assert exact == pytest.approx([seconds * place / 100 for place in PLACES[1:]], abs=0.101)
+
+
+def test_the_sharp_frame_is_taken_and_the_blurred_ones_are_not(tmp_path: Path) -> None:
+    """Four fifths of the film are out of focus."""
+    sharp = make_image(tmp_path / "a.png", corners(320, 180))
+    blur = "gblur=sigma=12:enable='not(between(t,4,6))'"
+    film = tmp_path / "a.mp4"
+    options: list[str | Path] = [
+        "-loop",
+        "1",
+        "-t",
+        "10",
+        "-i",
+        sharp,
+        "-vf",
+        f"tile=1x1,{blur}",
+        "-r",
+        "10",
+        "-g",
+        "10",
+    ]
+    ffmpeg.run([*options, "-pix_fmt", "yuv420p", film], timeout=30)
+    result, _ = poster_of(film, tmp_path)
+    assert 4 <= result.facts["second"] < 6
+    scores = {place: one["score"] for place, one in listed(result).items()}
+    assert max(scores, key=lambda place: scores[place]) == 50
+
+
+def test_the_frame_of_a_second_that_was_chosen(films: Path, tmp_path: Path) -> None:
+    run = run_of(films / "late.mp4", tmp_path / "scratch")
+    run.variant, run.parameters = "at-21000", {"second": 21.0}
+    result = PosterDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert [output.name for output in result.outputs] == ["poster.webp", "poster-large.webp"]
+    assert result.facts["second"] == pytest.approx(21.0, abs=0.06)
+    run.parameters = {"second": 3.0}
+    dark = PosterDeriver().derive(run)
+    assert isinstance(dark, Ready)
+    assert (dark.facts["second"], dark.facts["dark"]) == (3.0, True)
+
+
+def test_large_films_are_taken_one_place_at_a_time(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs: list[int] = []
+    run_one = frames.Film.run
+
+    def counted(film: frames.Film, arguments: Sequence[str | Path]) -> Mapping[int, float]:
+        inputs.append(list(arguments).count("-i"))
+        return run_one(film, arguments)
+
+    monkeypatch.setattr(frames.Film, "run", counted)
+    assert len(listed(poster_of(films / "plain.mp4", tmp_path)[0])) == 5
+    assert inputs[0] == 5
+    inputs.clear()
+    monkeypatch.setattr(frames, "LARGE", 100)
+    assert len(listed(poster_of(films / "plain.mp4", tmp_path)[0])) == 5
+    assert set(inputs) == {1}
+
+
+def test_a_source_in_a_bucket_is_read_by_range(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never the whole file: only `source_input` is asked for."""
+    run = run_of(films / "plain.mp4", tmp_path / "scratch")
+
+    def copied() -> Path:
+        raise AssertionError("The source was copied.")
+
+    monkeypatch.setattr(run, "source_path", copied)
+    assert isinstance(PosterDeriver().derive(run), Ready)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Callable[..., Path]:
+    """A recording with a cover."""
+
+    def make(cover: Path, name: str = "song.mp3") -> Path:
+        tone, out = make_tone(tmp_path / "tone.wav", seconds=0.5), tmp_path / name
+        streams = ["-map", "0:a", "-map", "1:v", "-c:v", "copy", "-disposition:v", "attached_pic"]
+        ffmpeg.run(["-i", tone, "-i", cover, *streams, out], timeout=20)
+        return out
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["song.mp3", "song.flac", "song.m4a"])
+def test_the_cover_of_a_recording_is_its_poster(song: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    cover = make_image(tmp_path / "cover.png", corners(600, 600))
+    run = run_of(song(cover, name), tmp_path / "scratch")
+    assert run.subject.kind == "audio"
+    assert PosterDeriver().accepts(run.subject)
+    result = PosterDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert [output.name for output in result.outputs] == ["poster.webp", "poster-large.webp"]
+    assert (result.facts["large_width"], result.facts["width"]) == (600, 480)
+    large = pixels_of(tmp_path / "scratch" / "poster-large.webp")
+    assert np.abs(large.astype(int) - corners(600, 600)).mean() < 4
+
+
+def test_a_recording_without_a_cover_has_no_poster(tmp_path: Path) -> None:
+    run = run_of(make_tone(tmp_path / "a.flac", seconds=0.3), tmp_path / "scratch")
+    assert not PosterDeriver().accepts(run.subject)
+    assert PosterDeriver().derive(run) == NotNeeded("no_cover")
+
+
+def test_a_hostile_cover_is_refused_and_told(song: Callable[..., Path], tmp_path: Path) -> None:
+    film = song(make_image(tmp_path / "cover.png", corners(60, 60)))
+    bomb = make_png(tmp_path / "bomb.png", 60_000, 60_000).read_bytes()[:60]
+    data = film.read_bytes()
+    start = data.index(b"\x89PNG")
+    film.write_bytes(data[:start] + bomb + data[start + len(bomb) :])
+    with pytest.raises(DamagedFileError) as caught:
+        PosterDeriver().derive(run_of(film, tmp_path / "scratch"))
+    assert caught.value.code == "damaged_cover"
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("bear_id3_cover.mp3", (1280, 1280)),
+        ("bear_with_picture.flac", (371, 320)),
+        ("jfk_cover.mp3", (300, 168)),
+    ],
+)
+def test_shared_covers(shared_media: Path, tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    result = derive(PosterDeriver(), shared_media / "audio" / name, tmp_path)
+    assert (result.facts["large_width"], result.facts["large_height"]) == size
+    assert pixels_of(tmp_path / "poster.webp").std() > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("flower.mp4", 5),
+        ("timeline_faces_objects_speech.mp4", 5),
+        ("odd_321x241_h264_444.mp4", 5),
+        ("empty_second_video_track.mp4", 5),
+        ("vfr_switch.mp4", 5),
+        ("black_20s.mp4", 5),
+        ("hevc_8k.mp4", 4),
+        ("truncated_faststart.mp4", 2),
+        ("one_frame.mp4", 0),
+    ],
+)
+def test_candidates_of_shared_films(shared_media: Path, tmp_path: Path, name: str, count: int) -> None:
+    found = listed(derive(PosterDeriver(), shared_media / "video" / name, tmp_path))
+    assert len(found) == count
+    assert len({one["second"] for one in found.values()}) == count
+    for place in found:
+        assert pixels_of(tmp_path / f"candidate-{place}.webp").shape[1] <= 320
+
+
+def test_ffmpeg_killed_in_the_middle_is_tried_again(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the kernel when memory is short: no fault of the film, and nothing stays behind."""
+    run = run_of(films / "plain.mp4", tmp_path / "scratch")
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\ncase " $* " in *" -i "*) kill -9 $$ ;; esac\nexec {ffmpeg.binary()} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("ALCOVES_FFMPEG_BINARY", str(program))
+    with pytest.raises(TransientError) as caught:
+        PosterDeriver().derive(run)
+    assert caught.value.retry
+    with pytest.raises(TransientError):
+        HoverDeriver().derive(run)
     assert list(run.scratch.iterdir()) == []
