@@ -25,10 +25,11 @@ from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import Limits
 from media.transcoding import browsers, cutting, picture, recipe, sound
-from media.transcoding.ceilings import Ceilings
+from media.transcoding.ceilings import SHORT_SIDE, Ceilings
 from media.transcoding.cutting import Copy, Cut, Packet
 from media.transcoding.frames import Film, Shot, size_within
 
+LONG_SIDE: Final = 1920
 FILM: Final = "moment.mp4"
 RECORDING: Final = "moment.m4a"
 TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
@@ -98,7 +99,7 @@ class Clip:
     def filmed(self, encoder: Encoder, **made_with: str) -> dict[str, Any]:
         cut = self.find_cut()
         zscale = ffmpeg.capabilities().zscale
-        plan = recipe.of_film(self.facts, self.ceilings, zscale=zscale, encoder=encoder)
+        plan = recipe.of_film(full_hd(self.facts), self.ceilings, zscale=zscale, encoder=encoder)
         self.run(
             [
                 *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
@@ -252,6 +253,13 @@ def best_of(film: Film) -> Shot | None:
     if not any(choosing.score(shot.pixels).visible for shot in shots) and (light := film.light()) is not None:
         shots += [shot for shot in film.at([light]) if shot is not None]
     return max(shots, key=lambda shot: choosing.score(shot.pixels), default=film.first())
+
+
+def full_hd(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The film as if it were no larger than 1920 x 1080, or so high where it stands upright."""
+    box = (LONG_SIDE, SHORT_SIDE) if facts["width"] >= facts["height"] else (SHORT_SIDE, LONG_SIDE)
+    width, height = size_within(facts, *box)
+    return {**facts, "width": width, "height": height}
 
 
 def reading(start: float, seconds: float | None) -> tuple[str, ...]:

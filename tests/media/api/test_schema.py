@@ -9,7 +9,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from media.models import File, Library
+from media.models import File, Library, Moment, Tag
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,11 @@ def test_it_is_served_with_its_pages(client: Client, db: None) -> None:
             "/api/libraries/{library_id}/files/{file_id}/derivatives/preview",
             "/api/libraries/{library_id}/files/{file_id}/derivatives/{deriver}",
         ),
+        ("/api/libraries/{library_id}/tags", "/api/libraries/{library_id}/tags"),
+        (
+            "/api/libraries/{library_id}/files/{file_id}/moments",
+            "/api/libraries/{library_id}/files/{file_id}/moments",
+        ),
         ("/api/uploads", "/api/uploads"),
         ("/api/uploads/{upload_id}", "/api/uploads/{upload_id}"),
         ("/api/capabilities", "/api/capabilities"),
@@ -61,6 +66,8 @@ def test_answers_are_what_the_document_says(
     path: str, template: str, schema: dict[str, Any], as_alice: Client, library: Library, finished: File
 ) -> None:
     as_alice.post(f"/api/libraries/{library.pk}/folders", {"name": "A"}, "application/json")
+    moment = Moment.objects.create(file=finished, name="Goal", start=1, end=2)
+    moment.tags.add(Tag.objects.create(library=library, name="sport", color="#EF4444"))
     asked = {"name": "a.png", "size": 10}
     upload = as_alice.post(f"/api/libraries/{library.pk}/uploads", asked, "application/json").json()
     ids = {"library_id": library.pk, "file_id": finished.pk, "upload_id": upload["id"]}

@@ -203,6 +203,16 @@ def test_a_copy_that_came_out_wrong_is_encoded(
     assert numbers(path) == list(range(RATE))
 
 
+@pytest.mark.parametrize(
+    ("size", "kept"), [((2560, 1072), (1920, 804)), ((720, 1440), (720, 1440)), ((321, 241), (320, 240))]
+)
+def test_sizes_stay_within_full_hd(tmp_path: Path, size: tuple[int, int], kept: tuple[int, int]) -> None:
+    options = ["-vf", f"scale={size[0]}:{size[1]},setsar=1,format=yuv444p", "-pix_fmt", "yuv444p"]
+    source = make_video(tmp_path / "film.mkv", seconds=0.5, rate=10, options=options)
+    result, _ = clip_of(source, tmp_path, 0.1, 0.4)
+    assert (result.facts["width"], result.facts["height"]) == kept
+
+
 def test_what_comes_out_plays_everywhere(tmp_path: Path) -> None:
     source = make_video(tmp_path / "big.mkv", seconds=1, size=(2560, 1440), rate=10)
     result, path = clip_of(source, tmp_path, 0.1, 0.6)
