@@ -36,7 +36,7 @@ QUEUES: Final[tuple[Queue, ...]] = (
     Queue("hash", 60, "interactive", 86400, 0, "SHA-256 of bytes no single process has seen"),
     Queue("default", 50, "interactive", 300, 0, "nothing new; drains what an older build left"),
     Queue("moment-export", 45, "standard", TWO_HOURS, 0, "clips a person asked for"),
-    Queue("waveform", 40, "standard", TWO_HOURS, 0, "audio peaks, subtitles inside films"),
+    Queue("waveform", 40, "standard", TWO_HOURS, 0, "audio peaks, loudness, sprites, subtitles inside films"),
     Queue("object-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "objects in pictures and frames"),
     Queue("face-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "faces and people"),
     Queue("audio-detection", 25, "standard", TWO_HOURS, TWO_HOURS, "sounds"),

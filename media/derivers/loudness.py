@@ -1,7 +1,7 @@
 """How loud a recording or the sound of a film is, by EBU R128: what players need to play all at one loudness.
 
 ffmpeg's `ebur128` listens to the default track and tells a summary at its end. A run of its own, beside the waveform:
-listening costs several times what decoding does, and people wait for the waveform (decision 17).
+listening costs several times what decoding does, and people wait for the waveform (decision 18).
 """
 
 import re
