@@ -84,7 +84,7 @@ def playable(facts: Facts, mime: str, ceilings: Ceilings | None = None) -> str |
 
 def judged(facts: Facts, mime: str, ceilings: Ceilings | None = None) -> Verdict:
     """`facts` is the probe as JSON, `mime` the sniffed type."""
-    family = FAMILIES.get(mime)
+    family = family_of(facts, mime)
     video = facts.get("video")
     tracks = facts.get("audio") or ()
     limits = ceilings or Ceilings.from_environment()
@@ -93,6 +93,12 @@ def judged(facts: Facts, mime: str, ceilings: Ceilings | None = None) -> Verdict
         next(objections(family, facts, video, limits), None) if video else None,
         next(filter(None, (objection_to_sound(family, track, film=bool(video)) for track in tracks)), None),
     )
+
+
+def family_of(facts: Facts, mime: str) -> Family | None:
+    """None for what no browser opens: also a WAV whose sizes were never filled in, that we read as bare samples."""
+    family = FAMILIES.get(mime)
+    return None if family == "wav" and facts.get("container", "wav") != "wav" else family
 
 
 def objections(family: Family | None, facts: Facts, video: Facts, ceilings: Ceilings) -> Iterator[str]:

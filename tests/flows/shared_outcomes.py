@@ -104,7 +104,7 @@ OUTCOMES: dict[str, tuple[str, str, str]] = {
     "audio/wav_header_lies.wav": (
         "audio/wav",
         "audio",
-        "loudness=ready metadata=ready proxy=not_needed waveform=ready",
+        "loudness=ready metadata=ready proxy=ready waveform=ready",
     ),
     "color/16bit_small.png": ("image/png", "image", "metadata=ready preview=ready"),
     "color/cmyk_icc_jockey.jpg": ("image/jpeg", "image", "metadata=ready preview=ready"),

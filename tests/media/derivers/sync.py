@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from media.sniffing import sniff_path
 from media.tools import ffmpeg
 
 MOMENT = 1.5
@@ -45,8 +46,9 @@ def beep_of(path: Path) -> float:
 def sound_of(path: Path) -> NDArray[np.float32]:
     """The first track from the beginning of the film on, silence where there is none yet."""
     chain = f"aresample={RATE}:async=1:first_pts=0"
-    arguments: list[str | Path] = ["-i", path, "-map", "0:a:0", "-af", chain, "-ac", "1"]
-    done = ffmpeg.run([*arguments, "-f", "f32le", "pipe:1"], timeout=60)
+    opened = ffmpeg.input_arguments(path, sniff_path(path).demuxer)
+    arguments = [*opened, "-map", "0:a:0", "-af", chain, "-ac", "1", "-f", "f32le", "pipe:1"]
+    done = ffmpeg.run(arguments, timeout=60)
     return np.frombuffer(done.stdout, "<f4")
 
 

@@ -73,7 +73,6 @@ PLAYED = [
     "audio/sine_440.wav",
     "audio/speech_dog_guitar_22s.flac",
     "audio/truncated.mp3",
-    "audio/wav_header_lies.wav",
 ]
 
 MADE: list[tuple[str, str, tuple[int, int] | None, float, list[str]]] = [
@@ -100,6 +99,7 @@ MADE: list[tuple[str, str, tuple[int, int] | None, float, list[str]]] = [
     ("video/rotate_and_reflect.mp4", "libx264", (720, 1080), 1.05, ["h264", "aac"]),
     ("video/vvc_unsupported.mp4", "libx264", (320, 180), 5.0, ["h264"]),
     ("audio/alac.m4a", "aac", None, 1.02, ["aac"]),
+    ("audio/wav_header_lies.wav", "aac", None, 1.0, ["aac"]),
 ]
 
 REFUSED = [

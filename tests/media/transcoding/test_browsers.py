@@ -166,3 +166,9 @@ def test_recordings(mime: str, codec: str, reason: str | None) -> None:
 def test_recordings_of_more_than_two_channels_are_mixed_down() -> None:
     assert playable(recording(codec="flac", profile=None, channels=6), "audio/flac") == "channels"
     assert playable(recording(codec="flac", profile=None, sample_rate=192_000), "audio/flac") == "sample_rate"
+
+
+def test_a_wave_file_that_was_never_finished_is_opened_by_no_browser() -> None:
+    facts = recording(codec="pcm_s16le", profile=None)
+    assert playable({**facts, "container": "wav"}, "audio/wav") is None
+    assert judged({**facts, "container": "s16le"}, "audio/wav").container == "container"
