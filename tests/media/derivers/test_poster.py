@@ -138,8 +138,10 @@ HDR = "zscale=tin=bt709:min=bt709:pin=bt709:rin=tv:t={transfer}:m=bt2020nc:p=bt2
 
 
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
-def test_hdr_looks_like_its_sdr_original(tmp_path: Path, transfer: str) -> None:
-    source = make_image(tmp_path / "a.png", np.asarray(Image.fromarray(photo()).resize((320, 180))))
+@pytest.mark.parametrize("brighter", [-60, 0, 60])
+def test_hdr_looks_like_its_sdr_original(tmp_path: Path, transfer: str, brighter: int) -> None:
+    pixels = np.clip(photo().astype(int) + brighter, 0, 255).astype(np.uint8)
+    source = make_image(tmp_path / "a.png", np.asarray(Image.fromarray(pixels).resize((320, 180))))
     to_709 = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
     tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
     chain = f"{to_709},{HDR.format(transfer=transfer)},format=yuv420p10le,{tags}"
