@@ -10,16 +10,14 @@ What no file selects any more is dropped. docs/posters.md.
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
 
-from media import blobs, dispatch, ledger, pipeline
+from media import blobs, dispatch, imagemaking, ledger, pipeline
 from media.derivers.registry import get_deriver
 from media.errors import ConflictError, PermanentError, RequestError
 from media.images import posters, uploaded
@@ -148,10 +146,7 @@ def make(file: File, content: bytes) -> tuple[list[dict[str, Any]], dict[str, An
     """Both sizes of a picture, stored under registered keys that no row names yet; and what is known of them."""
     if not content:
         raise NoPictureError("This picture is empty. Choose another one.", code="empty_file")
-    scratch = Path(settings.SCRATCH_PATH)
-    scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="poster-") as name:
-        folder = Path(name)
+    with imagemaking.scratch_folder() as folder:
         source = folder / "source"
         source.write_bytes(content)
         try:

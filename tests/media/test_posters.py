@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.conf import settings
 from PIL import Image
 
 from media import blobs, ledger, pictures, posters, prewarm, reprocess, trash
@@ -226,7 +227,7 @@ def test_a_film_is_no_picture_and_a_bomb_is_refused(film: File, tmp_path: Path) 
     with pytest.raises(NoPictureError) as caught:
         posters.bring(film, make_png(tmp_path / "bomb.png", 60_000, 60_000).read_bytes())
     assert isinstance(caught.value.__cause__, TooLargeError)
-    assert not list((tmp_path / "scratch").glob("poster-*"))
+    assert not list(Path(settings.SCRATCH_PATH).glob("*"))
 
 
 def test_what_breaks_while_it_is_stored_is_swept(
