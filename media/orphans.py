@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.db.models.functions import Collate
 from django.utils import timezone
 
@@ -247,7 +247,7 @@ def batches_after(after: str, store: str = FILES) -> Iterator[list[BlobStat]]:
 
 
 def find_unnamed(wanted: list[str]) -> set[str]:
-    """Those that nothing names, in two queries.
+    """Those that nothing names, in a few queries.
 
     The register is read before the outputs: a key leaves it only in the transaction that names it, so a key that is
     being named at this moment is seen in one or the other.
@@ -264,29 +264,29 @@ def find_unnamed(wanted: list[str]) -> set[str]:
     left = set(wanted)
     left.difference_update(known)
     owners = {owner for key in left if (owner := owner_of(key)) is not None}
-    makers = {maker for key in left if (maker := maker_of(key)) is not None}
     if owners:
-        # By both: a clip that was made of bytes hashed late lies in the folder of the original that was dissolved.
-        rows = Derivative.objects.filter(Q(original__in=owners) | Q(pk__in=makers))
-        outputs = rows.values_list("outputs", flat=True)
-        left.difference_update(output["key"] for row in outputs.iterator() for output in row)
+        left -= keys_of(Derivative.objects.filter(original__in=owners))
+    if libraries := {library for key in left if (library := part_of(key, 0)) is not None}:
+        # What people had made of bytes hashed late lies in the folder of the original that was merged into another one.
+        left -= keys_of(Derivative.objects.filter(original__library__in=libraries).exclude(variant=""))
     return left
 
 
+def keys_of(rows: Any) -> set[str]:
+    outputs = rows.values_list("outputs", flat=True)
+    return {output["key"] for row in outputs.iterator() for output in row}
+
+
 def owner_of(key: str) -> UUID | None:
-    """The original in whose folder a blob lies: the second part of its key."""
+    """The original in whose folder a blob lies."""
+    return part_of(key, 1)
+
+
+def part_of(key: str, place: int) -> UUID | None:
+    """The library (0) or the original (1) in a key."""
     parts = key.split("/", 2)
     try:
-        return UUID(parts[1]) if len(parts) == 3 else None
-    except ValueError:
-        return None
-
-
-def maker_of(key: str) -> UUID | None:
-    """The row whose run wrote a blob: the fourth part of its key, before the dash."""
-    parts = key.split("/")
-    try:
-        return UUID(parts[3].partition("-")[0]) if len(parts) == 5 else None
+        return UUID(parts[place]) if len(parts) == 3 else None
     except ValueError:
         return None
 
