@@ -123,7 +123,7 @@ def find_cuts(
     packets = [packet for packet in answer.get("packets") or () if "pts_time" in packet]
     ends = [float(packet["pts_time"]) + float(packet.get("duration_time") or 0) - told for packet in packets]
     keys = [float(packet["pts_time"]) - told for packet in packets if packet["flags"].startswith("K")]
-    return spread(keys, wanted[0] / 4, max(ends, default=0.0)), max(ends, default=None)
+    return spread(keys, wanted[0] / 2, max(ends, default=0.0)), max(ends, default=None)
 
 
 def spread(keys: Sequence[float], apart: float, until: float) -> list[float]:
