@@ -70,7 +70,7 @@ class ProxyDeriver(BaseDeriver):
         verdict = browsers.judged(facts, subject.mime)
         if verdict.reason is None:
             return SPARE
-        if facts.get("video") and verdict.picture is None:
+        if facts.get("video") and copies_picture(verdict, facts["video"]["codec"]):
             return subject.size + SPARE
         return SPARE + recipe.expected_bytes(facts) + recipe.sound_bytes(facts)
 
@@ -102,7 +102,8 @@ class Run:
         """Copied where the picture may stay as it is, else encoded; long films in chunks, by all workers."""
         if self.context.parts:
             return self.joined(self.context.parts)
-        if copies_picture(verdict) and (copied := self.copied(verdict)) is not None:
+        copies = copies_picture(verdict, self.facts["video"]["codec"])
+        if copies and (copied := self.copied(verdict)) is not None:
             return copied
         self.ceilings.check(self.facts["video"])
         if not encoders.choose().in_hardware and (
@@ -265,6 +266,6 @@ def blocks_of(parts: Sequence[FinishedPart]) -> Iterator[bytes]:
                 yield block
 
 
-def copies_picture(verdict: Verdict) -> bool:
-    """Where the picture itself is on the table and something else is in the way."""
-    return verdict.reason is not None and verdict.picture is None
+def copies_picture(verdict: Verdict, codec: str) -> bool:
+    """Where the picture itself is on the table, for MP4 too, and something else is in the way."""
+    return verdict.reason is not None and verdict.picture is None and ("mp4", codec) in browsers.PICTURES

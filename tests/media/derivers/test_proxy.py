@@ -134,6 +134,18 @@ def test_where_only_the_sound_is_wrong_the_picture_is_copied(tmp_path: Path) -> 
     assert frames_of(made(result)) == frames_of(source)
 
 
+def test_a_picture_that_plays_in_webm_alone_is_not_copied_into_mp4(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.webm", codec="libvpx-vp9", seconds=1, options=["-cpu-used", "8"])
+    run = run_of(source, tmp_path / "scratch")
+    assert run.subject.probe is not None
+    odd = {**run.subject.probe, "audio": [{**run.subject.probe["audio"][0], "codec": "flac"}]}
+    run.subject = replace(run.subject, probe=odd)
+    result = ProxyDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert result.made_with["encoder"] == "libx264"
+    assert streams_of(made(result))[0]["codec_name"] == "h264"
+
+
 def test_a_film_that_begins_without_a_key_frame_is_encoded(tmp_path: Path) -> None:
     whole = make_video(tmp_path / "a.ts", seconds=4, options=["-g", "50", "-c:a", "aac"])
     content = whole.read_bytes()
