@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from alcoves import env
-from media.errors import PermanentError, TimedOutError
+from media.errors import DamagedFileError, PermanentError, TimedOutError
 from media.tools import ffprobe
 from media.tools.sources import Source
 from media.transcoding import recipe, sound, x264
@@ -28,6 +28,9 @@ from media.transcoding.recipe import Recipe
 SECONDS: Final = 120
 FEWEST: Final = 3
 """Chunks that are worth their overhead."""
+MOST: Final = 1000
+"""Of one film; they get longer instead."""
+LONGEST_CHUNK: Final = 3600
 LONGEST: Final = 24 * 3600.0
 """The clock of MPEG-TS goes round after 26 hours."""
 INDEXED: Final = frozenset({"mov", "matroska"})
@@ -88,12 +91,12 @@ def plan(source: Source, demuxer: str | None, facts: Mapping[str, Any]) -> tuple
 
 def seconds() -> int:
     """Length of a chunk; 0 where the operator wants none."""
-    return env.integer("ALCOVES_PROXY_CHUNK_SECONDS", SECONDS, low=0)
+    return env.integer("ALCOVES_PROXY_CHUNK_SECONDS", SECONDS, low=0, high=LONGEST_CHUNK)
 
 
 def wanted_cuts(duration: float, target: int) -> list[float]:
     """Chunks of one length, near the target."""
-    count = round(duration / target) if target and duration <= LONGEST else 0
+    count = min(MOST, round(duration / target)) if target and duration <= LONGEST else 0
     return [duration * number / count for number in range(1, count)] if count >= FEWEST else []
 
 
@@ -221,7 +224,7 @@ def look_at(path: Path) -> dict[str, Any] | None:
     shown += ["-show_entries", "stream=extradata_hash:packet=pts"]
     try:
         answer = json.loads(ffprobe.ask(path, "mpegts", shown, timeout=ffprobe.TIMEOUT) or b"{}")
-    except PermanentError:
+    except DamagedFileError:
         return None
     times = [int(packet["pts"]) for packet in answer.get("packets") or () if "pts" in packet]
     if not times:

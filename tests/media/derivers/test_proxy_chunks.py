@@ -283,6 +283,7 @@ def test_cuts_are_of_one_length_and_never_crowded() -> None:
     assert chunks.wanted_cuts(290, 120) == []
     assert chunks.wanted_cuts(25 * 3600, 120) == []
     assert chunks.wanted_cuts(0, 120) == []
+    assert len(chunks.wanted_cuts(24 * 3600, 1)) == chunks.MOST - 1
     assert chunks.spread([240.0, 0.0, 120.0, 120.0, 130.0, 595.0], 30, 600) == [119.9995, 239.9995]
 
 
