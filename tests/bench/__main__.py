@@ -26,6 +26,8 @@ MODULES = {
     "waveform": "peaks",
     "poster": "postering",
     "sprites": "spriting",
+    "proxy": "encoding",
+    "chunked": "chunking",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)
@@ -53,7 +55,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measure what Alcoves promises.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
-    parser.add_argument("--quick", action="store_true", help="fewer pictures, where a bench is of pictures")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer pictures or rounds, where a bench has them"
+    )
     asked = parser.parse_args(arguments)
     unknown = set(asked.names) - set(NAMES)
     if unknown:

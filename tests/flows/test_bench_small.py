@@ -10,7 +10,9 @@ import pytest
 from storage import registry
 from tests.bench import (
     cached,
+    chunking,
     cold,
+    encoding,
     flights,
     fronted,
     ingest,
@@ -137,6 +139,22 @@ def test_sprites_of_a_short_film(tmp_path: Path) -> None:
     assert told["ratio"] > 0
     assert told["raw"]["by_key_frames"]
     assert (told["raw"]["frames"], told["raw"]["sheets"]) == (30, 1)
+
+
+def test_the_proxy_of_a_short_film(stores_of_the_workers: Path) -> None:
+    size = encoding.Size(seconds=3, width=160, height=90, rounds=1)
+    (told,) = check(encoding.run(size, stores_of_the_workers), "proxy")
+    assert told["ratio"] > 0
+    bare, ours = told["raw"]["bytes_of_bare_and_ours"]
+    assert bare == ours  # The same settings.
+
+
+def test_a_short_film_in_chunks(stores_of_the_workers: Path) -> None:
+    size = chunking.Size(seconds=9, width=160, height=90, chunk_seconds=3, rounds=1)
+    (told,) = check(chunking.run(size, stores_of_the_workers), "chunked")
+    assert told["raw"]["chunks"] == 3
+    assert told["ratio"] > 0
+    assert told["raw"]["seconds_of_the_workers"] > 0
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:

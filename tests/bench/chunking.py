@@ -1,0 +1,80 @@
+"""What does it cost to encode a film in chunks and to join them, against the same film in one pass?
+
+One process does both, in turn: the cuts, every chunk, the sound and the join, each from its claim to its named result.
+What several workers make of the chunks is told beside it; on a machine where one encode fills all cores, it is no more.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from media import dispatch, ledger
+from media.models import Derivative
+from tests.bench import films, machines, reels
+from tests.bench.films import Film
+from tests.bench.measuring import Result, median
+from tests.workers import wait_until
+
+MOST_TIMES = 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    seconds: float = 64
+    width: int = 1280
+    height: int = 720
+    chunk_seconds: int = 16
+    rounds: int = 5
+    workers: int = 2
+
+
+QUICK = Size(rounds=3)
+
+
+def run(size: Size, folder: Path) -> list[Result]:
+    film = films.film(folder, size.seconds, (size.width, size.height))
+    whole: list[float] = []
+    chunked: list[float] = []
+    works: list[tuple[list[float], Callable[[], None]]] = [
+        (whole, partial(encode, film, 0)),
+        (chunked, partial(encode, film, size.chunk_seconds)),
+    ]
+    for number in range(size.rounds):
+        for figures, work in films.in_turn(number, works):
+            figures.append(reels.seconds_of(work))
+    shared = by_workers(film, folder, size)
+    times = [one / other for one, other in zip(chunked, whole, strict=True)]
+    raw = {
+        "film": film.told,
+        "chunks": film.row.made_by["chunks"],
+        "one_pass_seconds": [round(each, 2) for each in whole],
+        "chunked_seconds": [round(each, 2) for each in chunked],
+        "ratios": [round(each, 4) for each in times],
+        "workers": size.workers,
+        "seconds_of_the_workers": round(shared, 2),
+        "times_as_fast_as_one": round(median(chunked) / shared, 2),
+    }
+    return [Result("chunked", median(times), MOST_TIMES, higher_is_better=False, raw=raw)]
+
+
+def encode(film: Film, chunk_seconds: int) -> None:
+    with films.chunks_of(chunk_seconds):
+        film.encode()
+    assert ("chunks" in film.row.made_by) == bool(chunk_seconds), film.row.made_by
+
+
+def by_workers(film: Film, folder: Path, size: Size) -> float:
+    """Seconds from the message to the named film, where so many processes take the parts."""
+    with films.chunks_of(size.chunk_seconds), ExitStack() as stack:
+        for _ in range(size.workers):
+            stack.enter_context(machines.worker(folder, "--lane", "heavy", "--concurrency", "1"))
+        return reels.seconds_of(partial(send, film))
+
+
+def send(film: Film) -> None:
+    row = film.row
+    ledger.request_again(Derivative.objects.filter(pk=row.pk))
+    dispatch.publish([(row.pk, row.queue)], force=True)
+    wait_until(lambda: film.row.status == "ready", 600, "the joined film")
