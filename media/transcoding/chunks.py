@@ -38,7 +38,9 @@ INDEXED: Final = frozenset({"mov", "matroska"})
 HAIR: Final = 0.0005
 """Seconds by which a cut lies before its key frame: less than any frame lasts, more than any rounding."""
 BEFORE: Final = 1.0
-"""Seconds of decoding before a cut: the decoder begins a group earlier, and frames of an open group are whole."""
+"""Seconds before a cut from which on is decoded, where that is needed: the decoder begins a group earlier then."""
+REFRESHED: Final = frozenset({"h264"})
+"""Codecs of which a key frame may be one that becomes whole little by little, as broadcasters send them."""
 LATER: Final = 10
 """Seconds that are added to the time stamps of chunks on their way: MPEG-TS knows no negative ones."""
 
@@ -142,7 +144,7 @@ def of_film(facts: Mapping[str, Any], ceilings: Ceilings, span: Span, *, zscale:
     """The film's own recipe for the frames of one chunk; always for libx264, so that chunks fit each other."""
     whole = recipe.of_film(facts, ceilings, zscale=zscale, begins=span.start or 0.0)
     return Recipe(
-        input=(*ON_THE_FILMS_CLOCK, *seek(span), *whole.input),
+        input=(*ON_THE_FILMS_CLOCK, *seek(span, facts["video"]["codec"], whole.filters), *whole.input),
         picture=whole.picture,
         filters=trimmed(whole.filters, span),
         encoder=whole.encoder,
@@ -159,17 +161,23 @@ CHUNK: Final = (
 )
 
 
-def seek(span: Span) -> tuple[str, ...]:
-    return () if span.start is None else ("-ss", f"{max(0.0, span.start - BEFORE):.6f}")
+def seek(span: Span, codec: str, filters: str) -> tuple[str, ...]:
+    """To the key frame of the cut, or to one before it. Leading frames of an open group belong to the chunk before."""
+    if span.start is None:
+        return ()
+    early = codec in REFRESHED or looks_around(filters)
+    return ("-ss", f"{max(0.0, span.start - BEFORE) if early else span.start + 2 * HAIR:.6f}")
 
 
 def trimmed(filters: str, span: Span) -> str:
     """Exactly the frames of the span. Other frames are thrown away before the filters, where no filter needs them."""
     ends = {"start": span.start, "end": span.end}
     cut = ":".join(f"{name}={second:.6f}" for name, second in ends.items() if second is not None)
-    if not any(link.startswith(LOOKS_AROUND) for link in filters.split(",")):
-        return f"trim={cut},{filters}"
-    return f"{filters},trim={cut}"
+    return f"{filters},trim={cut}" if looks_around(filters) else f"trim={cut},{filters}"
+
+
+def looks_around(filters: str) -> bool:
+    return any(link.startswith(LOOKS_AROUND) for link in filters.split(","))
 
 
 def sound_arguments(facts: Mapping[str, Any]) -> tuple[str, ...]:

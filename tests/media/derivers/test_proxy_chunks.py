@@ -18,9 +18,11 @@ from media.derivers.proxy import ProxyDeriver
 from media.derivers.proxy_part import ProxyPartDeriver
 from media.errors import InfrastructureError, MediaError, RunAbandonedError, TransientError
 from media.tools import ffmpeg, ffprobe
+from media.tools.ranges import RangeServer
+from media.tools.sources import Source
 from media.transcoding import chunks
 from tests.makers import turn_video
-from tests.media.derivers.contexts import run_of
+from tests.media.derivers.contexts import Run, run_of
 
 BITS, BLOCK, HEIGHT = 12, 16, 64
 COUNTER = (
@@ -391,3 +393,42 @@ def test_a_source_that_is_gone_is_told(tmp_path: Path) -> None:
     film.unlink()
     with pytest.raises(MediaError):
         ProxyPartDeriver().derive(run)
+
+
+@dataclass
+class RunOfBucket(Run):
+    """As where the original lies in a bucket: read by range, over the loopback."""
+
+    server: RangeServer | None = None
+
+    def source_input(self) -> Source:
+        assert self.server is not None
+        return self.server.source
+
+
+def test_a_film_in_a_bucket_is_cut_and_encoded_by_range(tmp_path: Path) -> None:
+    film = count(tmp_path / "a.mp4")
+
+    def opener(start: int, end: int | None) -> BinaryIO:
+        return io.BytesIO(film.read_bytes()[start:end])
+
+    with RangeServer(opener, film.stat().st_size) as server:
+
+        def run(scratch: Path, **changes: Any) -> Run:
+            plain = run_of(film, scratch)
+            return replace(RunOfBucket(plain.path, scratch, plain.subject, server=server), **changes)
+
+        result = ProxyDeriver().derive(run(tmp_path / "divide"))
+        assert isinstance(result, Divided)
+        finished = []
+        for part in result.parts:
+            ready = ProxyPartDeriver().derive(
+                run(tmp_path / part.variant, variant=part.variant, parameters=part.parameters)
+            )
+            assert isinstance(ready, Ready)
+            contents = {output.name: output.path.read_bytes() for output in ready.outputs}
+            finished.append(MadePart(part.variant, part.parameters, ready.facts, contents))
+        whole = ProxyDeriver().derive(run(tmp_path / "join", parts=finished))
+        assert isinstance(whole, Ready)
+        assert server.trouble() is None
+    assert numbers(pixels(path_of(whole))) == list(range(300))
