@@ -104,7 +104,8 @@ class Clip:
             [
                 *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", cut.picture + plan.filters, *plan.encoder),
-                *(*cutting.lasting(self.seconds), *sound.arguments(self.tracks, first=cut.sound)),
+                *("-bsf:v", recipe.lasting(until=f"{self.seconds:.6f}/TB")),
+                *sound.arguments(self.tracks, first=cut.sound),
             ],
             replace(encoder.limits, file_bytes=self.most_bytes()),
         )

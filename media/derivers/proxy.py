@@ -119,7 +119,7 @@ class Run:
             [
                 *self.opened(plan.input),
                 *("-map", plan.picture, *plan.sound_maps, "-vf", plan.filters, *plan.encoder),
-                *(*plan.sound, *plan.container),
+                *("-bsf:v", recipe.lasting(), *plan.sound, *plan.container),
             ],
             replace(encoder.limits, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
             recipe.time_limit(self.facts, self.duration),
@@ -186,7 +186,7 @@ class Run:
                 [
                     *self.opened(recipe.INPUT),
                     *("-map", f"0:{self.facts['video']['index']}", *sound.maps(self.tracks), "-c:v", "copy"),
-                    *(*sounds, *recipe.container(self.facts)),
+                    *("-bsf:v", recipe.lasting(), *sounds, *recipe.container(self.facts)),
                 ],
                 replace(ffmpeg.LIMITS, file_bytes=2 * self.context.subject.size + SPARE),
                 timeouts.copying(self.duration, recipe.lines(self.facts)),

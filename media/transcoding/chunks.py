@@ -220,8 +220,8 @@ def mended(facts: Mapping[str, Any], films: Sequence[Mapping[str, Any]], until: 
     usual = max(1, round(x264.TIMESCALE / x264.fastest_rate(facts["video"])))
     last = int(films[-1]["last"])
     ends = usual if until is None else max(1, round(until * x264.TIMESCALE) - last)
-    lasts = f"if(eq(PTS\\,{last})\\,{ends}\\,if(gt(DURATION\\,0)\\,DURATION\\,{usual}))"
-    return f"filter_units=remove_types={'7-9' if alike else '9'},setts=pts=PTS:dts=DTS:duration={lasts}"
+    own = f"if(eq(PTS,{last}),{ends},if(gt(DURATION,0),DURATION,{usual}))"
+    return f"filter_units=remove_types={'7-9' if alike else '9'},{recipe.lasting(own)}"
 
 
 def look_at(path: Path) -> dict[str, Any] | None:

@@ -142,13 +142,3 @@ def key_at(packets: Iterable[Packet], second: float) -> Packet | None:
 def hangs_over(packets: Sequence[Packet], key: Packet) -> bool:
     """Whether frames that are shown before a key frame come after it in the file (an open group)."""
     return any(packet.dts > key.dts and packet.pts < key.pts for packet in packets)
-
-
-def lasting(seconds: float) -> tuple[str, ...]:
-    """The last frame stands until the end of the clip.
-
-    MP4 takes the length of a film from the packet that is decoded last. Where frames are reordered and not equally
-    long, that would end the film before its last frames are shown. All other packets last until the next one, whatever
-    they say.
-    """
-    return ("-bsf:v", f"setts=pts=PTS:dts=DTS:duration='max(DURATION,{seconds:.6f}/TB-DTS+STARTDTS)'")

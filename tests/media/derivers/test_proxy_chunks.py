@@ -20,7 +20,7 @@ from media.errors import InfrastructureError, MediaError, RunAbandonedError, Tra
 from media.tools import ffmpeg, ffprobe
 from media.tools.ranges import RangeServer
 from media.tools.sources import Source
-from media.transcoding import chunks
+from media.transcoding import chunks, x264
 from tests.makers import turn_video
 from tests.media.derivers.contexts import Run, run_of
 
@@ -172,6 +172,10 @@ def standing_still(folder: Path) -> Path:
     return count(folder / "a.mkv", seconds=26, then="select='lt(t\\,5)+gte(t\\,18)'")
 
 
+def slow_at_the_end(folder: Path) -> Path:
+    return count(folder / "a.mkv", then="select='lt(t\\,10)+not(mod(n\\,10))'", sound=0)
+
+
 def open_groups(folder: Path) -> Path:
     told = "open-gop=1:keyint=50:min-keyint=50:bframes=3:b-pyramid=normal:scenecut=0"
     return count(folder / "a.mp4", "-c:v", "libx264", "-preset", "fast", "-x264-params", told)
@@ -225,6 +229,7 @@ def turned(folder: Path) -> Path:
 FILMS = [
     *(fixed_rate, ntsc, film_rate, variable_rate, standing_still, open_groups, open_groups_hevc, late_start),
     *(
+        slow_at_the_end,
         picture_after_sound,
         sound_longer,
         sound_shorter,
@@ -256,6 +261,8 @@ def test_no_frame_is_missing_twice_or_late(
         assert len(set(numbers(seen))) == len(seen)
     assert times(many, "a") == times(one, "a")
     assert length(many) == pytest.approx(length(one), abs=0.001)
+    shown = times(many, "v:0")
+    assert length(many) > (shown[-1] - shown[0]) / x264.TIMESCALE
     assert result.facts.get("partial") == expected_result.facts.get("partial")
 
 

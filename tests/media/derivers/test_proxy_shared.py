@@ -241,7 +241,11 @@ def test_the_counted_frames_of_a_fast_film_are_all_there(shared_media: Path, tmp
 
 def test_variable_rates_keep_their_times(shared_media: Path, tmp_path: Path) -> None:
     source = shared_media / "video/vfr_switch.mp4"
-    found, told = shown(made(forced(source, tmp_path))), shown(source)
+    result = forced(source, tmp_path)
+    found, told = shown(made(result)), shown(source)
+    assert len(found) == 72
+    # The file says 3.6036 s of itself, and has a frame more than 0.2 s later, which lasts 1/30 s.
+    assert result.facts["duration"] == pytest.approx(told[-1] - told[0] + 1 / 30, abs=0.002)
     assert [time - found[0] for time in found] == pytest.approx([time - told[0] for time in told], abs=0.002)
 
 

@@ -94,6 +94,22 @@ def test_a_variable_rate(tmp_path: Path) -> None:
     check(make_flash_and_beep(tmp_path / "a.mkv", *options, links=links, rate=50), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("codec", "encoder"),
+    [(MPEG4, "libx264"), (("-c:v", "libx264", "-bf", "3", "-pix_fmt", "yuv420p"), "copy")],
+)
+def test_the_last_frames_are_shown_where_they_stand_longer_than_others(
+    tmp_path: Path, codec: tuple[str, ...], encoder: str
+) -> None:
+    """A player ends where the track says so: a picture that comes after that is never seen."""
+    graph = "testsrc2=size=160x90:rate=30:duration=6,select='lt(n,60)+not(mod(n,30))'"
+    source = tmp_path / "a.mkv"
+    ffmpeg.run(["-f", "lavfi", "-i", graph, "-fps_mode", "vfr", *codec, source], timeout=30)
+    result = derive(ProxyDeriver(), source, tmp_path / "scratch")
+    assert result.made_with["encoder"] == encoder
+    assert result.facts["duration"] == pytest.approx(5 + 1 / 30, abs=0.002)
+
+
 def test_a_hole_in_the_sound_is_filled(tmp_path: Path) -> None:
     """Packets that were lost at one second: what comes after must not move forward."""
     source = make_flash_and_beep(tmp_path / "a.mkv", *MPEG4, "-c:a", "ac3")
