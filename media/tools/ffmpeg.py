@@ -5,14 +5,16 @@ files only, opened by the one demuxer that the sniffed type allows. Demuxers tha
 files or addresses (hls, dash, concat, image2, sdp ...) are on no list here and cannot be asked for.
 """
 
+import os
 import platform
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +45,11 @@ OVER_HTTP: Final[Mapping[str, str]] = {
 EVERYWHERE: Final = {"protocol_whitelist", "rw_timeout"}
 """Options of every protocol, which are not told with those of one."""
 BASE: Final = ("-nostdin", "-hide_banner", "-loglevel", "warning", "-y")
-LIMITS: Final = Limits(memory_bytes=8 * 1024**3)
-"""Address space, not memory in use: 8K HEVC with frame threads needs 3 GiB of it."""
+LIMITS: Final = Limits(memory_bytes=8 * 1024**3, file_bytes=64 * 1024**3)
+"""Address space, not memory in use: 8K HEVC with frame threads needs 3 GiB of it. Whoever can say how large a result
+may become gives a smaller `file_bytes`."""
+
+SPARE_SECONDS: Final = 10
 
 WANTED_ENCODERS: Final = ("libx264", "aac", "libopus", "libwebp", "png")
 HARDWARE: Final = ("h264_nvenc", "h264_vaapi", "h264_qsv", "h264_v4l2m2m")
@@ -159,7 +164,7 @@ def run(
             timeout=timeout,
             abandoned=abandoned,
             on_stdout_line=progress.feed if progress else None,
-            limits=limits,
+            limits=with_time(limits, timeout),
             nice=nice,
             stdout_limit=stdout_limit,
             stdin=stdin,
@@ -177,8 +182,16 @@ def stream(
 ) -> Iterator[Stream]:
     """One ffmpeg run whose stdout is read in blocks. ExitedError stays: the reader may have enough."""
     command = [binary(), *BASE, *arguments]
-    with door.stream(command, timeout=timeout, abandoned=abandoned, limits=limits, nice=nice) as opened:
+    bounds = with_time(limits, timeout)
+    with door.stream(command, timeout=timeout, abandoned=abandoned, limits=bounds, nice=nice) as opened:
         yield opened
+
+
+def with_time(limits: Limits, timeout: float) -> Limits:
+    """Every core for the whole time at most. It holds where nobody is left to look at the clock."""
+    if limits.cpu_seconds is not None:
+        return limits
+    return replace(limits, cpu_seconds=ceil(timeout) * (os.cpu_count() or 1) + SPARE_SECONDS)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from math import exp
 from typing import Final
 
-SMOOTHING: Final = 0.2
-"""Weight of the newest speed: an encode changes speed from scene to scene, a countdown should not jump."""
+MEMORY: Final = 10.0
+"""Seconds over which the speed is averaged: an encode changes its speed from scene to scene, a countdown should not
+jump. In the first seconds the average of all so far is taken."""
 
 
 class ProgressParser:
@@ -20,10 +22,11 @@ class ProgressParser:
         self.duration = duration
         self.report = report
         self.clock = clock
-        self.last_time = clock()
+        self.began = self.last_time = clock()
         self.position = 0.0
         self.done = 0.0
-        self.speed: float | None = None
+        self.speed = 0.0
+        self.left: float | None = None
 
     def feed(self, line: str) -> None:
         """One `key=value` line. Unknown keys are passed over; `progress=` closes a block."""
@@ -37,17 +40,28 @@ class ProgressParser:
     def tell(self, *, ended: bool) -> None:
         now = self.clock()
         elapsed, advanced = now - self.last_time, self.done - self.position
-        if elapsed > 0 and advanced > 0:
-            latest = advanced / elapsed
-            self.speed = latest if self.speed is None else SMOOTHING * latest + (1 - SMOOTHING) * self.speed
-            self.last_time, self.position = now, self.done
+        self.last_time, self.position = now, self.done
+        if not self.done:
+            # The encoder fills its look-ahead, or ffmpeg seeks: that says nothing of the speed.
+            self.began = now
         if ended:
             self.report(100.0, 0.0)
         elif self.duration:
-            left = max(0.0, self.duration - self.done)
-            eta = left / self.speed if self.speed else None
+            if elapsed > 0 and self.done:
+                self.estimate(
+                    elapsed, advanced, weight=max(1 - exp(-elapsed / MEMORY), elapsed / (now - self.began))
+                )
             # 100 is said only by the end itself: a duration in a header is a promise, not a fact.
-            self.report(min(99.0, 100.0 * self.done / self.duration), eta)
+            self.report(min(99.0, 100.0 * self.done / self.duration), self.left)
+
+    def estimate(self, elapsed: float, advanced: float, *, weight: float) -> None:
+        """The time left goes by as time does, and is drawn towards what the speed says now."""
+        self.speed += weight * (advanced / elapsed - self.speed)
+        if self.speed <= 0 or not self.duration:
+            return
+        latest = max(0.0, self.duration - self.done) / self.speed
+        expected = latest if self.left is None else max(0.0, self.left - elapsed)
+        self.left = expected + weight * (latest - expected)
 
 
 def microseconds(value: str) -> float:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from media.errors import (
     DamagedFileError,
     InfrastructureError,
     MediaError,
+    TooLargeError,
     ToolMissingError,
     UnsupportedTypeError,
 )
@@ -13,7 +15,7 @@ from media.sniffing import TYPES
 from media.tools import ffmpeg, ffprobe
 from media.tools.ffprobe import Span
 from media.tools.progress import ProgressParser
-from media.tools.run import ExitedError
+from media.tools.run import ExitedError, Limits
 from tests.makers import make_tone, make_video
 
 
@@ -151,3 +153,28 @@ def test_words_of_a_program_that_was_killed_say_nothing_of_the_file() -> None:
     assert isinstance(ffmpeg.explain(ExitedError("ffmpeg", 1, words)), DamagedFileError)
     killed = ExitedError("ffmpeg", -9, words)
     assert ffmpeg.explain(killed) is killed
+
+
+def test_processor_time_is_bounded_by_the_time_out() -> None:
+    cores = os.cpu_count() or 1
+    assert ffmpeg.with_time(ffmpeg.LIMITS, 100.0).cpu_seconds == 100 * cores + 10
+    assert ffmpeg.with_time(ffmpeg.LIMITS, 100.0).memory_bytes == ffmpeg.LIMITS.memory_bytes
+    assert ffmpeg.with_time(Limits(cpu_seconds=5), 100.0).cpu_seconds == 5
+
+
+def test_a_result_beyond_the_estimate_ends_the_run(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", seconds=2)
+    out = tmp_path / "out.raw"
+    arguments = [*ffmpeg.input_arguments(source, "mov"), "-f", "rawvideo", str(out)]
+    with pytest.raises(TooLargeError) as caught:
+        ffmpeg.run(arguments, timeout=30, limits=Limits(file_bytes=500_000))
+    assert caught.value.code == "output_too_large"
+    assert out.stat().st_size <= 500_000
+
+
+def test_a_disk_that_fills_up_is_not_laid_to_the_file(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "in.mp4", seconds=2)
+    arguments = [*ffmpeg.input_arguments(source, "mov"), "-c", "copy", "-f", "matroska", "/dev/full"]
+    with pytest.raises(InfrastructureError) as caught:
+        ffmpeg.run(arguments, timeout=30)
+    assert caught.value.code == "disk_full"
