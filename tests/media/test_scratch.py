@@ -8,13 +8,19 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from media import failures, scratch
+from media.derivers.base import Context, Ready, Result
 from media.errors import InfrastructureError
+from media.models import Library
+from media.subject import Subject
+from tests.derivers import EchoDeriver
+from tests.ingesting import derivative, run_queued, take_in
 
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 MEGABYTE = 1024 * 1024
 FORK = multiprocessing.get_context("fork")
 
@@ -138,3 +144,34 @@ def test_a_full_disk_in_the_middle_is_no_fault_of_the_file() -> None:
     error = failures.understood(caught.value)
     assert isinstance(error, InfrastructureError)
     assert error.code == "disk_full"
+
+
+class GreedyDeriver(EchoDeriver):
+    """Wants more than any disk has."""
+
+    name: ClassVar[str] = "greedy"
+
+    def scratch_bytes(self, subject: Subject) -> int:
+        return 1 << 60
+
+
+class FillingDeriver(EchoDeriver):
+    """Comes half way, then the disk is full."""
+
+    name: ClassVar[str] = "filling"
+
+    def derive(self, context: Context) -> Result:
+        (context.scratch / "half").write_bytes(bytes(MEGABYTE))
+        Path("/dev/full").write_bytes(b"the other half")
+        return Ready()
+
+
+@pytest.mark.parametrize(("name", "code"), [("greedy", "scratch_full"), ("filling", "disk_full")])
+def test_a_run_without_room_waits_for_free(library: Library, settings: Any, name: str, code: str) -> None:
+    settings.DERIVERS = {name: f"{__name__}.{name.title()}Deriver"}
+    settings.STORE_RESERVE_BYTES = 0
+    file = take_in(library, PNG, "a.png").file
+    run_queued(limit=1)
+    row = derivative(file.original_id, name)
+    assert (row.status, row.error_code, row.attempts, row.deferrals) == ("queued", code, 0, 1)
+    assert left(settings.SCRATCH_PATH) == []
