@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from alcoves import env
 from media.errors import MediaError, PermanentError, TransientError
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.run import Limits
 
 logger = logging.getLogger(__name__)
@@ -139,12 +139,11 @@ def survey_of(program: str, device: str) -> tuple[Trial, ...]:
 
 def tried(encoder: Encoder) -> Trial:
     """Whether it encodes a real picture, here and now."""
-    arguments = [
-        *(*encoder.before, "-f", "lavfi", "-i", FRAMES),
-        *("-vf", encoder.filters, *encoder.options, "-f", "h264", "pipe:1"),
-    ]
+    picture = graphs.generate(FRAMES).track("v").chain(encoder.filters)
+    words = graphs.arguments(graphs.write(graphs.PIPE, picture, options=(*encoder.options, "-f", "h264")))
     try:
-        done = ffmpeg.run(arguments, timeout=TIMEOUT, limits=encoder.limits)
+        # In this order: the graph would put the name of a device before the device.
+        done = ffmpeg.run([*encoder.before, *words], timeout=TIMEOUT, limits=encoder.limits)
     except MediaError as error:
         return Trial(encoder, works=False, problem=(error.detail or error.message)[-1000:])
     works = done.stdout.startswith(START_CODE) and len(done.stdout) >= FEWEST_BYTES
