@@ -112,6 +112,7 @@ class MomentShape(serializers.Serializer[Any]):
     exportEtaSeconds = serializers.IntegerField(allow_null=True)
     exportVersion = serializers.IntegerField(help_text="rises with every change of the span")
     exportedVersion = serializers.IntegerField(allow_null=True, help_text="of the clip that is served")
+    exportPartial = serializers.BooleanField(help_text="the file breaks off within the clip that is served")
     exportError = serializers.CharField(allow_null=True)
     stale = serializers.BooleanField(help_text="the clip that is served is of an older span")
     downloadUrl = serializers.CharField(allow_null=True)

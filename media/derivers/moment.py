@@ -9,6 +9,7 @@ clip alone: whoever is given the clip shall not see what is outside of it.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,6 +47,8 @@ TALLEST: Final = 4
 IN_SYNC: Final = 0.04
 """Seconds by which sound and picture of a copied clip may begin apart."""
 ROUNDING: Final = 0.005
+BREAKS_OFF: Final = re.compile(r"partial file|ended prematurely")
+"""What ffmpeg says where a container promises more bytes than there are."""
 
 
 class MomentDeriver(BaseDeriver):
@@ -84,6 +87,7 @@ class Clip:
         self.seconds = self.end - self.start
         self.duration = float(self.facts.get("duration") or 0) or None
         self.broken_off = False
+        self.said = ""
         self.ceilings = Ceilings.from_environment()
         self.tracks = sound.tracks_of(self.facts)
         if not self.video and not self.tracks:
@@ -183,13 +187,14 @@ class Clip:
 
     def run(self, arguments: Sequence[str | Path], limits: Limits) -> None:
         """A hair shorter than the span: a frame that begins at its end, give or take a rounding, is not in it."""
-        ffmpeg.run(
+        done = ffmpeg.run(
             [*arguments, "-t", f"{self.seconds - cutting.NEAR / 2:.4f}", *cutting.CONTAINER, self.out],
             timeout=recipe.time_limit(self.facts, self.seconds),
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.seconds, self.context.progress),
             limits=limits,
         )
+        self.said = done.stderr_tail
 
     def is_exact(self) -> bool:
         """Whether packets that were taken as they are begin at zero, together, and last as long as they shall."""
@@ -220,7 +225,7 @@ class Clip:
         picture_of = self.pictured({**facts, "video": asdict(video)}) if video is not None else ()
         return Ready(
             (Output(self.name, self.out, TYPES[self.name]), *picture_of),
-            {**facts, "version": self.context.parameters["version"]},
+            {**facts, "version": self.context.parameters["version"], **self.missing(heard)},
             {**made, "ffmpeg": ffmpeg.capabilities().version},
         )
 
@@ -231,6 +236,12 @@ class Clip:
                 "The file breaks off before this span. Upload it again, or choose an earlier one.",
                 code="nothing_decoded",
             )
+
+    def missing(self, heard: float) -> dict[str, bool]:
+        """`partial` where the file breaks off within the span: the last frame stands for what is not there."""
+        silent_too_soon = not self.tracks or self.seconds - heard > cutting.STANDING
+        broke_off = not self.video or BREAKS_OFF.search(self.said)
+        return {"partial": True} if silent_too_soon and broke_off else {}
 
     def pictured(self, facts: dict[str, Any]) -> tuple[Output, ...]:
         """The best of five frames of the clip; where all are dark, one from where it gets light. None is no fault."""

@@ -343,6 +343,24 @@ def test_what_broke_off_gives_what_is_there_or_says_so(film: Path, tmp_path: Pat
     assert caught.value.message
 
 
+@pytest.mark.parametrize("audio", [True, False])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_what_breaks_off_within_the_span_is_told(tmp_path: Path, name: str, audio: bool) -> None:
+    options = (*GROUPS, *(("-movflags", "+faststart") if name == "a.mp4" else ()))
+    whole = make_video(tmp_path / name, seconds=10, audio=audio, options=options)
+    run = run_of(whole, tmp_path / "scratch")
+    run.parameters = {"start": "4.020", "end": "9.020", "version": 1}
+    good = MomentDeriver().derive(run)
+    assert isinstance(good, Ready)
+    assert "partial" not in good.facts
+    content = whole.read_bytes()
+    whole.write_bytes(content[: int(len(content) * 0.6)])
+    result = MomentDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert result.facts["partial"] is True
+    assert 0 < len(times(result.outputs[0].path)) < 100
+
+
 def test_hardware_that_fails_is_followed_by_software(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
