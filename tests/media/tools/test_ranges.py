@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -59,6 +59,11 @@ def server(far: Far) -> Iterator[RangeServer]:
 
 def connect(server: RangeServer) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(server.source.url).netloc, timeout=10)
+
+
+def place(server: RangeServer) -> tuple[str, int]:
+    parts = urlsplit(server.source.url)
+    return parts.hostname or "", parts.port or 0
 
 
 def ask(
@@ -133,6 +138,38 @@ def test_another_users_program_is_not_let_in(
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         ask(server)
     assert far.asked == []
+
+
+def test_another_users_program_is_not_let_in_by_closing_its_own_half(
+    server: RangeServer, far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, asked = ranges.is_ours, threading.Event()
+    monkeypatch.setattr("media.tools.ranges.is_ours", lambda *ends: asked.wait(10) and true(*ends))
+    me = os.getuid()
+    monkeypatch.setattr("media.tools.ranges.os.getuid", lambda: me + 1)
+    with socket.create_connection(place(server), timeout=10) as client:
+        client.sendall(f"GET {server.path} HTTP/1.1\r\n\r\n".encode())
+        client.shutdown(socket.SHUT_WR)
+        asked.set()
+        with suppress(ConnectionResetError):
+            assert client.recv(100) == b""
+    assert far.asked == []
+
+
+def test_a_program_of_our_own_may_close_its_half(server: RangeServer) -> None:
+    with socket.create_connection(place(server), timeout=10) as client:
+        client.sendall(f"GET {server.path} HTTP/1.1\r\n\r\n".encode())
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_table_of_connections_that_lacks_our_own_tells_nothing(
+    server: RangeServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = tmp_path / "tcp"
+    table.write_text("  sl  local_address rem_address   st\n")
+    monkeypatch.setattr(ranges, "CONNECTIONS", table)
+    assert ask(server)[0] == 200
 
 
 def test_who_connects_is_not_asked_where_the_system_does_not_tell(
