@@ -21,7 +21,8 @@ Receive: TypeAlias = Any
 Send: TypeAlias = Any
 
 UPLOADS = re.compile(
-    r"\w+ /api/tus(?:/.*)?|POST /api/(?:libraries/[^/]+/files|auth/me/avatar)|PUT /api/files/upload-signed",
+    r"\w+ /api/tus(?:/.*)?|PUT /api/files/upload-signed"
+    r"|POST /api/(?:libraries/[^/]+/files(?:/[^/]+/poster/upload)?|auth/me/avatar)",
     re.ASCII,
 )
 """The ways in for files, as method and path. Nothing else may bring a body over the limit."""

@@ -354,9 +354,14 @@ def test_every_way_in_for_files_streams() -> None:
         ("PATCH", reverse("api:tus-upload", args=[key])),
         ("PUT", reverse("api:files-upload-signed")),
         ("POST", reverse("api:files", args=[key])),
+        ("POST", reverse("api:upload-poster", args=[key, key])),
     ]
     assert all(asgi_bodies.is_upload(scope(method, path)) for method, path in ways)
-    others = [("PATCH", reverse("api:library", args=[key])), ("POST", reverse("api:purge", args=[key]))]
+    others = [
+        ("PATCH", reverse("api:library", args=[key])),
+        ("POST", reverse("api:purge", args=[key])),
+        ("POST", reverse("api:poster", args=[key, key])),
+    ]
     assert not any(asgi_bodies.is_upload(scope(method, path)) for method, path in others)
 
 

@@ -76,6 +76,8 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_header("Content-Security-Policy", "sandbox; default-src 'none'")
             self.send_header("Cross-Origin-Resource-Policy", "same-origin")
             self.send_header("Vary", "Cookie, Authorization")
+            self.send_header("X-Robots-Tag", "noindex, nofollow")
+            self.send_header("Referrer-Policy", "no-referrer")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -203,6 +205,7 @@ def test_bytes_leave_with_the_headers_we_gave_them(tmp_path: Path) -> None:
         assert headers["etag"] == '"abc"'
         assert headers["cache-control"] == "private, no-cache"
         assert headers["vary"] == "Cookie, Authorization"
+        assert (headers["x-robots-tag"], headers["referrer-policy"]) == ("noindex, nofollow", "no-referrer")
 
         status, body, headers = get(f"{base}/blob", Range="bytes=100-199")
         assert (status, body) == (206, BODY[100:200])
@@ -235,7 +238,7 @@ def test_the_app_is_told_who_asks_and_how(tmp_path: Path) -> None:
 def test_only_files_are_handed_on_while_they_arrive(tmp_path: Path) -> None:
     Upstream.begun = []
     files = ["/api/tus", "/api/tus/0000", "/api/libraries/0000/files", "/api/files/upload-signed"]
-    files += ["/api/auth/me/avatar"]
+    files += ["/api/auth/me/avatar", "/api/libraries/0000/files/0000/poster/upload"]
     with running(tmp_path) as base, contextlib.ExitStack() as stack:
         host, _, port = base.removeprefix("http://").partition(":")
         for path in ["/api/auth/login", "/api/libraries/0000/files/purge", *files]:
