@@ -2,13 +2,17 @@
 
 A cell shows the film at its own second, or the key frame before it: only key frames are read and decoded, which
 takes a hundredth of the time. Where they are so far apart that many cells would show what was long gone, the film
-is decoded properly; where that takes too long, the key frames have to do.
+is decoded properly; where that takes too long, the key frames have to do. Where they are so near to each other that
+most would be decoded for nothing (ProRes, MJPEG and other codecs of cameras and editors have no other frames), each
+cell is sought by itself: to decode an hour of that takes longer than a run may.
 
-All is one ffmpeg: frames by the second, scaled as displayed, laid into sheets, written as JPEG. One sheet is in memory.
+All but the last way is one ffmpeg: frames by the second, scaled as displayed, laid into sheets, written as JPEG. One
+sheet is in memory.
 """
 
 import hashlib
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +20,17 @@ from math import ceil
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import numpy as np
+
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
 from media.errors import DamagedFileError, TimedOutError
+from media.images.encoding import encode
 from media.probing import facts_of
 from media.sniffing import described
-from media.tools import ffmpeg
+from media.tools import ffmpeg, vips
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError
-from media.transcoding import picture
+from media.transcoding import frames, picture
 from media.transcoding.ceilings import Ceilings
 
 MAP: Final = "sprites.vtt"
@@ -42,6 +49,15 @@ OLD: Final = 2.0
 """Intervals after which a key frame says little about a cell."""
 MANY: Final = 0.1
 """Share of cells that may show one so old; one long shot without a key frame is no reason to decode a whole film."""
+
+CROWD: Final = 400
+"""Key frames after which it is asked how near to each other they are."""
+CROWDED: Final = 20.0
+"""Key frames for each cell above which seeking costs less than decoding them all."""
+SOUGHT_AT_ONCE: Final = 5
+"""Places that one ffmpeg opens: each has a decoder of its own."""
+LONGEST_SEARCH: Final = 3600.0
+"""Seconds: ten thousand cells of 4K are sought in about half an hour."""
 
 USUAL_RATE: Final = 25.0
 """Frames a second, where the file does not say."""
@@ -130,7 +146,7 @@ class SpritesDeriver(BaseDeriver):
             return NotNeeded("one_frame")
         Ceilings.from_environment().check(video)
         plan = plan_of(duration, int(facts["width"]), int(facts["height"]))
-        sheets, by_key_frames = Film(context, video, duration, plan).sheets()
+        sheets, by_key_frames = Film(context, facts, duration, plan).sheets()
         path = context.scratch / MAP
         path.write_text(map_of(plan, duration, [short_digest(sheet) for sheet in sheets]), encoding="ascii")
         pictures = tuple(Output(sheet.name, sheet, "image/jpeg") for sheet in sheets)
@@ -161,12 +177,17 @@ def evened(length: float) -> int:
     return max(2, round(length / 2) * 2)
 
 
+class CrowdedError(Exception):
+    """There are far more key frames than cells."""
+
+
 class Film:
     """One film during one run."""
 
-    def __init__(self, context: Context, video: Mapping[str, Any], duration: float, plan: Plan) -> None:
+    def __init__(self, context: Context, facts: Mapping[str, Any], duration: float, plan: Plan) -> None:
         self.context = context
-        self.video = video
+        self.facts = facts
+        self.video = facts["video"]
         self.duration = duration
         self.plan = plan
         self.source = context.source_input()
@@ -174,7 +195,12 @@ class Film:
 
     def sheets(self) -> tuple[list[Path], bool]:
         """The finished sheets, and whether they show key frames only."""
-        quick, seen = self.by_key_frames()
+        try:
+            quick, seen = self.by_key_frames()
+        except CrowdedError:
+            if sought := self.by_seeking():
+                return sought, True
+            quick, seen = [], []
         if quick and not too_old(seen, self.plan):
             return quick, True
         try:
@@ -207,6 +233,7 @@ class Film:
             self.duration,
             lambda percent, eta: self.context.progress(start + share * percent, eta),
             [] if seen is None else seen,
+            None if told_after else self.plan.interval / CROWDED,
         )
         arguments = [
             *options,
@@ -218,6 +245,55 @@ class Film:
         ]
         ffmpeg.run(arguments, timeout=self.timeout, abandoned=self.context.abandoned, progress=watched)
         return self.complete(folder)
+
+    def by_seeking(self) -> list[Path]:
+        """A sheet after the other, each cell by its own place; none where not a single place can be sought."""
+        folder = self.context.scratch / "sought"
+        folder.mkdir(exist_ok=True)
+        plan = self.plan
+        cells, sheets = self.sought(), []
+        size = plan.columns * plan.width, plan.rows * plan.height
+        for number in range(plan.sheets):
+            sheet = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+            for cell in range(number * plan.columns * plan.rows, plan.count)[: plan.columns * plan.rows]:
+                pixels = next(cells, None)
+                if pixels is None:
+                    return []
+                _, x, y = plan.place(cell)
+                sheet[y : y + plan.height, x : x + plan.width] = pixels
+            path = folder / f"sprite-{number + 1:03d}.jpg"
+            encode(vips.from_pixels(sheet.tobytes(), *size, 3), path, "jpeg", QUALITY)
+            sheets.append(path)
+        return sheets
+
+    def sought(self) -> Iterator[frames.Pixels]:
+        """The picture of each cell; where one cannot be had, the one before it. Ends where there is none at all."""
+        film = frames.Film(
+            self.source,
+            described(self.context.subject.mime).demuxer,
+            self.facts,
+            self.context.scratch,
+            size=(self.plan.width, self.plan.height),
+            abandoned=self.context.abandoned,
+        )
+        started, last = time.monotonic(), None
+        places = [cell * self.plan.interval for cell in range(self.plan.count)]
+        for first in range(0, len(places), SOUGHT_AT_ONCE):
+            passed = time.monotonic() - started
+            if passed > LONGEST_SEARCH:
+                raise TimedOutError(
+                    "Looking through this video takes too long. Convert it to MP4 with H.264."
+                )
+            left = passed / first * (len(places) - first) if first else None
+            self.context.progress(min(99.0, 100 * first / len(places)), left)
+            for shot in film.near(places[first : first + SOUGHT_AT_ONCE]):
+                last = shot.pixels if shot is not None else last
+                if last is None:
+                    return
+                yield last
+            # What was killed says nothing of the film.
+            if isinstance(film.problem, ExitedError) and film.problem.returncode < 0:
+                raise film.problem
 
     def complete(self, folder: Path) -> list[Path]:
         sheets = sorted(folder.iterdir())
@@ -247,19 +323,33 @@ class Film:
 
 
 class Frames(ProgressParser):
-    """Listens to the filter that tells each frame's second, which is finer than what ffmpeg says of its output."""
+    """Listens to the filter that tells each frame's second, which is finer than what ffmpeg says of its output.
+
+    Raises CrowdedError where the first frames are nearer to each other than `nearest` seconds.
+    """
 
     def __init__(
-        self, duration: float, report: Callable[[float, float | None], None], seen: list[float]
+        self,
+        duration: float,
+        report: Callable[[float, float | None], None],
+        seen: list[float],
+        nearest: float | None,
     ) -> None:
         super().__init__(duration, report)
         self.seen = seen
+        self.nearest = nearest
 
     def feed(self, line: str) -> None:
         if found := re.match(r"frame:\d+\s+pts:\S+\s+pts_time:(-?[\d.]+)", line):
             self.seen.append(float(found[1]))
             self.done = max(self.done, self.seen[-1])
             self.tell(ended=False)
+            if (
+                self.nearest
+                and len(self.seen) == CROWD
+                and self.seen[-1] - self.seen[0] < CROWD * self.nearest
+            ):
+                raise CrowdedError
 
 
 def too_old(seen: Sequence[float], plan: Plan) -> bool:

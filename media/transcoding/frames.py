@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ SHORT: Final = 60.0
 LARGE: Final = 4096 * 2304
 """Pixels above which places are taken one after the other: a decoder of 8K holds several hundred MB."""
 WITHOUT_SEEK: Final = frozenset({"sdr_no_seek", "plain"})
+Pixels: TypeAlias = NDArray[np.uint8]
 TOLD: Final = re.compile(r"pts_time:(\S+)\s+place=(\d+)")
 
 
@@ -42,7 +43,7 @@ class Shot:
 
     second: float
     strategy: str
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from media.errors import DamagedFileError, RunAbandonedError, TimedOutError, Too
 from media.subject import Subject
 from media.tools import ffmpeg
 from media.tools import run as door
+from media.transcoding import frames
 from tests.makers import Pixels, corners, make_video, pixels_of, turn_video
 from tests.media.derivers.contexts import derive, fatal, run_of
 
@@ -169,6 +170,81 @@ def test_where_that_takes_too_long_the_key_frames_have_to_do(
     assert {second_of(cell) for cell in cells_of(result)} == {0}
 
 
+def crowded_film(path: Path, **options: Any) -> Path:
+    """Only key frames, 720 of them for 30 cells, as cameras and editors make them."""
+    source = f"color=black:size=160x90:rate=60:duration=12,{GREYS}"
+    return make_video(path, source=source, audio=False, codec="mjpeg", options=["-q:v", "2"], **options)
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mkv", "avi"])
+def test_where_all_are_key_frames_each_cell_is_sought(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the ways that decode everything comes to its end: an hour of such a film takes too long."""
+    film = crowded_film(tmp_path / f"a.{suffix}")
+    monkeypatch.setattr(sprites.Film, "complete", lambda *_: pytest.fail("all was decoded"))
+    run = run_of(film, tmp_path / "scratch")
+    result = SpritesDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert result.facts["key_frames"] is True
+    cells = cells_of(result)
+    assert len(cells) == 30
+    assert [second_of(cell) for cell in cells] == [int(cell.start + 1e-6) for cell in cells]
+    percents = [percent for percent, _ in run.told[sprites.CROWD :]]
+    assert percents == sorted(percents)
+    assert any(left is not None for _, left in run.told[-3:])
+
+
+def test_seeking_without_an_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sprites, "LONGEST_SEARCH", 0.0)
+    with pytest.raises(TimedOutError, match="Convert it"):
+        derive(SpritesDeriver(), crowded_film(tmp_path / "a.mov"), tmp_path / "scratch")
+
+
+def test_where_no_place_can_be_sought_the_film_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames.Film, "near", lambda _, places: [None] * len(places))
+    result = derive(SpritesDeriver(), crowded_film(tmp_path / "a.mov"), tmp_path / "scratch")
+    assert result.facts["key_frames"] is False
+    cells = cells_of(result)
+    assert [second_of(cell) for cell in cells] == [int(cell.start + 1e-6) for cell in cells]
+
+
+def test_a_place_that_cannot_be_had_shows_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = frames.Film.near
+
+    def holed(film: Any, places: Sequence[float]) -> Any:
+        return [
+            None if 3 < place < 6 else shot for place, shot in zip(places, real(film, places), strict=True)
+        ]
+
+    monkeypatch.setattr(frames.Film, "near", holed)
+    result = derive(SpritesDeriver(), crowded_film(tmp_path / "a.mov"), tmp_path / "scratch")
+    for cell in cells_of(result):
+        assert second_of(cell) == (2 if 3 < cell.start < 6 else int(cell.start + 1e-6))
+
+
+def test_an_ffmpeg_that_is_killed_while_seeking_is_a_reason_to_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of six: without it five cells would show the picture before them."""
+    real, calls = ffmpeg.run, []
+
+    def killed(arguments: Sequence[str | Path], **options: Any) -> Any:
+        if "-noaccurate_seek" in arguments:
+            calls.append(1)
+            if len(calls) == 2:
+                raise door.ExitedError("ffmpeg", -9, "")
+        return real(arguments, **options)
+
+    monkeypatch.setattr(ffmpeg, "run", killed)
+    with pytest.raises(TransientError):
+        derive(SpritesDeriver(), crowded_film(tmp_path / "a.mov"), tmp_path / "scratch")
+
+
 @pytest.mark.parametrize(
     ("times", "old"),
     [
@@ -191,7 +267,7 @@ def test_limits_of_time_follow_the_film(films: Path, tmp_path: Path) -> None:
     assert run.subject.probe is not None
     for duration, limit in ((10, 60), (600, 300), (36_000, 600)):
         plan = plan_of(duration, 160, 90)
-        assert sprites.Film(run, run.subject.probe["video"], duration, plan).timeout == limit
+        assert sprites.Film(run, run.subject.probe, duration, plan).timeout == limit
 
 
 def test_several_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
