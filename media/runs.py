@@ -257,8 +257,20 @@ def learn(deriver: Deriver, original: Original, result: Ready) -> None:
             deriver.record(original, result)
     else:
         # A merge locks the twin original, which comes before names in the order of locks.
-        deriver.record(original, result)
+        with beginning_anew_where_it_goes(original):
+            deriver.record(original, result)
         stacks.join(library, keys)
+
+
+@contextmanager
+def beginning_anew_where_it_goes(original: Original) -> Iterator[None]:
+    """Runs whose row a merge gives to another original read bytes that are swept soon: they start over with its."""
+    key, theirs = original.pk, list(original.derivatives.exclude(variant="").values_list("pk", flat=True))
+    yield
+    moved = Derivative.objects.filter(pk__in=theirs, status="processing").exclude(original=key)
+    running = list(moved)
+    if ledger.request_again(moved):
+        dispatch.publish_after_commit(running)
 
 
 def retire(outputs: list[dict[str, Any]]) -> None:

@@ -208,9 +208,6 @@ class Original(Row):
             self.sha256 = None
         twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
         self.files.update(original=twin)
-        # What people asked for goes along with their files: clips, chosen posters.
-        theirs = self.derivatives.exclude(variant="").filter(parent__isnull=True)
-        theirs.exclude(variant__in=twin.derivatives.values("variant")).update(original=twin)
         self.hand_over(twin)
         twin.date_files()
         twin.forget_warmth()

@@ -252,6 +252,12 @@ def test_the_trash_keeps_the_clip_and_stops_a_run(film: File) -> None:
         moments.restore_moment(moment)
 
 
+def test_a_moment_that_is_purged_right_after_its_change_is_not_there(library: Library, film: File) -> None:
+    moment = mark(film)
+    with pytest.raises(moments.MomentMissingError), moments.locked(moment):
+        trash.purge(library, [film.pk])
+
+
 def test_moments_come_by_start(film: File) -> None:
     for start in (30, 10, 20):
         mark(film, start, start + 1, f"at {start}")
@@ -336,6 +342,22 @@ def test_a_merge_keeps_what_people_had_made(library: Library) -> None:
     assert UnnamedBlob.objects.filter(key=doubled.outputs[0]["key"]).exists()
     assert orphans.find_unnamed(keys) == set()
     assert get_store("files").stat(export.outputs[0]["key"]).size == 4
+
+
+def test_an_export_under_way_begins_anew_with_the_bytes_that_a_merge_keeps(library: Library) -> None:
+    """The bytes that its run reads are swept before a long one ends."""
+    known = take_in(library, PNG, "known.mp4").file
+    late = as_film(take_in(library, PNG, "late.mp4", hashed=False).file)
+    row = moments.request_export(mark(late))
+    old = ledger.claim(row.pk, owner="test", lease_seconds=60)
+    assert old is not None
+    runs.run(Derivative.objects.get(original=late.original_id, deriver="hash").pk)
+    row.refresh_from_db()
+    assert (row.original_id, row.status, row.lost_claims) == (known.original_id, "queued", 0)
+    assert not ledger.renew(old, lease_seconds=60, progress=1, eta_seconds=None)
+    new = ledger.claim(row.pk, owner="test", lease_seconds=60)
+    assert new is not None
+    assert (new.original_id, new.key) == (known.original_id, known.original.key)
 
 
 def test_nobody_plans_a_clip_and_bulk_work_keeps_its_span(library: Library, film: File) -> None:
