@@ -51,6 +51,12 @@ may become gives a smaller `file_bytes`."""
 
 SPARE_SECONDS: Final = 10
 
+TONE_MAP: Final = "format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0:peak=3"
+"""HDR in linear light (`npl=100`) to the light of BT.709; what it is written in comes after.
+
+The peak is told: left alone the filter takes what the film says, or ten times white, and everything gets too dark.
+Three times 100 nits bring the white of HDR broadcasts (203 nits, ITU-R BT.2408) to where SDR has it."""
+
 WANTED_ENCODERS: Final = ("libx264", "aac", "libopus", "libwebp", "png")
 HARDWARE: Final = ("h264_nvenc", "h264_vaapi", "h264_qsv", "h264_v4l2m2m")
 

@@ -30,10 +30,7 @@ HDR_CURVES: Final = {16, 18}
 """PQ and HLG."""
 
 TO_SRGB: Final = "zscale=p=bt709:t=iec61966-2-1"
-FROM_HDR: Final = (
-    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,"
-    "zscale=t=iec61966-2-1,format=rgb24"
-)
+FROM_HDR: Final = f"zscale=t=linear:npl=100,{ffmpeg.TONE_MAP},zscale=t=iec61966-2-1,format=rgb24"
 
 
 PNG: Final = b"\x89PNG"

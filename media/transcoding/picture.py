@@ -14,14 +14,10 @@ through `film`, the frames of posters through `strategies_for`, and both through
 from collections.abc import Mapping
 from typing import Any, Final
 
+from media.tools import ffmpeg
 from media.transcoding.ceilings import FASTEST, LONG_SIDE, SHORT_SIDE
 
-TONE_MAP: Final = (
-    "format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0:peak=3,"
-    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
-)
-"""The peak is told: left alone the filter takes what the film says, or ten times white, and everything gets too dark.
-Three times 100 nits bring the white of HDR broadcasts (203 nits, ITU-R BT.2408) to where SDR has it."""
+TONE_MAP: Final = f"{ffmpeg.TONE_MAP},zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
 TRANSFERS: Final = {"pq": "smpte2084", "hlg": "arib-std-b67"}
 MATRICES: Final = {"bt709": "bt709", "bt2020nc": "bt2020", "bt2020c": "bt2020", "smpte240m": "smpte240m"}
 """Of the scaler's names. Everything else that is told is BT.601 by one of its names."""

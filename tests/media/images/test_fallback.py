@@ -295,6 +295,21 @@ class TestJpegXl:
         image = decoded(make_jxl(tmp_path / "a.jxl", source, lossless=lossless))
         assert np.abs(as_rgb(image)[30, 30].astype(int) - (217, 42, 24)).max() < 6
 
+    @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+    def test_hdr_is_as_bright_as_its_sdr_original(self, tmp_path: Path, transfer: str) -> None:
+        """SDR white at 203 nits, as in films. Left to itself the tone mapping is 30 of 255 too dark."""
+        shades = np.repeat(np.linspace(40, 235, 8).astype(np.uint8), 16)
+        pixels = np.repeat(np.tile(shades, (32, 1))[..., None], 3, axis=2)
+        (tmp_path / "a.rgb").write_bytes(pixels.tobytes())
+        told = "setparams=color_primaries=bt709:color_trc=iec61966-2-1:colorspace=gbr:range=pc,format=gbrp"
+        coded = f"zscale=t={transfer}:p=bt2020:npl=203,format=rgb48le"
+        tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=gbr:range=pc"
+        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "128x32", "-i", tmp_path / "a.rgb"]
+        encode = ["-frames:v", "1", "-c:v", "libjxl", "-distance", "0.3", "-f", "image2", "-update", "1"]
+        ffmpeg.run([*source, "-vf", f"{told},{coded},{tags}", *encode, tmp_path / "a.jxl"], timeout=60)
+        found = as_rgb(decoded(tmp_path / "a.jxl")).astype(int)
+        assert np.abs(found - pixels).mean() < 10
+
     def test_grey_of_sixteen_bits(self, tmp_path: Path) -> None:
         ramp = np.tile(np.arange(256, dtype=np.uint16) * 257, (32, 1))
         source = make_image(tmp_path / "a.png", ramp, mode="I;16")
