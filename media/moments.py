@@ -23,7 +23,7 @@ from media import dispatch, ledger, pipeline, tags
 from media.derivers.registry import get_deriver
 from media.errors import ConflictError, RequestError
 from media.intake import one_line
-from media.models import Derivative, File, Moment, Original
+from media.models import Derivative, File, Moment, MomentShare, Original
 from media.models.derivative import Status
 from media.models.moment import LONGEST_NAME, SHORTEST
 
@@ -208,13 +208,18 @@ def is_current(export: Derivative, moment: Moment) -> bool:
 
 
 def move(original: Original, moment: Moment, span: Span) -> None:
-    """Within `locked`: the span, and with it the export that is under way. The caller saves."""
+    """Within `locked`: the span, and with it the export that is under way or shown by a link. The caller saves.
+
+    Who holds a link shall not go on seeing what was cut away until somebody thinks of the export.
+    """
     if span == Span(moment.start, moment.end):
         return
     moment.start, moment.end = span.start, span.end
     moment.export_version += 1
-    under_way = export_rows(original, moment).filter(status__in=UNDER_WAY)
-    if ledger.request_again(under_way, parameters=parameters_of(moment)):
+    rows = export_rows(original, moment)
+    if not MomentShare.objects.good().filter(moment=moment).exists():
+        rows = rows.filter(status__in=UNDER_WAY)
+    if ledger.request_again(rows, parameters=parameters_of(moment)):
         dispatch.publish_after_commit(export_rows(original, moment))
 
 

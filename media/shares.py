@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.core import signing
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -66,7 +66,7 @@ def create_share(
         )
     if expires_at is not None and expires_at <= timezone.now():
         raise RequestError("The link would have run out already. Choose a time to come.", code="expired")
-    if good_shares(moment).count() >= MOST_SHARES:
+    if MomentShare.objects.good().filter(moment=moment).count() >= MOST_SHARES:
         raise ConflictError(
             f"This moment has {MOST_SHARES} links already. Revoke some of them first.", code="too_many_shares"
         )
@@ -77,15 +77,6 @@ def create_share(
         password=make_password(password) if password else "",
     )
     return share
-
-
-def good_shares(moment: Moment) -> Any:
-    """Those that were not revoked and have not run out."""
-    return moment.shares.filter(unexpired(), revoked_at=None)
-
-
-def unexpired() -> Q:
-    return Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
 
 
 def revoke(share: MomentShare) -> None:
@@ -123,10 +114,9 @@ def find_share(token: str) -> MomentShare:
     """The share with its moment, file and library, in one query. ShareNotFoundError for every reason there is."""
     key = key_of(token)
     share: MomentShare | None = (
-        MomentShare.objects.filter(
-            unexpired(),
+        MomentShare.objects.good()
+        .filter(
             pk=key,
-            revoked_at=None,
             moment__trashed_at=None,
             moment__file__trashed_at=None,
             moment__file__library__sharing=True,

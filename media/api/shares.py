@@ -94,9 +94,8 @@ class MomentShares(APIView):
     def get(self, request: Request, library_id: UUID, file_id: UUID, moment_id: UUID) -> Response:
         """Those that are good, the newest first. A link is as good as a key, so only who may write sees them."""
         moment = find_moment(request, library_id, file_id, moment_id, write=True)
-        return Response(
-            [as_json(share) for share in shares.good_shares(moment).order_by("-created_at", "-id")]
-        )
+        good = MomentShare.objects.good().filter(moment=moment)
+        return Response([as_json(share) for share in good.order_by("-created_at", "-id")])
 
     @extend_schema(operation_id="moment_shares_create", request=ShareInput, responses={201: ShareShape})
     def post(self, request: Request, library_id: UUID, file_id: UUID, moment_id: UUID) -> Response:
@@ -118,8 +117,9 @@ class OneMomentShare(APIView):
     ) -> Response:
         """End it, at once and for good."""
         moment = find_moment(request, library_id, file_id, moment_id, write=True)
-        share = MomentShare.objects.filter(moment=moment, pk=shares.key_of(token), revoked_at=None).first()
-        if share is None:
+        key = shares.key_of(token)
+        share = key and MomentShare.objects.filter(moment=moment, pk=key, revoked_at=None).first()
+        if not share:
             raise Http404("There is no such link of this moment.")
         shares.revoke(share)
         return Response(status=204)
@@ -273,7 +273,9 @@ def describe(share: MomentShare, *, locked: bool) -> dict[str, Any]:
         "description": moment.description,
         "kind": moment.file.original.kind,
         "status": state_of(row, clip),
-        "duration": float(moment.end - moment.start),
+        "duration": row.facts.get("duration")
+        if row is not None and clip
+        else float(moment.end - moment.start),
         "mimeType": clip["content_type"] if clip else None,
         "videoUrl": reverse("api:share-video", args=(token,)) if clip else None,
         "thumbnailUrl": reverse("api:share-thumbnail", args=(token,)) if picture else None,

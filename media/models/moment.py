@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from media.models.base import Row
 from media.models.file import File
@@ -67,6 +68,12 @@ class Moment(Row):
         return self.pk.hex
 
 
+class MomentShareQuerySet(models.QuerySet["MomentShare"]):
+    def good(self) -> "MomentShareQuerySet":
+        """Those that were not revoked and have not run out."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()), revoked_at=None)
+
+
 class MomentShare(Row):
     """One public link to one moment. Its token is derived from the id and a key, so the table gives none away."""
 
@@ -80,7 +87,7 @@ class MomentShare(Row):
     last_viewed_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
-    objects: ClassVar[Any] = models.Manager()
+    objects: ClassVar[Any] = MomentShareQuerySet.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=["moment", "-created_at"], name="share_of_moment_newest"),)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from alcoves.accounts.models import User
-from media import shares
+from media import ledger, shares
 from media.models import Derivative, File, Library, Moment, MomentShare, Original
 from storage.registry import get_store
 from tests.ingesting import take_in
@@ -55,7 +55,7 @@ def export(moment: Moment) -> Derivative:
             "ready_version": 1,
             "outputs": outputs,
             "queued_at": moment.created_at,
-            "facts": {"version": moment.export_version},
+            "facts": {"version": moment.export_version, "duration": 3.0},
         },
     )
     return row
@@ -181,6 +181,46 @@ def test_who_holds_the_link_sees_the_clip_and_nothing_else(
     text = str(told) + str(dict(piece.items()))
     for secret in (moment.file.library_id, moment.file.pk, moment.pk, moment.file.original_id, "beach"):
         assert str(secret) not in text
+
+
+def test_a_link_shows_the_old_clip_until_the_edited_one_is_there_and_asks_for_it(
+    moment: Moment, as_alice: Client, client: Client
+) -> None:
+    Original.objects.update(probe={"kind": "video"})
+    row = export(moment)
+    token = make(as_alice, moment)["token"]
+    edited = as_alice.patch(address(moment).removesuffix("/shares"), {"end": 2}, content_type=JSON).json()
+    assert (edited["exportStatus"], edited["stale"], edited["exportVersion"]) == ("queued", True, 2)
+    row.refresh_from_db()
+    assert row.parameters == {"start": "1.000", "end": "2.000", "version": 2}
+    told = client.get(f"/api/share/{token}").json()
+    assert (told["status"], told["duration"]) == ("ready", 3.0)
+    old = client.get(told["videoUrl"])
+    assert old.getvalue() == CLIP
+    ledger.cancel(Derivative.objects.filter(pk=row.pk))
+    assert client.get(told["videoUrl"]).status_code == 200
+
+
+def test_an_edit_asks_for_no_clip_that_no_link_shows(moment: Moment, as_alice: Client) -> None:
+    Original.objects.update(probe={"kind": "video"})
+    export(moment)
+    token = make(as_alice, moment)["token"]
+    as_alice.delete(f"{address(moment)}/{token}")
+    edited = as_alice.patch(address(moment).removesuffix("/shares"), {"end": 2}, content_type=JSON).json()
+    assert (edited["exportStatus"], edited["stale"]) == ("ready", True)
+
+
+def test_a_moment_in_the_trash_is_shown_by_no_link_until_it_comes_back(
+    moment: Moment, as_alice: Client, client: Client
+) -> None:
+    export(moment)
+    token = make(as_alice, moment)["token"]
+    base = address(moment).removesuffix("/shares")
+    paths = [f"/api/share/{token}{end}" for end in ("", "/video", "/thumbnail")] + [f"/s/{token}"]
+    assert as_alice.delete(base).status_code == 204
+    assert [client.get(path).status_code for path in paths] == [404] * 4
+    assert as_alice.post(f"{base}/restore").status_code == 200
+    assert [client.get(path).status_code for path in paths] == [200] * 4
 
 
 def test_a_clip_that_is_not_made_yet_is_told_so(moment: Moment, as_alice: Client, client: Client) -> None:
