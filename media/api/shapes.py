@@ -14,6 +14,8 @@ from media.models.stack import StackKind
 from media.playback import KINDS as SOURCE_KINDS
 
 NAME_LIMIT = 255
+LATEST = 999_999_999
+"""Seconds of a film; the columns that keep them have twelve digits, three of them behind the point."""
 ORDERS = ("name", "date", "-date")
 GIVEN_ROLES = [(Role.ADMIN.value, "Admin"), (Role.VIEWER.value, "Viewer")]
 """What one member may make of another; there is one owner, and that stays so."""
@@ -439,7 +441,9 @@ class PosterShape(serializers.Serializer[Any]):
 class PosterInput(serializers.Serializer[Any]):
     """One of both."""
 
-    second = serializers.FloatField(required=False, min_value=0, help_text="seconds from the beginning")
+    second = serializers.FloatField(
+        required=False, min_value=0, max_value=LATEST, help_text="seconds from the beginning"
+    )
     candidate = serializers.IntegerField(required=False, help_text="percent of one of the candidates")
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
