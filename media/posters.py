@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from media import blobs, dispatch, imagemaking, ledger, pipeline
 from media.derivers.registry import get_deriver
@@ -85,7 +86,7 @@ def choose(file: File, second: float) -> None:
     with deciding(file) as (original, locked):
         queue = get_deriver(POSTER[0]).queue
         pipeline.create_rows(original, [Planned(POSTER[0], queue, variant, {"second": round(second, 3)})])
-        row = Derivative.objects.filter(original=original, deriver=POSTER[0], variant=variant)
+        row = rows_of(original, variant)
         ledger.request_again(row.filter(status=Status.FAILED))
         dispatch.publish_after_commit(row.filter(status=Status.QUEUED))
         select(original, locked, variant)
@@ -95,15 +96,32 @@ def choose(file: File, second: float) -> None:
 def bring(file: File, content: bytes) -> None:
     """A picture of one's own stands for the file from now on. NoPictureError for what is none."""
     variant = GIVEN + hashlib.sha256(content).hexdigest()[:16]
-    rows = Derivative.objects.filter(deriver=POSTER[0], variant=variant)
-    known = rows.filter(original=file.original_id).exists()
-    outputs, facts = ([], {}) if known else make(file, content)
+    if select_known(file, variant):
+        return
+    outputs, facts = make(file, content)
     with deciding(file) as (original, locked):
-        if outputs and not rows.filter(original=original).exists():
+        if not rows_of(original, variant).exists():
             blobs.name(output["key"] for output in outputs)
             ledger.give(original, get_deriver(POSTER[0]), variant, outputs=outputs, facts=facts)
         select(original, locked, variant)
     file.poster_variant = variant
+
+
+def select_known(file: File, variant: str) -> bool:
+    """Whether this picture was there already; it is looked for under the lock, as another choice may drop it."""
+    with deciding(file) as (original, locked):
+        if not rows_of(original, variant).exists():
+            return False
+        select(original, locked, variant)
+    file.poster_variant = variant
+    return True
+
+
+def rows_of(original: Original, variant: str) -> QuerySet[Derivative]:
+    rows: QuerySet[Derivative] = Derivative.objects.filter(
+        original=original, deriver=POSTER[0], variant=variant
+    )
+    return rows
 
 
 def revert(file: File) -> None:

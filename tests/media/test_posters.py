@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +183,23 @@ def test_a_purge_takes_the_choice_of_its_file_along(film: File, twin: File, tmp_
     trash.purge(film.library, [twin.pk])
     assert set(rows(film)) == {""}
     assert UnnamedBlob.objects.filter(key__in=keys).count() == 2
+
+
+def test_a_picture_that_another_choice_drops_while_it_is_brought_again_is_shown(
+    film: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posters.bring(film, picture(tmp_path))
+    true = posters.deciding
+
+    def late(file: File) -> Any:
+        monkeypatch.setattr(posters, "deciding", true)
+        posters.revert(again(file))
+        return true(file)
+
+    monkeypatch.setattr(posters, "deciding", late)
+    posters.bring(again(film), picture(tmp_path))
+    assert again(film).poster_variant in rows(film)
+    assert not is_red(shown(film))
 
 
 def test_a_choice_in_the_middle_of_being_made_may_be_left(film: File) -> None:
