@@ -244,12 +244,19 @@ def locked(moment: Moment, *, trashed: bool = False) -> Iterator[tuple[Original,
         rows = Moment.objects.select_for_update(of=("self",))
         row = rows.filter(pk=moment.pk, trashed_at__isnull=not trashed).first()
         if original is None or row is None:
-            raise MomentMissingError(
-                "This moment was deleted, restored or merged just now. Load the moments of the file again."
-            )
+            raise gone()
         require_live(row.file)
         yield original, row
-    moment.refresh_from_db()
+    try:
+        moment.refresh_from_db()
+    except Moment.DoesNotExist as error:
+        raise gone() from error
+
+
+def gone() -> MomentMissingError:
+    return MomentMissingError(
+        "This moment was deleted, restored or merged just now. Load the moments of the file again."
+    )
 
 
 def require_live(file: File) -> None:

@@ -45,8 +45,12 @@ def find_tag(library: Library, key: UUID) -> Tag:
     """With its `usage`. TagMissingError else."""
     found = tags_of(library).filter(pk=key).first()
     if found is None:
-        raise TagMissingError("There is no such tag in this library. It may have been deleted.")
+        raise missing_tag()
     return found
+
+
+def missing_tag() -> TagMissingError:
+    return TagMissingError("There is no such tag in this library. It may have been deleted.")
 
 
 def create_tag(library: Library, name: str, color: str | None = None) -> Tag:
@@ -63,14 +67,18 @@ def change_tag(tag: Tag, *, name: str | None = None, color: str | None = None) -
     tag.name = tag.name if name is None else clean(name)
     tag.color = color or tag.color
     with one_of_a_name():
+        # Looked at again, as it may have been deleted since it was loaded.
+        if not Tag.objects.select_for_update(no_key=True).filter(pk=tag.pk).exists():
+            raise missing_tag()
         tag.save(update_fields=["name", "color", "updated_at"])
 
 
 def put_on(wearer: Any, library: Library, keys: Collection[UUID]) -> None:
     """The full set: what wears tags has these afterwards and no others. TagMissingError for those of elsewhere."""
     wanted = set(keys)
-    # Locked, so that none is deleted between the look and the writing.
-    found = list(Tag.objects.select_for_update(no_key=True).filter(library=library, pk__in=wanted))
+    # Locked, so that none is deleted between the look and the writing; in order, so that two never wait in a circle.
+    tags = Tag.objects.select_for_update(no_key=True).order_by("pk")
+    found = list(tags.filter(library=library, pk__in=wanted))
     if len(found) != len(wanted):
         raise TagMissingError("One of these tags is not in this library. It may have been deleted.")
     wearer.tags.set(found)

@@ -68,6 +68,13 @@ def test_a_tag_may_take_its_own_name_in_another_case(library: Library) -> None:
         tags.change_tag(tag, name="save")
 
 
+def test_a_tag_that_was_deleted_meanwhile_is_not_there(library: Library) -> None:
+    tag = tags.create_tag(library, "Beach")
+    Tag.objects.filter(pk=tag.pk).delete()
+    with pytest.raises(tags.TagMissingError):
+        tags.change_tag(tag, name="Sea")
+
+
 def test_usage_counts_live_moments_only(library: Library, file: File) -> None:
     tag = tags.create_tag(library, "Goal")
     worn = [Moment.objects.create(file=file, name=f"{n}", start=n, end=n + 1) for n in range(3)]
