@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from media import pipeline
+from media import moments, pipeline
 from media.models import Derivative, File, Library, uuid7
 from storage import registry
 from storage.registry import get_store
@@ -106,6 +106,27 @@ def test_sound_goes_through_without_a_copy(
     found = row(file, "waveform")
     assert (found.status, found.facts["duration"]) == ("ready", 60.0)
     assert (0, 1 << 40) not in gets.spans
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "encoder"), [(20.02, 21.5, "libx264"), (10, 20, "copy")], ids=["encoded", "copied"]
+)
+def test_a_clip_reads_its_own_part_of_the_film(
+    library: Library, film: Path, settings: Any, gets: Gets, start: float, end: float, encoder: str
+) -> None:
+    settings.DERIVERS = DERIVERS | {"moment": "media.derivers.moment.MomentDeriver"}
+    file = take_in(library, film, "film.mp4").file
+    run_queued()
+    file.refresh_from_db()
+    gets.spans.clear()
+    asked = moments.request_export(moments.create_moment(file, None, name="Goal", start=start, end=end))
+    run_queued()
+    asked.refresh_from_db()
+    assert (asked.status, asked.made_by["encoder"]) == ("ready", encoder)
+    assert asked.facts["duration"] == pytest.approx(end - start, abs=0.04)
+    assert [output["name"] for output in asked.outputs] == ["moment.mp4", "poster.webp"]
+    assert 0 < gets.total < film.stat().st_size
+    assert list(settings.SCRATCH_PATH.iterdir()) == []
 
 
 def test_a_bucket_that_goes_away_costs_no_attempt(
