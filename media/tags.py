@@ -73,6 +73,14 @@ def change_tag(tag: Tag, *, name: str | None = None, color: str | None = None) -
         tag.save(update_fields=["name", "color", "updated_at"])
 
 
+def delete_tag(tag: Tag) -> None:
+    """Off everything that wears it, for good."""
+    with transaction.atomic():
+        # First of all, so that nobody puts it on something while it is taken off the others.
+        Tag.objects.select_for_update().filter(pk=tag.pk).first()
+        tag.delete()
+
+
 def put_on(wearer: Any, library: Library, keys: Collection[UUID]) -> None:
     """The full set: what wears tags has these afterwards and no others. TagMissingError for those of elsewhere."""
     wanted = set(keys)

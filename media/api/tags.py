@@ -47,7 +47,7 @@ class OneTag(APIView):
     def delete(self, request: Request, library_id: UUID, tag_id: UUID) -> Response:
         """Off everything that wears it, for good."""
         library, _ = find_library(request, library_id, write=True)
-        tags.find_tag(library, tag_id).delete()
+        tags.delete_tag(tags.find_tag(library, tag_id))
         return Response(status=204)
 
 

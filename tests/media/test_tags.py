@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from alcoves.accounts.models import User
 from media import tags
@@ -13,6 +13,7 @@ from media.libraries import create_library
 from media.models import File, Library, Moment, Tag
 from tests.ingesting import take_in
 from tests.media.api.conftest import PNG
+from tests.workers import wait_until
 
 
 @pytest.fixture
@@ -132,3 +133,35 @@ def at_once(work: Any, count: int) -> list[str]:
     for thread in threads:
         thread.join()
     return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tag_that_is_just_being_put_on_can_be_deleted() -> None:
+    library = create_library(User.objects.create_user("owner@example.org"), "Busy")
+    moment = Moment.objects.create(file=take_in(library, PNG, "a.png").file, name="A", start=1, end=2)
+    tag = tags.create_tag(library, "Beach")
+    ended: list[str] = []
+
+    def delete() -> None:
+        try:
+            tags.delete_tag(Tag.objects.get(pk=tag.pk))
+            ended.append("deleted")
+        except IntegrityError as error:
+            ended.append(str(error))
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=delete)
+    with transaction.atomic():
+        tags.put_on(moment, library, [tag.pk])
+        other.start()
+        wait_until(waits_for_a_lock, 10, "the other")
+    other.join(10)
+    assert ended == ["deleted"]
+    assert list(moment.tags.all()) == []
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
