@@ -24,7 +24,7 @@ from media.sniffing import described
 from media.tools import encoders, ffmpeg, ffprobe, vips
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
-from media.tools.run import Limits
+from media.tools.run import ExitedError, Limits
 from media.transcoding import browsers, cutting, picture, recipe, sound
 from media.transcoding.ceilings import SHORT_SIDE, Ceilings
 from media.transcoding.cutting import Copy, Cut, Packet
@@ -143,8 +143,10 @@ class Clip:
                 replace(ffmpeg.LIMITS, file_bytes=self.context.subject.size + SPARE),
             )
             good = self.is_exact()
-        except (PermanentError, TransientError):
+        except (PermanentError, TransientError) as error:
             self.context.check()
+            if isinstance(error, ExitedError) and error.killed:
+                raise
             return None
         return {"encoder": "copy"} if good else None
 

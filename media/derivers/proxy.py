@@ -34,7 +34,7 @@ from media.sniffing import described
 from media.tools import encoders, feeding, ffmpeg, ffprobe
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
-from media.tools.run import Limits
+from media.tools.run import ExitedError, Limits
 from media.transcoding import browsers, chunks, recipe, sound, timeouts
 from media.transcoding.browsers import Verdict
 from media.transcoding.ceilings import Ceilings
@@ -192,8 +192,10 @@ class Run:
                 timeouts.copying(self.duration, recipe.lines(self.facts)),
             )
             result = self.ready({"encoder": "copy"})
-        except (PermanentError, TransientError):
+        except (PermanentError, TransientError) as error:
             self.context.check()
+            if isinstance(error, ExitedError) and error.killed:
+                raise
             return None
         return None if BROKEN_TIMES.search(told) or result.facts.get("partial") else result
 

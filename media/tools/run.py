@@ -73,6 +73,11 @@ class ExitedError(TransientError):
         )
         self.returncode = returncode
 
+    @property
+    def killed(self) -> bool:
+        """By the machine or a person, which says nothing of the file, nor of the way in which it was tried."""
+        return self.returncode == -signal.SIGKILL
+
 
 NO_LIMITS: Final = Limits()
 

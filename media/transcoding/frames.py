@@ -161,6 +161,8 @@ class Film:
         except (UnsupportedTypeError, ToolMissingError):
             raise
         except (DamagedFileError, ExitedError, TimedOutError) as error:
+            if isinstance(error, ExitedError) and error.killed:
+                raise
             self.problem = error
             return {}
         text = done.stdout.decode(errors="replace")

@@ -465,3 +465,19 @@ def test_ffmpeg_killed_in_the_middle_is_tried_again(
     with pytest.raises(TransientError):
         HoverDeriver().derive(run)
     assert list(run.scratch.iterdir()) == []
+
+
+def test_a_kill_does_not_lead_to_the_next_strategy(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would show an HDR film grey for ever, because memory was short once."""
+    program, once = tmp_path / "ffmpeg", tmp_path / "once"
+    program.write_text(
+        f'#!/bin/sh\ncase " $* " in *" -i "*) mkdir {once} 2>/dev/null && kill -9 $$ ;; esac\n'
+        f'exec {ffmpeg.binary()} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("ALCOVES_FFMPEG_BINARY", str(program))
+    with pytest.raises(TransientError):
+        PosterDeriver().derive(run_of(films / "plain.mp4", tmp_path / "scratch"))
+    assert once.exists()
