@@ -15,14 +15,7 @@ from media import stacks, trash
 from media.api import cursors, describing, metadata
 from media.api.access import find_file, find_library, image_pass
 from media.api.libraries import checked
-from media.api.shapes import (
-    CountShape,
-    FileDetailShape,
-    FileInput,
-    FilePageShape,
-    KeysInput,
-    ListQuery,
-)
+from media.api.shapes import CountShape, FileDetailShape, FileInput, FilePageShape, KeysInput, ListQuery
 from media.api.uploads import ReceiveFilesMixin
 from media.errors import ConflictError, RequestError
 from media.folders import find_folder

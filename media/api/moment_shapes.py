@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from media.api.shapes import LATEST, instant
+from media.api.film_shapes import LATEST
+from media.api.shapes import instant
 from media.models import moment as of_moments
 from media.models import tag as of_tags
 from media.models.derivative import Status

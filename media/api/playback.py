@@ -16,8 +16,9 @@ from media import playback
 from media.api import describing
 from media.api.access import find_file
 from media.api.derivatives import AsItIs, asked_again, served_output
+from media.api.film_shapes import PlaybackShape, ProxyInput
 from media.api.libraries import checked
-from media.api.shapes import FileDetailShape, PlaybackShape, ProxyInput
+from media.api.shapes import FileDetailShape
 from media.models import File
 from media.playback import PlaybackSource
 from media.serving import serve

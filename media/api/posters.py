@@ -12,9 +12,9 @@ from media import pictures, posters
 from media.api import describing
 from media.api.access import find_file
 from media.api.bodies import LeaveBodyParser
+from media.api.film_shapes import PosterInput, PosterShape
 from media.api.libraries import checked
 from media.api.picture_forms import Expected, read_form_or_body
-from media.api.shapes import PosterInput, PosterShape
 from media.models import Derivative, File
 
 LARGEST = 10 * 1024 * 1024

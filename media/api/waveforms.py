@@ -14,8 +14,9 @@ from rest_framework.views import APIView
 
 from media.api.access import find_derivative, find_file
 from media.api.derivatives import AsItIs, asked_again, served_output
+from media.api.film_shapes import WaveformQuery, WaveformShape
 from media.api.libraries import checked
-from media.api.shapes import FileDetailShape, WaveformQuery, WaveformShape
+from media.api.shapes import FileDetailShape
 from media.errors import RequestError
 from media.models import Derivative
 from media.peaks import name_of
