@@ -156,7 +156,8 @@ def test_strangers_see_nothing(film: File, as_charlie: Client, client: Client) -
         ({"second": -1}, 400, "invalid"),
         ({"second": "soon"}, 400, "invalid"),
         ({"second": 4.5}, 422, "after_the_end"),
-        ({"second": 1e300}, 422, "after_the_end"),
+        ({"second": 999_999_999}, 422, "after_the_end"),
+        ({"second": 1e300}, 400, "invalid"),
         ({"candidate": 33}, 422, "no_candidate"),
     ],
 )
