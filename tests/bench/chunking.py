@@ -13,7 +13,7 @@ from pathlib import Path
 from media import dispatch, ledger
 from media.models import Derivative
 from tests.bench import films, machines, reels
-from tests.bench.films import Film
+from tests.bench.films import Film, Spent
 from tests.bench.measuring import Result, median
 from tests.workers import wait_until
 
@@ -35,28 +35,26 @@ QUICK = Size(rounds=3)
 
 def run(size: Size, folder: Path) -> list[Result]:
     film = films.film(folder, size.seconds, (size.width, size.height))
-    whole: list[float] = []
-    chunked: list[float] = []
-    works: list[tuple[list[float], Callable[[], None]]] = [
+    whole: list[Spent] = []
+    chunked: list[Spent] = []
+    works: list[tuple[list[Spent], Callable[[], None]]] = [
         (whole, partial(encode, film, 0)),
         (chunked, partial(encode, film, size.chunk_seconds)),
     ]
     for number in range(size.rounds):
         for figures, work in films.in_turn(number, works):
-            figures.append(reels.seconds_of(work))
+            figures.append(films.spent_on(work))
     shared = by_workers(film, folder, size)
-    times = [one / other for one, other in zip(chunked, whole, strict=True)]
+    ratio, figures_of_both = films.compared(chunked, whole)
     raw = {
         "film": film.told,
         "chunks": film.row.made_by["chunks"],
-        "one_pass_seconds": [round(each, 2) for each in whole],
-        "chunked_seconds": [round(each, 2) for each in chunked],
-        "ratios": [round(each, 4) for each in times],
+        **figures_of_both,
         "workers": size.workers,
         "seconds_of_the_workers": round(shared, 2),
-        "times_as_fast_as_one": round(median(chunked) / shared, 2),
+        "times_as_fast_as_one": round(median([each.seconds for each in chunked]) / shared, 2),
     }
-    return [Result("chunked", median(times), MOST_TIMES, higher_is_better=False, raw=raw)]
+    return [Result("chunked", ratio, MOST_TIMES, higher_is_better=False, raw=raw)]
 
 
 def encode(film: Film, chunk_seconds: int) -> None:

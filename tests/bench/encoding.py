@@ -12,9 +12,9 @@ from pathlib import Path
 from media.tools import ffmpeg
 from media.transcoding import recipe
 from media.transcoding.ceilings import Ceilings
-from tests.bench import films, reels
-from tests.bench.films import Film
-from tests.bench.measuring import Result, median
+from tests.bench import films
+from tests.bench.films import Film, Spent
+from tests.bench.measuring import Result
 
 MOST_TIMES = 1.05
 
@@ -32,23 +32,21 @@ QUICK = Size(rounds=3)
 
 def run(size: Size, folder: Path) -> list[Result]:
     film = films.film(folder, size.seconds, (size.width, size.height))
-    ours: list[float] = []
-    theirs: list[float] = []
+    ours: list[Spent] = []
+    theirs: list[Spent] = []
     works = [(theirs, partial(bare, film, folder / "bare.mp4")), (ours, film.encode)]
     with films.chunks_of(0):
         for number in range(size.rounds):
             for figures, work in films.in_turn(number, works):
-                figures.append(reels.seconds_of(work))
+                figures.append(films.spent_on(work))
     assert film.row.made_by["encoder"] == "libx264", film.row.made_by
-    times = [one / other for one, other in zip(ours, theirs, strict=True)]
+    ratio, figures_of_both = films.compared(ours, theirs)
     raw = {
         "film": film.told,
-        "bare_seconds": [round(each, 2) for each in theirs],
-        "our_seconds": [round(each, 2) for each in ours],
-        "ratios": [round(each, 4) for each in times],
+        **figures_of_both,
         "bytes_of_bare_and_ours": [(folder / "bare.mp4").stat().st_size, film.row.facts["size"]],
     }
-    return [Result("proxy", median(times), MOST_TIMES, higher_is_better=False, raw=raw)]
+    return [Result("proxy", ratio, MOST_TIMES, higher_is_better=False, raw=raw)]
 
 
 def bare(film: Film, out: Path) -> None:

@@ -1,7 +1,9 @@
 """A film that must be encoded, taken in, and its proxy made by this process as a worker makes it, again and again."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from media.tools import ffmpeg
 from media.uploads.importing import State, Target, take_in, walk
 from storage.registry import get_store
 from tests.bench import machines
+from tests.bench.measuring import median
 
 RATE = 25
 
@@ -58,7 +61,7 @@ def film(folder: Path, seconds: float, size: tuple[int, int]) -> Film:
     """HEVC and AAC in MP4, as phones film: things that move, grain, a key frame at least every two seconds."""
     (source := folder / "films").mkdir()
     width, height = size
-    picture = f"testsrc2=size={width}x{height}:rate={RATE}:duration={seconds},noise=alls=8:allf=t"
+    picture = f"testsrc2=size={width}x{height}:rate={RATE}:duration={seconds},noise=alls=2:allf=t"
     sound = f"anoisesrc=color=pink:amplitude=0.3:sample_rate=48000:duration={seconds}"
     encode = [
         "-c:v",
@@ -107,6 +110,38 @@ def chunks_of(seconds: int) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a piece of work took: by the clock, and of the processors, which others on the machine disturb less."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def spent_on(work: Callable[[], object]) -> Spent:
+    began, used = time.perf_counter(), cpu_seconds()
+    work()
+    return Spent(time.perf_counter() - began, cpu_seconds() - used)
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its programs that have ended."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
+
+
+def compared(ours: Sequence[Spent], theirs: Sequence[Spent]) -> tuple[float, dict[str, Any]]:
+    """The median ratio by the clock, and all figures."""
+    ratios = [one.seconds / other.seconds for one, other in zip(ours, theirs, strict=True)]
+    of_cpu = [one.cpu_seconds / other.cpu_seconds for one, other in zip(ours, theirs, strict=True)]
+    return median(ratios), {
+        "their_seconds": [round(each.seconds, 2) for each in theirs],
+        "our_seconds": [round(each.seconds, 2) for each in ours],
+        "ratios": [round(each, 4) for each in ratios],
+        "ratios_of_cpu_seconds": [round(each, 4) for each in of_cpu],
+    }
 
 
 def in_turn(number: int, works: Sequence[Any]) -> Sequence[Any]:
