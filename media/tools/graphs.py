@@ -10,11 +10,15 @@
 The list goes to `ffmpeg.run` or `ffmpeg.stream`. `track` takes the index of a stream as the probe tells it, or a
 selector (`"a:0"`, `"s?"`). Values given to `filter` are escaped, whatever is in them; `chain` takes words of ours alone
 and refuses what would need escaping. A filter that opens a file by name is on no graph: files are inputs.
+
+A chain that leads from one input straight to one output is written as a filter of that output. ffmpeg gives each of
+them a thread, and knows the stream's own frame rate and disposition; in one great graph all would wait for each other.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -25,6 +29,11 @@ from media.tools.sources import Source
 
 Value: TypeAlias = str | int | float
 PIPE: Final = "pipe:1"
+GRAPH: Final = "-filter_complex"
+NO_STREAM: Final = "99999?"
+"""ffmpeg opens at most a thousand streams of a file."""
+AGAIN: Final = "\0"
+"""In no word that is given to a program."""
 NAME: Final = re.compile(r"[a-z0-9_]+(@[a-z0-9_]+)?")
 OPENS_FILES: Final = frozenset(
     {
@@ -53,17 +62,40 @@ OPENS_FILES: Final = frozenset(
     }
 )
 """Filters that read a file, load a plug-in or open a port because an option says so."""
+NAME_FILES: Final = frozenset(
+    {"file", "filename", "stats_file", "psfile", "fontfile", "axisfile", "textfile"}
+)
+"""Options of filters that are of use without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One filter of a chain."""
+
+    name: str
+    values: tuple[Value, ...]
+    named: Mapping[str, Value]
+
+    def of(self, stream: Any) -> Any:
+        return stream.filter(self.name, *self.values, **self.named)
+
+    def __str__(self) -> str:
+        """As ffmpeg reads it, escaped."""
+        words = drawing.get_args(drawing.output(self.of(drawing.input(PIPE)), PIPE))
+        spelled: str = words[words.index(GRAPH) + 1]
+        return spelled.removeprefix("[0]").removesuffix("[s0]")
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A stream on its way: of an input, or out of a filter."""
+    """A stream on its way: of an input, or out of a filter that knows several."""
 
     stream: Any
+    links: tuple[Link, ...] = ()
 
     def filter(self, name: str, *values: Value, **named: Value) -> "Track":
         """Through one filter. Values and names are escaped."""
-        return Track(self.stream.filter(checked(name), *values, **named))
+        return Track(self.stream, (*self.links, Link(checked(name, values, named), values, named)))
 
     def chain(self, links: str) -> "Track":
         """Through filters as ffmpeg writes them: `scale=480:-2:flags=bicubic,setsar=1`. Words of ours alone."""
@@ -76,8 +108,25 @@ class Track:
 
     def split(self, count: int, *, sound: bool = False) -> list["Track"]:
         """The same frames several times: a stream can be used once."""
-        node = self.stream.asplit() if sound else self.stream.split()
+        stream = self.drawn()
+        node = stream.asplit() if sound else stream.split()
         return [Track(node[number]) for number in range(count)]
+
+    def drawn(self) -> Any:
+        """Its end in the graph."""
+        stream = self.stream
+        for link in self.links:
+            stream = link.of(stream)
+        return stream
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether it comes from an input by no other way than its own links."""
+        return isinstance(self.stream.node, drawing.nodes.InputNode)
+
+    @property
+    def is_optional(self) -> bool:
+        return str(self.stream.selector or "").endswith("?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +152,13 @@ def open_input(source: Source, demuxer: str | None, *options: str) -> Input:
     return Input(drawing.input(address, **(paired(options) | found)))
 
 
+def open_pipe(demuxer: str, *options: str) -> Input:
+    """What is fed to stdin (`media.tools.feeding`)."""
+    if demuxer not in ffmpeg.DEMUXERS:
+        raise ValueError(f"{demuxer!r} is no demuxer of ours")
+    return Input(drawing.input("pipe:0", **paired(options), protocol_whitelist="pipe", f=demuxer))
+
+
 def generate(graph: str) -> Input:
     """Pictures or sound out of nothing, by a graph of ours: `testsrc2=size=256x256:duration=1`."""
     return Input(drawing.input(graph, f="lavfi"))
@@ -112,28 +168,58 @@ def combine(
     tracks: Sequence[Track], name: str, *values: Value, outputs: int = 1, **named: Value
 ) -> list[Track]:
     """Several streams through one filter: `hstack`, `concat`, `amix`."""
-    node = drawing.filter_multi_output([track.stream for track in tracks], checked(name), *values, **named)
+    streams = [track.drawn() for track in tracks]
+    node = drawing.filter_multi_output(streams, checked(name, values, named), *values, **named)
     return [Track(node[number]) for number in range(outputs)]
 
 
-def write(target: Path | str, *tracks: Track, options: Sequence[str] = ()) -> Written:
-    """An output: a file, or `PIPE`. `options` as ffmpeg takes them, each but once; tracks are mapped in their order."""
+def write(
+    target: Path | str, *tracks: Track, options: Sequence[str] = (), also: Sequence[Input] = ()
+) -> Written:
+    """An output: a file, or `PIPE`. `options` as ffmpeg takes them; tracks are mapped in their order.
+
+    `also` are inputs of which no stream is taken, but chapters or tags (`-map_chapters 0`): they are opened first.
+    """
     if isinstance(target, str) and target not in {PIPE, "-"}:
         raise ValueError(f"{target!r} is neither a path nor {PIPE}")
+    told, streams = paired(options), [one.node[NO_STREAM] for one in also]
+    for number, track in enumerate(tracks):
+        if track.links and track.is_straight:
+            if any(before.is_optional for before in tracks[: number + 1]):
+                raise ValueError("what may be missing has no number to filter it by")
+            told[f"filter:{number}"] = ",".join(map(str, track.links))
+        streams.append(track.stream if track.is_straight else track.drawn())
     address = f"file:{target}" if isinstance(target, Path) else target
-    return Written(drawing.output(*(track.stream for track in tracks), address, **paired(options)))
+    return Written(drawing.output(*streams, address, **told))
 
 
-def arguments(*outputs: Written) -> list[str]:
-    """For `ffmpeg.run` and `ffmpeg.stream`. Inputs are numbered as the outputs, read from the first on, use them."""
+def arguments(*outputs: Written, first: Sequence[str] = ()) -> list[str]:
+    """For `ffmpeg.run` and `ffmpeg.stream`. Inputs are numbered as the outputs, read from the first on, use them.
+
+    `first` are options of the whole command, in their order: a device before what is done with it.
+    """
     nodes = [output.node for output in outputs]
-    words: list[str] = drawing.get_args(nodes[0] if len(nodes) == 1 else drawing.merge_outputs(*nodes))
-    return words
+    words = drawing.get_args(nodes[0] if len(nodes) == 1 else drawing.merge_outputs(*nodes))
+    return [*first, *said_again(words)]
 
 
-def checked(name: str) -> str:
+def said_again(words: Sequence[str]) -> Iterator[str]:
+    """An option with several values (`paired`) is said once for each."""
+    for name, word in pairwise(["", *words]):
+        value, *others = word.split(AGAIN)
+        yield value
+        for other in others:
+            yield from (name, other)
+
+
+def checked(name: str, values: Sequence[Value], named: Mapping[str, Value]) -> str:
+    """A filter that opens nothing. To stdout (`-`) it may write: what `metadata` tells."""
     if not NAME.fullmatch(name) or name.partition("@")[0] in OPENS_FILES:
         raise ValueError(f"{name!r} is no filter for a graph")
+    if any(option in NAME_FILES and value != "-" for option, value in named.items()):
+        raise ValueError(f"{name!r} shall open a file")
+    if name.partition("@")[0] in {"metadata", "ametadata"} and values:
+        raise ValueError(f"{name!r} takes options by their names")
     return name
 
 
@@ -153,17 +239,24 @@ def words_of(rest: str) -> tuple[list[str], dict[str, str]]:
 
 
 def paired(options: Sequence[str]) -> dict[str, str | None]:
-    """`("-ss", "1", "-noaccurate_seek")` by name. A word that begins with a dash and no number is a name."""
+    """`("-ss", "1", "-noaccurate_seek")` by name. A word that begins with a dash and no number is a name.
+
+    Only tags are said several times; their values are kept in one, apart by AGAIN.
+    """
     found: dict[str, str | None] = {}
-    name: str | None = None
+    name, is_open = "", False
     for word in options:
+        if AGAIN in word:
+            raise ValueError(f"{word!r} cannot be given to a program")
         if len(word) > 1 and word[0] == "-" and word[1].isalpha():
-            name = word[1:]
-            if name in found:
+            name, is_open = word[1:], True
+            if name in found and not name.startswith("metadata"):
                 raise ValueError(f"-{name} is said twice")
-            found[name] = None
-        elif name is not None and found[name] is None:
-            found[name] = word
+            found.setdefault(name, None)
+        elif is_open:
+            before = found[name]
+            found[name] = word if before is None else f"{before}{AGAIN}{word}"
+            is_open = False
         else:
             raise ValueError(f"{word!r} belongs to no option")
     return found
