@@ -4,7 +4,8 @@ A build lists encoders for graphics cards that are not in the machine, so each i
 it has to encode real frames. `choose` says what to put where:
 
     chosen = encoders.choose()
-    [*chosen.before, *ffmpeg.input_arguments(source, demuxer), "-vf", f"{chain},{chosen.filters}", *chosen.options]
+    film = graphs.open_input(source, demuxer).track(0).chain(f"{chain},{chosen.filters}")
+    graphs.arguments(graphs.write(target, film, options=chosen.options), first=chosen.before)
 
 Hardware may still fail in the middle of a film (too many at once, an odd size): then once more with `SOFTWARE`.
 """
@@ -41,7 +42,7 @@ class Encoder:
     name: str
     """Of ffmpeg: what stands after `-c:v`."""
     before: tuple[str, ...] = ()
-    """Before the inputs."""
+    """Before all else: which device, then what it is for."""
     filters: str = "format=yuv420p"
     """The last links of the chain: how the encoder wants its frames. A `-pix_fmt` behind it would undo that."""
     quality: tuple[str, ...] = ()
@@ -140,10 +141,10 @@ def survey_of(program: str, device: str) -> tuple[Trial, ...]:
 def tried(encoder: Encoder) -> Trial:
     """Whether it encodes a real picture, here and now."""
     picture = graphs.generate(FRAMES).track("v").chain(encoder.filters)
-    words = graphs.arguments(graphs.write(graphs.PIPE, picture, options=(*encoder.options, "-f", "h264")))
+    written = graphs.write(graphs.PIPE, picture, options=(*encoder.options, "-f", "h264"))
+    words = graphs.arguments(written, first=encoder.before)
     try:
-        # In this order: the graph would put the name of a device before the device.
-        done = ffmpeg.run([*encoder.before, *words], timeout=TIMEOUT, limits=encoder.limits)
+        done = ffmpeg.run(words, timeout=TIMEOUT, limits=encoder.limits)
     except MediaError as error:
         return Trial(encoder, works=False, problem=(error.detail or error.message)[-1000:])
     works = done.stdout.startswith(START_CODE) and len(done.stdout) >= FEWEST_BYTES

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from media.errors import DamagedFileError, UnsupportedTypeError
-from media.tools import ffmpeg, ffprobe
+from media.tools import ffmpeg, ffprobe, graphs
 from media.tools.run import ExitedError, Limits
 
 TYPES: Final = frozenset({"image/jxl"})
@@ -77,23 +77,23 @@ def decode(path: Path, *, pixels: int, timeout: float = TIMEOUT) -> bytes:
 
     `pixels`: the most, as `padded` says of the header: ffmpeg may decode another picture of the same file.
     """
-    most = ["-max_pixels", str(pixels)]
-    png = as_png(path, most, [], timeout)
+    png = as_png(path, pixels, "", timeout)
     told = color_of(png)
     if told is None or not ffmpeg.capabilities().zscale:
         return png
     primaries, curve = told
     if curve in HDR_CURVES:
-        return as_png(path, most, ["-vf", FROM_HDR], timeout)
-    return as_png(path, most, ["-vf", TO_SRGB], timeout) if primaries in WIDE or curve == LINEAR else png
+        return as_png(path, pixels, FROM_HDR, timeout)
+    return as_png(path, pixels, TO_SRGB, timeout) if primaries in WIDE or curve == LINEAR else png
 
 
-def as_png(path: Path, most: list[str], filters: list[str], timeout: float) -> bytes:
-    # Without -xerror this ffmpeg asks libjxl for the rest of a cut file for ever.
-    arguments = ["-xerror", *most, *ffmpeg.input_arguments(path, DEMUXER), *("-frames:v", "1"), *filters]
+def as_png(path: Path, most: int, filters: str, timeout: float) -> bytes:
+    picture = graphs.open_input(path, DEMUXER, "-max_pixels", str(most)).track("v").chain(filters)
     # Level 1: the PNG lives for a moment only.
-    encode = ["-c:v", "png", "-compression_level", "1", "-f", "image2pipe", "pipe:1"]
-    done = ffmpeg.run([*arguments, *encode], timeout=timeout, limits=LIMITS, stdout_limit=MOST_ANSWER)
+    encode = ("-frames:v", "1", "-c:v", "png", "-compression_level", "1", "-f", "image2pipe")
+    # Without -xerror this ffmpeg asks libjxl for the rest of a cut file for ever.
+    arguments = graphs.arguments(graphs.write(graphs.PIPE, picture, options=encode), first=("-xerror",))
+    done = ffmpeg.run(arguments, timeout=timeout, limits=LIMITS, stdout_limit=MOST_ANSWER)
     if not done.stdout:
         raise DamagedFileError(
             "The picture is damaged and cannot be decoded. Upload it again.", detail=done.stderr_tail
