@@ -13,7 +13,7 @@ from media.errors import DamagedFileError, MediaError
 from media.probing import facts_of
 from media.sniffing import described
 from media.streams import track_of
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.progress import ProgressParser
 
 SILENCE: Final = -70.0
@@ -54,13 +54,13 @@ class LoudnessDeriver(BaseDeriver):
 
 def listen(context: Context, track: int, duration: float | None) -> str:
     """ffmpeg's last words, with the summary; also of a file that breaks off, as far as it goes."""
-    arguments = [
-        # The summary is told at this level, and nowhere else.
-        *("-loglevel", "info", "-nostats"),
-        *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
-        *("-map", f"0:{track}", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"),
-    ]
+    opened = graphs.open_input(context.source_input(), described(context.subject.mime).demuxer)
+    heard = opened.track(track).chain("ebur128=peak=true:framelog=quiet")
+    options = ("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "null")
+    # The summary is told at this level, and nowhere else.
+    arguments = graphs.arguments(
+        graphs.write("-", heard, options=options), first=("-loglevel", "info", "-nostats")
+    )
     limit = queues.BY_NAME["waveform"].time_limit * 0.95
     watched = ProgressParser(duration, context.progress)
     try:

@@ -12,7 +12,7 @@ from alcoves import queues
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
 from media.errors import DamagedFileError
 from media.sniffing import described
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError, Limits
 from media.transcoding import captions
@@ -22,6 +22,7 @@ MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one track: ten hours of speech are 1 MB."""
 AS_THEY_ARE: Final = ("-sub_charenc_mode:s", "ignore")
 """ffmpeg leaves out a cue that is not UTF-8; an old code page is better read as one."""
+AS_WEBVTT: Final = ("-c:s", "webvtt", "-f", "webvtt")
 Track = Mapping[str, Any]
 
 
@@ -55,17 +56,15 @@ class SubtitlesDeriver(BaseDeriver):
 
 def extract(context: Context, tracks: Sequence[Track], duration: float | None) -> bool:
     """Every track into `<index>.raw`. False where the file broke off and only a part came."""
-    outputs: list[str | Path] = []
-    for track in tracks:
-        index = track["index"]
-        outputs += ["-map", f"0:{index}", "-c:s", "webvtt", "-f", "webvtt", context.scratch / f"{index}.raw"]
+    demuxer = described(context.subject.mime).demuxer
+    film = graphs.open_input(context.source_input(), demuxer, *AS_THEY_ARE)
+    outputs = [
+        graphs.write(context.scratch / f"{index}.raw", film.track(index), options=AS_WEBVTT)
+        for index in [track["index"] for track in tracks]
+    ]
     try:
         ffmpeg.run(
-            [
-                *AS_THEY_ARE,
-                *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
-                *outputs,
-            ],
+            graphs.arguments(*outputs),
             timeout=queues.BY_NAME["waveform"].time_limit * 0.95,
             abandoned=context.abandoned,
             progress=ProgressParser(duration, context.progress),

@@ -17,7 +17,7 @@ from media.peaks import PEAKS_PER_SECOND, SAMPLE_RATE, WINDOW, Peaks, Written
 from media.probing import facts_of
 from media.sniffing import described
 from media.streams import track_of
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.run import ExitedError, Stream
 
 WINDOWS_A_BLOCK: Final = 512
@@ -69,12 +69,10 @@ def told(level: Written) -> Mapping[str, int]:
 def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -> bool:
     """Feed `peaks`. False when the sound breaks off in the middle: what came before is kept."""
     demuxer = described(context.subject.mime).demuxer
-    arguments = [
-        *(("-advanced_editlist", "0") if demuxer == "mov" and (duration or 0) > LONG else ()),
-        *ffmpeg.input_arguments(context.source_input(), demuxer),
-        *("-map", f"0:{track}", "-vn", "-sn", "-dn", "-ac", "1", "-ar", str(SAMPLE_RATE)),
-        *("-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"),
-    ]
+    lean = ("-advanced_editlist", "0") if demuxer == "mov" and (duration or 0) > LONG else ()
+    opened = graphs.open_input(context.source_input(), demuxer, *lean)
+    options = ("-vn", "-sn", "-dn", "-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32le", "-f", "f32le")
+    arguments = graphs.arguments(graphs.write(graphs.PIPE, opened.track(track), options=options))
     limit = queues.BY_NAME["waveform"].time_limit * 0.95
     with ffmpeg.stream(arguments, timeout=limit, abandoned=context.abandoned) as stream:
         read_all(context, stream, duration, peaks)
