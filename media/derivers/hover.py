@@ -17,7 +17,7 @@ from media.images.decoded import Animation
 from media.images.encoding import encode_animation
 from media.probing import facts_of
 from media.sniffing import described
-from media.tools import ffmpeg, vips
+from media.tools import ffmpeg, graphs, vips
 from media.tools.run import ExitedError
 from media.transcoding.frames import WITHOUT_SEEK, Film, size_within
 
@@ -107,15 +107,14 @@ def frames_of(film: Film, start: float) -> tuple[list[bytes], str]:
 def read(film: Film, start: float, chain: str) -> Iterator[bytes]:
     width, height = film.size
     pixels = np.zeros(width * height * 3, dtype=np.uint8)
-    threads = ["-threads", "2"] if film.large else []
-    arguments = [
-        *(["-ss", f"{start:.3f}"] if start else []),
-        *("-t", f"{SECONDS:g}", *threads, "-an", "-sn", "-dn"),
-        *ffmpeg.input_arguments(film.source, film.demuxer),
-        *("-map", f"0:{film.video['index']}", "-vf", f"fps={RATE},{chain}"),
-        *("-frames:v", str(round(SECONDS * RATE))),
-        *("-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"),
-    ]
+    seek = ("-ss", f"{start:.3f}") if start else ()
+    threads = ("-threads", "2") if film.large else ()
+    span = (*seek, "-t", f"{SECONDS:g}", *threads, "-an", "-sn", "-dn")
+    moving = graphs.open_input(film.source, film.demuxer, *span).track(film.video["index"])
+    options = ("-frames:v", str(round(SECONDS * RATE)), "-pix_fmt", "rgb24", "-f", "rawvideo")
+    arguments = graphs.arguments(
+        graphs.write(graphs.PIPE, moving.chain(f"fps={RATE},{chain}"), options=options)
+    )
     try:
         with ffmpeg.stream(arguments, timeout=TIMEOUT, abandoned=film.abandoned) as stream:
             while stream.readinto(pixels.data) == len(pixels):

@@ -7,7 +7,7 @@ from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Sub
 from media.errors import DamagedFileError, MediaError, PermanentError
 from media.probing import probe
 from media.sniffing import sniff_path
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 
 BLOCK: Final = 1024 * 1024
 FILMS: Final = frozenset({"video/mp4", "video/quicktime"})
@@ -66,8 +66,9 @@ def film_of(path: Path) -> dict[str, Any]:
     try:
         found = probe(path, sniffed)
         # A film that was cut short still has its table of contents: only a first frame shows that there is one.
-        first = ["-map", "0:v:0", "-frames:v", "1", "-f", "null", "-"]
-        ffmpeg.run([*ffmpeg.input_arguments(path, sniffed.demuxer), *first], timeout=FIRST_FRAME)
+        first = graphs.open_input(path, sniffed.demuxer).track("v:0")
+        seen = graphs.write("-", first, options=("-frames:v", "1", "-f", "null"))
+        ffmpeg.run(graphs.arguments(seen), timeout=FIRST_FRAME)
     except PermanentError as error:
         raise damaged(error.message) from error
     if found.kind != "video" or not found.duration:

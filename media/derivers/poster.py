@@ -8,7 +8,6 @@ people can choose another one. How frames are made of HDR and odd films: `media.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
@@ -18,7 +17,7 @@ from media.images.choosing import Score
 from media.images.encoding import encode
 from media.probing import facts_of
 from media.sniffing import described
-from media.tools import ffmpeg, vips
+from media.tools import ffmpeg, graphs, vips
 from media.tools.run import ExitedError, Limits
 from media.transcoding.frames import Film, Shot, size_within
 
@@ -183,10 +182,9 @@ def cover_of(context: Context) -> Result:
     if index is None:
         return NotNeeded("no_cover")
     path = context.scratch / "cover"
-    arguments: list[str | Path] = [
-        *ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer),
-        *("-map", f"0:{index}", "-c", "copy", "-frames:v", "1", "-f", "rawvideo", path),
-    ]
+    recording = graphs.open_input(context.source_input(), described(context.subject.mime).demuxer)
+    packet = ("-c", "copy", "-frames:v", "1", "-f", "rawvideo")
+    arguments = graphs.arguments(graphs.write(path, recording.track(index), options=packet))
     limits = Limits(memory_bytes=ffmpeg.LIMITS.memory_bytes, file_bytes=COVER_BYTES)
     try:
         ffmpeg.run(arguments, timeout=COVER_TIMEOUT, abandoned=context.abandoned, limits=limits)
