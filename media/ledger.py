@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -376,32 +376,40 @@ def request_again(rows: QuerySet[Derivative], *, parameters: Mapping[str, Any] |
     `parameters` take the place of those of before; the outputs that are served still answer the old ones.
     """
     changed = {} if parameters is None else {"parameters": dict(parameters)}
-    return rows.filter(parent__isnull=True).update(
-        status="queued",
-        requested_version=F("requested_version") + 1,
-        queued_at=Now(),
-        not_before=None,
-        published_at=None,
-        started_at=None,
-        finished_at=None,
-        progress=0,
-        **changed,
-        **NO_LEASE,
-        **NO_ERROR,
-        **FRESH,
-    )
+    with transaction.atomic():
+        return in_order(rows.filter(parent__isnull=True)).update(
+            status="queued",
+            requested_version=F("requested_version") + 1,
+            queued_at=Now(),
+            not_before=None,
+            published_at=None,
+            started_at=None,
+            finished_at=None,
+            progress=0,
+            **changed,
+            **NO_LEASE,
+            **NO_ERROR,
+            **FRESH,
+        )
 
 
 def cancel(rows: QuerySet[Derivative]) -> int:
     """Stop what is queued or running. The old result, if there is one, stays. Parts stop with their parent alone."""
-    return rows.filter(parent__isnull=True, status__in=("queued", "processing")).update(
-        status="failed",
-        error_code="cancelled",
-        error_message="Cancelled. Reprocess it to start again.",
-        error_detail="",
-        finished_at=Now(),
-        **NO_LEASE,
-    )
+    with transaction.atomic():
+        return in_order(rows.filter(parent__isnull=True, status__in=("queued", "processing"))).update(
+            status="failed",
+            error_code="cancelled",
+            error_message="Cancelled. Reprocess it to start again.",
+            error_detail="",
+            finished_at=Now(),
+            **NO_LEASE,
+        )
+
+
+def in_order(rows: QuerySet[Derivative]) -> QuerySet[Derivative]:
+    """The same rows, locked by their keys: who moves many at once waits for others, and never in a ring with them."""
+    locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True)
+    return Derivative.objects.filter(pk__in=list(locked))
 
 
 def mark_published(ids: Iterable[UUID]) -> int:

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media import blobs, ledger, reprocess, runs, trash
@@ -262,6 +264,16 @@ def test_a_cancelled_run_stops_and_keeps_the_old_result(row: Derivative) -> None
     assert ledger.cancel(Derivative.objects.all()) == 1
     assert not ledger.renew(claim, lease_seconds=20, progress=10, eta_seconds=None)
     assert (the_row().status, the_row().error_code) == ("failed", "cancelled")
+
+
+@pytest.mark.parametrize("move", [ledger.cancel, ledger.request_again])
+def test_many_rows_are_locked_in_the_order_of_their_keys(row: Derivative, move: Any) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert move(Derivative.objects.order_by("-queued_at")) == 1
+    told = [query["sql"] for query in queries]
+    lock = next(sql for sql in told if "FOR NO KEY UPDATE" in sql)
+    assert 'ORDER BY "media_derivative"."id" ASC' in lock
+    assert told.index(lock) < next(at for at, sql in enumerate(told) if sql.startswith("UPDATE"))
 
 
 def test_nothing_runs_for_a_file_in_the_trash(library: Library, row: Derivative) -> None:
