@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from media import streams
@@ -21,7 +20,7 @@ from media.errors import DamagedFileError, PermanentError, TransientError
 from media.images import choosing, posters
 from media.images.encoding import encode
 from media.sniffing import described
-from media.tools import encoders, ffmpeg, ffprobe, vips
+from media.tools import encoders, ffmpeg, ffprobe, graphs, vips
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError, Limits
@@ -104,24 +103,24 @@ class Clip:
         cut = self.find_cut()
         zscale = ffmpeg.capabilities().zscale
         plan = recipe.of_film(full_hd(self.facts), self.ceilings, zscale=zscale, encoder=encoder)
+        film = self.opened(*cut.options, *plan.input)
         self.run(
             [
-                *(*cut.options, *plan.input, *ffmpeg.input_arguments(self.source, self.demuxer)),
-                *("-map", plan.picture, *plan.sound_maps, "-vf", cut.picture + plan.filters, *plan.encoder),
-                *("-bsf:v", recipe.lasting(until=f"{self.seconds:.6f}/TB")),
-                *sound.arguments(self.tracks, first=cut.sound),
+                cut.of(film.track(plan.picture)).chain(plan.filters),
+                *sound.encoded(film, self.tracks, first=cut.sound),
             ],
+            (*plan.encoder, "-bsf:v", recipe.lasting(until=f"{self.seconds:.6f}/TB"), *plan.sound),
             replace(encoder.limits, file_bytes=self.most_bytes()),
+            first=plan.first,
         )
         return {"encoder": encoder.name, **made_with}
 
     def recorded(self) -> dict[str, Any]:
         """Sound can be cut at any sample."""
         seek = ("-ss", f"{self.start:.3f}") if self.start else ()
-        opened = (*seek, *recipe.INPUT, *ffmpeg.input_arguments(self.source, self.demuxer))
-        encoder = sound.arguments(self.tracks, rate=sound.MUSIC_RATE)
         self.run(
-            [*opened, *sound.maps(self.tracks), "-vn", *encoder],
+            sound.encoded(self.opened(*seek, *recipe.INPUT), self.tracks),
+            ("-vn", *sound.arguments(self.tracks, rate=sound.MUSIC_RATE)),
             replace(ffmpeg.LIMITS, file_bytes=self.most_bytes()),
         )
         return {"encoder": "aac"}
@@ -131,15 +130,12 @@ class Clip:
         plan = self.find_copy()
         if plan is None:
             return None
-        opened = ffmpeg.input_arguments(self.source, self.demuxer)
+        picture_of = self.opened(*reading(plan.start, plan.picture), *recipe.INPUT)
+        sound_of = self.opened(*reading(plan.start, plan.sound), *recipe.INPUT)
         try:
             self.run(
-                [
-                    *(*reading(plan.start, plan.picture), *recipe.INPUT, *opened),
-                    *(*reading(plan.start, plan.sound), *recipe.INPUT, *opened),
-                    *("-map", f"0:{self.video['index']}", *sound.maps(self.tracks, source=1), "-c:v", "copy"),
-                    *sound.copied(self.tracks),
-                ],
+                [picture_of.track(self.video["index"]), *sound.packets(sound_of, self.tracks)],
+                ("-c:v", "copy", *sound.copied(self.tracks)),
                 replace(ffmpeg.LIMITS, file_bytes=self.context.subject.size + SPARE),
             )
             good = self.is_exact()
@@ -187,10 +183,20 @@ class Clip:
         found: dict[str, Any] = json.loads(answer or b"{}")
         return found
 
-    def run(self, arguments: Sequence[str | Path], limits: Limits) -> None:
+    def opened(self, *options: str) -> graphs.Input:
+        return graphs.open_input(self.source, self.demuxer, *options)
+
+    def run(
+        self,
+        tracks: Sequence[graphs.Track],
+        options: Sequence[str],
+        limits: Limits,
+        first: Sequence[str] = (),
+    ) -> None:
         """A hair shorter than the span: a frame that begins at its end, give or take a rounding, is not in it."""
+        whole = (*options, "-t", f"{self.seconds - cutting.NEAR / 2:.4f}", *cutting.CONTAINER)
         done = ffmpeg.run(
-            [*arguments, "-t", f"{self.seconds - cutting.NEAR / 2:.4f}", *cutting.CONTAINER, self.out],
+            graphs.arguments(graphs.write(self.out, *tracks, options=whole), first=first),
             timeout=recipe.time_limit(self.facts, self.seconds),
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.seconds, self.context.progress),

@@ -13,7 +13,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from media import streams
@@ -31,7 +30,7 @@ from media.derivers.base import (
 )
 from media.errors import DamagedFileError, PermanentError, TransientError
 from media.sniffing import described
-from media.tools import encoders, feeding, ffmpeg, ffprobe
+from media.tools import encoders, feeding, ffmpeg, ffprobe, graphs
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError, Limits
@@ -115,12 +114,13 @@ class Run:
     def encoded(self, encoder: Encoder, **made_with: str) -> Ready:
         zscale = ffmpeg.capabilities().zscale
         plan = recipe.of_film(self.facts, self.ceilings, zscale=zscale, encoder=encoder)
+        made = graphs.write(
+            self.out,
+            *plan.tracks_of(self.opened(plan.input)),
+            options=(*plan.encoder, "-bsf:v", recipe.lasting(), *plan.sound, *plan.container),
+        )
         self.run(
-            [
-                *self.opened(plan.input),
-                *("-map", plan.picture, *plan.sound_maps, "-vf", plan.filters, *plan.encoder),
-                *("-bsf:v", recipe.lasting(), *plan.sound, *plan.container),
-            ],
+            graphs.arguments(made, first=plan.first),
             replace(encoder.limits, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
             recipe.time_limit(self.facts, self.duration),
         )
@@ -135,8 +135,9 @@ class Run:
             self.facts,
             [part.facts for part in films],
             films[-1].parameters.get("until"),
+            self.out,
             chapters=self.chapters(),
-            sounds=[word for part in parts for word in self.sounds(part)],
+            sounds=next((self.sounds(part) for part in parts if part.variant == chunks.AUDIO), None),
         )
         limits = replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings))
         with feeding.fed(blocks_of(films)) as stdin:
@@ -148,29 +149,29 @@ class Run:
             raise TransientError("The chunks of this film did not come together whole.", code="seam")
         return self.ready({"encoder": "libx264", "chunks": len(films)})
 
-    def chapters(self) -> list[str]:
+    def chapters(self) -> graphs.Input | None:
         """The source itself, where it has any: nothing else of it is read again."""
         if not self.facts.get("chapters"):
-            return []
+            return None
         begins = chunks.begins(self.source, self.demuxer)
-        return ["-itsoffset", f"{-begins:.6f}", *self.opened(recipe.INPUT)]
+        return self.opened(("-itsoffset", f"{-begins:.6f}", *recipe.INPUT))
 
-    def sounds(self, part: FinishedPart) -> list[str]:
+    def sounds(self, part: FinishedPart) -> graphs.Input:
         """Fetched whole: a program has one stdin, and the sound is small beside the picture."""
-        if part.variant != chunks.AUDIO:
-            return []
         path = self.context.scratch / chunks.SOUND
         with part.open(chunks.SOUND) as stream, path.open("wb") as copy:
             shutil.copyfileobj(stream, copy, CHUNK)
-        return ffmpeg.input_arguments(path, "mov")
+        return graphs.open_input(path, "mov")
 
     def recording(self) -> Ready:
+        encoder = sound.arguments(self.tracks, rate=sound.MUSIC_RATE)
+        made = graphs.write(
+            self.out,
+            *sound.encoded(self.opened(recipe.INPUT), self.tracks),
+            options=("-vn", *encoder, *recipe.container(self.facts)),
+        )
         self.run(
-            [
-                *self.opened(recipe.INPUT),
-                *(*sound.maps(self.tracks), "-vn", *sound.arguments(self.tracks, rate=sound.MUSIC_RATE)),
-                *recipe.container(self.facts),
-            ],
+            graphs.arguments(made),
             replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes(self.facts, self.ceilings)),
             timeouts.encoding(self.duration, 360),
         )
@@ -180,14 +181,20 @@ class Run:
         """The same packets in an MP4; None where they do not make a film that plays and seeks."""
         if not self.starts_on_key_frame():
             return None
-        sounds = sound.arguments(self.tracks) if verdict.sound else sound.copied(self.tracks)
+        film = self.opened(recipe.INPUT)
+        if verdict.sound:
+            tracks, sounds = sound.encoded(film, self.tracks), sound.arguments(self.tracks)
+        else:
+            tracks, sounds = sound.packets(film, self.tracks), sound.copied(self.tracks)
+        made = graphs.write(
+            self.out,
+            film.track(self.facts["video"]["index"]),
+            *tracks,
+            options=("-c:v", "copy", "-bsf:v", recipe.lasting(), *sounds, *recipe.container(self.facts)),
+        )
         try:
             told = self.run(
-                [
-                    *self.opened(recipe.INPUT),
-                    *("-map", f"0:{self.facts['video']['index']}", *sound.maps(self.tracks), "-c:v", "copy"),
-                    *("-bsf:v", recipe.lasting(), *sounds, *recipe.container(self.facts)),
-                ],
+                graphs.arguments(made),
                 replace(ffmpeg.LIMITS, file_bytes=2 * self.context.subject.size + SPARE),
                 timeouts.copying(self.duration, recipe.lines(self.facts)),
             )
@@ -208,19 +215,19 @@ class Run:
         except PermanentError:
             return False
 
-    def opened(self, options: Sequence[str]) -> list[str]:
-        return [*options, *ffmpeg.input_arguments(self.source, self.demuxer)]
+    def opened(self, options: Sequence[str]) -> graphs.Input:
+        return graphs.open_input(self.source, self.demuxer, *options)
 
     def run(
         self,
-        arguments: Sequence[str | Path],
+        arguments: Sequence[str],
         limits: Limits,
         timeout: float,
         stdin: int = feeding.NOTHING,
     ) -> str:
         """One ffmpeg to its end; returns what it said last."""
         done = ffmpeg.run(
-            [*arguments, self.out],
+            arguments,
             timeout=timeout,
             abandoned=self.context.abandoned,
             progress=ProgressParser(self.duration, self.context.progress),

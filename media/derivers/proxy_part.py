@@ -5,12 +5,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
 from media.sniffing import described
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.progress import ProgressParser
 from media.tools.run import Limits
 from media.transcoding import chunks, recipe, timeouts
@@ -54,7 +53,7 @@ def sound(context: Context, facts: Mapping[str, Any]) -> Ready:
     duration = float(facts["duration"])
     run(
         context,
-        [*recipe.INPUT, *opened(context), *chunks.sound_arguments(facts), out],
+        chunks.sound_arguments(facts, opened(context, recipe.INPUT), out),
         duration,
         limits,
         timeouts.encoding(duration, 0),
@@ -69,31 +68,25 @@ def picture(context: Context, facts: Mapping[str, Any]) -> Result:
     plan = chunks.of_film(facts, ceilings, span, zscale=ffmpeg.capabilities().zscale)
     out = context.scratch / chunks.PICTURE
     seconds = span.seconds(float(facts["duration"]))
-    made: list[str | Path] = [
-        "-map",
-        plan.picture,
-        *plan.sound,
-        "-vf",
-        plan.filters,
-        *plan.encoder,
-        *plan.container,
+    made = graphs.write(
         out,
-    ]
+        *plan.tracks_of(opened(context, plan.input)),
+        options=(*plan.sound, *plan.encoder, *plan.container),
+    )
     limits = replace(ffmpeg.LIMITS, file_bytes=recipe.most_bytes({**facts, "duration": seconds}, ceilings))
-    run(context, [*plan.input, *opened(context), *made], seconds, limits, recipe.time_limit(facts, seconds))
+    arguments = graphs.arguments(made, first=plan.first)
+    run(context, arguments, seconds, limits, recipe.time_limit(facts, seconds))
     found = chunks.look_at(out)
     if found is None:
         return NotNeeded("nothing_decoded")
     return Ready((Output(chunks.PICTURE, out, "video/mp2t"),), found, made_with("libx264"))
 
 
-def opened(context: Context) -> list[str]:
-    return ffmpeg.input_arguments(context.source_input(), described(context.subject.mime).demuxer)
+def opened(context: Context, options: Sequence[str]) -> graphs.Input:
+    return graphs.open_input(context.source_input(), described(context.subject.mime).demuxer, *options)
 
 
-def run(
-    context: Context, arguments: Sequence[str | Path], seconds: float, limits: Limits, timeout: float
-) -> None:
+def run(context: Context, arguments: Sequence[str], seconds: float, limits: Limits, timeout: float) -> None:
     ffmpeg.run(
         arguments,
         timeout=timeout,

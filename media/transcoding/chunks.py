@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from alcoves import env
 from media.errors import DamagedFileError, PermanentError, TimedOutError
-from media.tools import ffprobe
+from media.tools import ffprobe, graphs
 from media.tools.sources import Source
 from media.transcoding import recipe, sound, x264
 from media.transcoding.ceilings import Ceilings
@@ -144,17 +144,18 @@ def of_film(facts: Mapping[str, Any], ceilings: Ceilings, span: Span, *, zscale:
     """The film's own recipe for the frames of one chunk; always for libx264, so that chunks fit each other."""
     whole = recipe.of_film(facts, ceilings, zscale=zscale, begins=span.start or 0.0)
     return Recipe(
-        input=(*ON_THE_FILMS_CLOCK, *seek(span, facts["video"]["codec"], whole.filters), *whole.input),
+        first=(*ON_THE_FILMS_CLOCK, *whole.first),
+        input=("-noaccurate_seek", *seek(span, facts["video"]["codec"], whole.filters), *whole.input),
         picture=whole.picture,
         filters=trimmed(whole.filters, span),
         encoder=whole.encoder,
-        sound_maps=(),
+        tracks=(),
         sound=("-an",),
         container=CHUNK,
     )
 
 
-ON_THE_FILMS_CLOCK: Final = ("-copyts", "-start_at_zero", "-noaccurate_seek")
+ON_THE_FILMS_CLOCK: Final = ("-copyts", "-start_at_zero")
 CHUNK: Final = (
     *(*recipe.STRIPPED, "-map_chapters", "-1", "-sn", "-dn", "-muxdelay", "0", "-muxpreload", "0"),
     *("-output_ts_offset", str(LATER), "-mpegts_flags", "+initial_discontinuity", "-f", "mpegts"),
@@ -180,35 +181,41 @@ def looks_around(filters: str) -> bool:
     return any(link.startswith(LOOKS_AROUND) for link in filters.split(","))
 
 
-def sound_arguments(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Behind the input: every track of the film, from its very beginning."""
+def sound_arguments(facts: Mapping[str, Any], film: graphs.Input, target: Path) -> list[str]:
+    """Every track of the film, from its very beginning."""
     tracks = sound.tracks_of(facts)
-    silent = (*recipe.STRIPPED, "-map_chapters", "-1", "-vn", "-sn", "-dn", "-f", "mp4")
-    return (*sound.maps(tracks), *sound.arguments(tracks), *silent)
+    options = (*sound.arguments(tracks), *recipe.STRIPPED, "-map_chapters", "-1", "-vn", "-sn", "-dn")
+    return graphs.arguments(
+        graphs.write(target, *sound.encoded(film, tracks), options=(*options, "-f", "mp4"))
+    )
 
 
 def join(
     facts: Mapping[str, Any],
     films: Sequence[Mapping[str, Any]],
     until: float | None,
+    target: Path,
     *,
-    chapters: Sequence[str],
-    sounds: Sequence[str],
-) -> tuple[str, ...]:
-    """The chunks by stdin and the sound, both opened by input options: all but the name of the result.
+    chapters: graphs.Input | None,
+    sounds: graphs.Input | None,
+) -> list[str]:
+    """The chunks by stdin, with the sound.
 
-    `films` is what `look_at` says of each chunk, `until` when the last frame ends. `chapters` opens the source
-    itself, where it has any; nothing else is taken of it.
+    `films` is what `look_at` says of each chunk, `until` when the last frame ends. `chapters` is the source itself,
+    where it has any; nothing else is taken of it.
     """
-    number = 1 if chapters else 0
-    pipe = ("-protocol_whitelist", "pipe", "-itsoffset", str(-LATER), "-f", "mpegts", "-i", "pipe:0")
+    chunks = graphs.open_pipe("mpegts", "-itsoffset", str(-LATER))
     tracks = sound.tracks_of(facts) if sounds else []
     kept = [{**track, "index": place} for place, track in enumerate(tracks)]
-    return (
-        *("-copyts", *chapters, *pipe, *sounds),
-        *("-map", f"{number}:v:0", *sound.maps(kept, source=number + 1), "-c:v", "copy"),
-        *("-bsf:v", mended(facts, films, until), *sound.copied(kept), *recipe.container(facts)),
+    options = ("-c:v", "copy", "-bsf:v", mended(facts, films, until), *sound.copied(kept))
+    streams = [chunks.track("v:0"), *(sound.packets(sounds, kept) if sounds else ())]
+    written = graphs.write(
+        target,
+        *streams,
+        options=(*options, *recipe.container(facts)),
+        also=[chapters] if chapters else (),
     )
+    return graphs.arguments(written, first=("-copyts",))
 
 
 def mended(facts: Mapping[str, Any], films: Sequence[Mapping[str, Any]], until: float | None) -> str:

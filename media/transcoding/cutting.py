@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from media.tools import graphs
 from media.transcoding import recipe
 
 NEAR: Final = 0.001
@@ -46,14 +47,15 @@ class Cut:
     def options(self) -> tuple[str, ...]:
         return () if self.seek is None else ("-ss", f"{self.seek:.6f}")
 
-    @property
-    def picture(self) -> str:
-        """Links before all others: the standing frame first, at zero."""
-        trim = f"trim=start={self.back:.6f}," if self.back else ""
-        return f"{trim}settb=1/90000,setpts='if(eq(N,0),0,PTS-{self.lead:.6f}/TB)',"
+    def of(self, picture: graphs.Track) -> graphs.Track:
+        """Through the filters before all others: the standing frame first, at zero."""
+        if self.back:
+            picture = picture.filter("trim", start=f"{self.back:.6f}")
+        return picture.filter("settb", "1/90000").filter("setpts", f"if(eq(N,0),0,PTS-{self.lead:.6f}/TB)")
 
     @property
     def sound(self) -> str:
+        """Links before all others, with their comma."""
         return f"atrim=start={self.lead:.6f},asetpts=PTS-{self.lead:.6f}/TB," if self.lead else ""
 
 

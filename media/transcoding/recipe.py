@@ -1,7 +1,8 @@
 """How a film becomes a proxy, in pieces: whoever encodes it whole, in chunks or as a clip takes the same ones.
 
-    [*recipe.input, *ffmpeg.input_arguments(source, demuxer), "-map", recipe.picture, "-vf", recipe.filters,
-     *recipe.encoder, *recipe.sound_maps, *recipe.sound, *recipe.container]
+    film = graphs.open_input(source, demuxer, *plan.input)
+    options = (*plan.encoder, *plan.sound, *plan.container)
+    graphs.arguments(graphs.write(target, *plan.tracks_of(film), options=options), first=plan.first)
 
 A chunk of the picture leaves the sound out; the sound is encoded once.
 """
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from media.streams import AudioStream, VideoStream
+from media.tools import graphs
 from media.tools.encoders import SOFTWARE, Encoder
 from media.transcoding import codecs, picture, sound, timeouts, x264
 from media.transcoding.ceilings import Ceilings
@@ -26,19 +28,25 @@ STRIPPED: Final = ("-map_metadata:g", "-1", "-map_metadata:s", "-1")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Argument lists of ffmpeg by their place in the command."""
+    """Which streams, through which filters, with which options of ffmpeg by their place."""
 
+    first: tuple[str, ...]
+    """Of the whole command."""
     input: tuple[str, ...]
-    """Before the input."""
-    picture: str
-    """What `-map` takes for the picture: `0:1`."""
+    picture: int
+    """The index of its stream."""
     filters: str
-    """The chain for `-vf`."""
+    """Its chain."""
     encoder: tuple[str, ...]
-    sound_maps: tuple[str, ...]
+    tracks: tuple[Mapping[str, Any], ...]
+    """Of the sound."""
     sound: tuple[str, ...]
     container: tuple[str, ...]
     """No places, no devices, the title kept; the index first."""
+
+    def tracks_of(self, film: graphs.Input) -> list[graphs.Track]:
+        """The picture, then the sound."""
+        return [film.track(self.picture).chain(self.filters), *sound.encoded(film, self.tracks)]
 
 
 def of_film(
@@ -52,11 +60,12 @@ def of_film(
     """For one encoder. `facts` is the probe as JSON, with a video stream in it; `begins`: see `x264.arguments`."""
     tracks = sound.tracks_of(facts)
     return Recipe(
-        input=(*encoder.before, *INPUT),
-        picture=f"0:{facts['video']['index']}",
+        first=encoder.before,
+        input=INPUT,
+        picture=int(facts["video"]["index"]),
         filters=f"{picture.film(facts, zscale=zscale)},{encoder.filters}",
         encoder=x264.arguments(facts, ceilings, encoder, begins=begins),
-        sound_maps=sound.maps(tracks),
+        tracks=tuple(tracks),
         sound=sound.arguments(tracks),
         container=container(facts),
     )

@@ -1,7 +1,15 @@
-"""Arguments of the sound's encoder: every track as AAC stereo, the default one first, with language and name."""
+"""The sound of a film: every track as AAC stereo, the default one first, with language and name.
+
+    graphs.write(target, *sound.encoded(film, tracks), options=sound.arguments(tracks))
+    graphs.write(target, *sound.packets(film, tracks), options=sound.copied(tracks))
+
+The second takes the packets as they are.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from media.tools import graphs
 
 TRACKS: Final = 8
 """Of a film; more are left out, the last ones first."""
@@ -20,19 +28,23 @@ def tracks_of(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return ([chosen] if chosen else []) + rest[: TRACKS - bool(chosen)]
 
 
-def maps(tracks: Sequence[Mapping[str, Any]], *, source: int = 0) -> tuple[str, ...]:
-    """Which streams of an input, the first one as a rule, become the sound."""
-    return tuple(word for track in tracks for word in ("-map", f"{source}:{track['index']}"))
+def packets(opened: graphs.Input, tracks: Sequence[Mapping[str, Any]]) -> list[graphs.Track]:
+    """The streams of an input that become the sound, as they are."""
+    return [opened.track(track["index"]) for track in tracks]
 
 
-def arguments(
-    tracks: Sequence[Mapping[str, Any]], *, rate: str = FILM_RATE, first: str = ""
-) -> tuple[str, ...]:
-    """AAC stereo for each, and what it is called. `first` are links of the chain before ours, with their comma."""
+def encoded(
+    opened: graphs.Input, tracks: Sequence[Mapping[str, Any]], *, first: str = ""
+) -> list[graphs.Track]:
+    """The same, in time. `first` are links of the chain before ours, with their comma."""
+    return [track.chain(f"{first}{IN_TIME}") for track in packets(opened, tracks)]
+
+
+def arguments(tracks: Sequence[Mapping[str, Any]], *, rate: str = FILM_RATE) -> tuple[str, ...]:
+    """AAC stereo for each, and what it is called."""
     if not tracks:
         return ("-an",)
-    chain = f"{first}{IN_TIME}"
-    encoder = ("-c:a", "aac", "-b:a", rate, "-ac", "2", "-ar", str(SAMPLE_RATE), "-filter:a", chain)
+    encoder = ("-c:a", "aac", "-b:a", rate, "-ac", "2", "-ar", str(SAMPLE_RATE))
     return (*encoder, *names(tracks))
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from media.tools import ffmpeg
-from media.transcoding import recipe
+from media.transcoding import recipe, sound
 from media.transcoding.ceilings import Ceilings
 from tests.bench import films
 from tests.bench.films import Film, Spent
@@ -51,6 +51,8 @@ def run(size: Size, folder: Path) -> list[Result]:
 
 def bare(film: Film, out: Path) -> None:
     plan = recipe.of_film(film.facts, Ceilings.from_environment(), zscale=ffmpeg.capabilities().zscale)
-    made = ["-map", plan.picture, *plan.sound_maps, "-vf", plan.filters, *plan.encoder, *plan.sound]
+    picture, *sounds = (f"0:{one['index']}" for one in (film.facts["video"], *plan.tracks))
+    made = ["-map", picture, *(word for track in sounds for word in ("-map", track)), "-vf", plan.filters]
+    made += ["-filter:a", sound.IN_TIME, *plan.encoder, *plan.sound]
     opened = ffmpeg.input_arguments(film.source, "mov")
     ffmpeg.run([*plan.input, *opened, *made, *plan.container, out], timeout=3600, nice=recipe.NICE)

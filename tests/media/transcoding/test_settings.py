@@ -71,7 +71,7 @@ def test_hardware_gets_its_own_quality_and_no_level() -> None:
         "vaapi", "h264_vaapi", ("-init_hw_device", "vaapi=va:x"), "format=nv12,hwupload", ("-qp", "23")
     )
     plan = recipe.of_film(film(), CEILINGS, zscale=True, encoder=card)
-    assert plan.input[:2] == ("-init_hw_device", "vaapi=va:x")
+    assert plan.first == ("-init_hw_device", "vaapi=va:x")
     assert plan.filters.endswith(f"{picture.TAGGED},format=nv12,hwupload")
     told = pairs(plan.encoder)
     assert (told["-c:v"], told["-qp"], told["-profile:v"]) == ("h264_vaapi", "23", "high")
