@@ -2,7 +2,13 @@
 
 export const page = JSON.parse(document.getElementById("page")?.textContent ?? "{}");
 
-export class Problem extends Error {}
+// `status` is that of the answer; none where there was no answer.
+export class Problem extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
 
 export function csrfToken() {
   const found = document.cookie.match(/(?:^|;\s*)csrftoken=([^;]+)/);
@@ -21,7 +27,7 @@ export async function call(path, { method = "GET", body } = {}) {
   }
   if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const data = response.status === 204 ? null : await response.json().catch(() => null);
-  if (!response.ok) throw new Problem(data?.message ?? `The server answered ${response.status}. Try again.`);
+  if (!response.ok) throw new Problem(data?.message ?? `The server answered ${response.status}. Try again.`, response.status);
   return data;
 }
 
@@ -67,6 +73,16 @@ export function make(tag, attributes = {}, ...children) {
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
+}
+
+// Puts other children in, only where `told` is news, and leaves the focus where it was: on what has the same `data-key`.
+export function refill(place, told, build) {
+  const news = JSON.stringify(told);
+  if (place.dataset.told === news) return;
+  place.dataset.told = news;
+  const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  place.replaceChildren(...build());
+  if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
 export function bytes(count) {

@@ -66,15 +66,6 @@ function sum(channel, x, y) {
   return total;
 }
 
-const waveforms = new Map();
-
-export function loadWaveform(url) {
-  if (!waveforms.has(url)) {
-    waveforms.set(url, fetch(url, { credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : { peaks: [] })));
-  }
-  return waveforms.get(url);
-}
-
 // One bar per few pixels, the loudest peak of its share; `played` (0 to 1) is drawn in full colour.
 export function drawWaveform(canvas, peaks, { color, played = null } = {}) {
   const box = canvas.getBoundingClientRect();

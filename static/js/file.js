@@ -1,6 +1,6 @@
 // The page of one file: picture or player, details, what was made of it.
 
-import { bytes, call, clearProblem, clock, day, groupWord, make, page, running, show, stateElement } from "./api.js";
+import { bytes, call, clearProblem, clock, day, groupWord, make, page, refill, running, show, stateElement } from "./api.js";
 import { frame, pictureAddress, pictureElement, readVariants } from "./pictures.js";
 import { imageSize } from "./images.js";
 import { Moments } from "./moments.js";
@@ -11,15 +11,35 @@ import { Timeline } from "./timeline.js";
 import { loadPeaks } from "./waves.js";
 
 const POLL = 2000;
+const USUAL_RATE = 25;
+const FINEST = 50; // Peaks a second.
 const base = `/api/libraries/${page.library}/files/${page.file}`;
 const place = (id) => document.getElementById(id);
 // Told in better words already, or of no interest to people.
-const TOLD = new Set(["kind", "mime", "size", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
+const TOLD = new Set(["kind", "mime", "size", "title", "cover", "bit_rate", "width", "height", "duration", "stored_width", "stored_height", "taken_at", "orientation", "frames"]);
 const sizes = readVariants();
-const shown = { stage: "", rotation: 0, waves: "", sprites: "" };
+const shown = { stage: "", rotation: 0, waves: "", sprites: "", round: 0 };
 
+// One at a time: the newest. It comes again while something runs, and after an answer that did not come.
 async function load() {
+  const round = (shown.round += 1);
+  clearTimeout(shown.timer);
+  let again = true;
+  try {
+    again = await look(round);
+    if (shown.lost) clearProblem();
+    shown.lost = false;
+  } catch (problem) {
+    again = shown.lost = !(problem.status < 500);
+    show(problem);
+  }
+  if (again && round === shown.round) shown.timer = setTimeout(load, POLL);
+}
+
+// Returns whether something is still being made.
+async function look(round) {
   const [file, derivatives] = await Promise.all([call(base), call(`${base}/derivatives`), sizes]);
+  if (round !== shown.round) return false;
   place("name").textContent = file.name;
   document.title = `${file.name} · Alcoves`;
   place("download").href = `${file.originalUrl}?download=1`;
@@ -28,8 +48,8 @@ async function load() {
   showTools(file);
   await showStack(file.stack);
   showDetails(file);
-  place("derivatives").replaceChildren(...derivatives.map(row));
-  if (running(file)) setTimeout(() => load().catch(show), POLL);
+  refill(place("derivatives"), derivatives, () => derivatives.map(row));
+  return running(file);
 }
 
 function showStage(file) {
@@ -52,9 +72,10 @@ async function showFilm(file) {
     // A film fills its place, however small it is: a player is there to be watched.
     const wide = { width: 4 * file.width, height: 4 * file.height };
     const box = file.kind === "video" ? frame(file, wide, shown.player.box) : shown.player.box;
-    place("stage").replaceChildren(...[cover(file), box].filter(Boolean));
+    place("stage").replaceChildren(box);
     place("versions").replaceChildren(shown.player.bar);
   }
+  showCover(file);
   await shown.player.refresh(poster);
   await showPosters(file);
   if (file.duration) await showTimeline(file);
@@ -62,16 +83,23 @@ async function showFilm(file) {
 
 // Who may write says which picture stands for it.
 async function showPosters(file) {
-  if (!page.mayWrite || shown.posters || !file.poster_status || file.poster_status === "not_needed") return;
+  // A recording without a cover has no job for a poster; one may be brought.
+  const has = file.kind === "audio" || (file.poster_status && file.poster_status !== "not_needed");
+  const told = `${file.poster_status} ${file.posterUrl}`;
+  if (!page.mayWrite || !has || shown.poster === told) return;
+  shown.poster = told;
   place("poster-box").hidden = false;
-  shown.posters = new Posters(place("poster"), base, { player: shown.player, film: file.kind === "video", onChange: () => load().catch(show) });
+  shown.posters ??= new Posters(place("poster"), base, { player: shown.player, film: file.kind === "video", onChange: load });
   await shown.posters.load();
 }
 
-// The picture that lies in a recording.
-function cover(file) {
-  const address = file.kind === "audio" && pictureAddress(file, "preview", file.previewUrl);
-  return address ? make("img", { class: "cover", src: address, alt: "Cover" }) : null;
+// The picture that lies in a recording, or was brought for it.
+function showCover(file) {
+  const address = file.kind === "audio" ? (pictureAddress(file, "preview", file.previewUrl) ?? "") : "";
+  const before = place("stage").querySelector("img.cover");
+  if (address === (before?.getAttribute("src") ?? "")) return;
+  before?.remove();
+  if (address) place("stage").prepend(make("img", { class: "cover", src: address, alt: "Cover" }));
 }
 
 async function showTimeline(file) {
@@ -81,6 +109,7 @@ async function showTimeline(file) {
       onSeek: (second) => shown.player.seek(second),
       onSpan: (start, end) => shown.moments.setSpan(start, end),
       needPeaks: (perSecond) => addPeaks(file, perSecond),
+      frame: 1 / (file.probe?.video?.fps || USUAL_RATE),
     });
     place("moments-box").hidden = false;
     shown.moments = new Moments(place("moments"), base, { player: shown.player, timeline: shown.timeline, duration: file.duration, mayWrite: page.mayWrite });
@@ -98,14 +127,16 @@ async function showTimeline(file) {
   }
 }
 
-// Finer peaks are fetched when the zoom shows them, each level once.
+// Finer peaks are fetched when the zoom shows them, each level once: what was asked for on the way is asked again when
+// the answer is drawn.
 async function addPeaks(file, perSecond) {
-  if (!file.waveformUrl || perSecond <= shown.finest) return;
-  shown.finest = perSecond;
+  if (!shown.waves || shown.asking || perSecond <= shown.finest) return;
+  shown.asking = true;
   const level = await loadPeaks(base, perSecond * file.duration).catch(() => null);
-  if (!level) return;
-  shown.finest = Math.max(shown.finest, level.perSecond >= 50 ? Infinity : level.perSecond);
-  shown.timeline.addPeaks(level);
+  shown.asking = false;
+  shown.finest = Math.max(perSecond, level ? level.perSecond : 0);
+  if (level?.perSecond >= FINEST) shown.finest = Infinity;
+  if (level) shown.timeline.addPeaks(level);
 }
 
 // A motion photo plays where it stands, and is a picture again when it has ended.
@@ -165,6 +196,8 @@ function showDetails(file) {
     ["Size", `${bytes(file.size)} (${file.size.toLocaleString()} bytes)`],
     ["Pixels", file.width && `${file.width} × ${file.height}`],
     ["Duration", file.duration && clock(file.duration)],
+    ["Bit rate", probe.bit_rate && `${Math.round(probe.bit_rate / 1000).toLocaleString()} kbit/s`],
+    ["Loudness", file.loudness && (file.loudness.integrated === null ? "silence" : `${file.loudness.integrated.toFixed(1)} LUFS`)],
     ["Title", probe.title ?? probe.tags?.title],
     ["Artist", probe.tags?.artist],
     ["Album", probe.tags?.album],
@@ -204,7 +237,7 @@ function action(derivative) {
     clearProblem();
     ask().then(load).catch(show).finally(() => (event.target.disabled = false));
   };
-  return make("button", { class: "secondary", type: "button", onclick: press }, open ? "Cancel" : "Make anew");
+  return make("button", { class: "secondary", type: "button", "data-key": `${derivative.deriver} ${derivative.variant}`, onclick: press }, open ? "Cancel" : "Make anew");
 }
 
 place("rename")?.addEventListener("click", () => {
@@ -219,4 +252,4 @@ place("new-poster")?.addEventListener("click", () => call(`${base}/reprocess`, {
 place("trash")?.addEventListener("click", () => {
   if (confirm("Move this file to the trash?")) call(base, { method: "DELETE" }).then(() => location.assign(place("back").href), show);
 });
-load().catch(show);
+load();

@@ -1,12 +1,14 @@
 // The library page: folders, cards, uploads, and polling while something runs.
 
 import { Problem, bytes, call, clearProblem, clock, groupWord, jobs, make, page, running, send, show, stateElement } from "./api.js";
-import { drawWaveform, loadWaveform } from "./drawing.js";
+import { drawWaveform } from "./drawing.js";
 import { paintPlaceholder, pictureElement, readVariants } from "./pictures.js";
+import { peaksOf } from "./waves.js";
 
 const POLL = 2000;
 const AT_ONCE = 8;
 const LINGER = 150; // ms that a pointer rests on a card before its video moves: whoever only passes by loads nothing
+const PEAKS = 200; // Of a card: more than it has bars, however long the recording is.
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const files = new Map();
 const sizes = page.library && readVariants();
@@ -162,8 +164,8 @@ function paint(item, file) {
   const wave = item.querySelector("canvas.wave");
   if (!wave) return;
   const color = wave.classList.contains("strip") ? "#fff" : undefined;
-  loadWaveform(file.waveformUrl).then((found) => {
-    if (found.peaks.length) drawWaveform(wave, found.peaks, { color });
+  peaksOf(file, PEAKS).then((found) => {
+    if (found?.peaks.length) drawWaveform(wave, found.peaks, { color });
     else wave.remove();
   });
 }

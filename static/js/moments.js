@@ -1,6 +1,6 @@
 // The moments of a film or a recording: marked, named, exported, split, shared.
 
-import { call, clock, make, show, stateElement } from "./api.js";
+import { call, clock, make, refill, show, stateElement } from "./api.js";
 
 const SPAN = 5;
 const POLL = 2000;
@@ -34,7 +34,11 @@ export class Moments {
   }
 
   setSpan(start, end) {
-    if (!this.form) return;
+    if (!this.form) {
+      this.timeline.span = null;
+      this.timeline.draw();
+      return;
+    }
     this.start.value = start.toFixed(3);
     this.end.value = Math.min(this.duration, Math.max(end, start)).toFixed(3);
     this.drawSpan();
@@ -63,7 +67,7 @@ export class Moments {
     this.entries = await call(this.base);
     this.timeline.moments = this.entries;
     this.timeline.draw();
-    this.list.replaceChildren(...this.entries.map((moment) => this.row(moment)));
+    refill(this.list, this.entries, () => this.entries.map((moment) => this.row(moment)));
     const open = this.entries.some((one) => ["queued", "processing"].includes(one.exportStatus));
     if (open) this.timer = setTimeout(() => this.load().catch(show), POLL);
   }
@@ -82,7 +86,7 @@ export class Moments {
 
   actions(moment) {
     const path = `${this.base}/${moment.id}`;
-    const act = (label, work, kind = "secondary") => make("button", { type: "button", class: kind, onclick: () => work().then(() => this.load()).catch(show) }, label);
+    const act = (label, work, kind = "secondary") => make("button", { type: "button", class: kind, "data-key": `${label} ${moment.id}`, onclick: () => work().then(() => this.load()).catch(show) }, label);
     const download = moment.downloadUrl ? [make("a", { class: "button", href: moment.downloadUrl, download: true }, "Download")] : [];
     if (!this.mayWrite) return download;
     const busy = ["queued", "processing"].includes(moment.exportStatus);

@@ -1,6 +1,6 @@
 // The player of a film or a recording: which of its versions plays, its subtitles, and what is still being made.
 
-import { Problem, call, clock, make, show } from "./api.js";
+import { Problem, call, clock, make, refill, show } from "./api.js";
 
 export class Player {
   // `told` is the answer of playback-sources; `onTime` hears the position in seconds.
@@ -12,7 +12,11 @@ export class Player {
     this.source = null;
     this.told = { sources: [], subtitles: [] };
     this.box = make("div", { class: "player" });
-    this.bar = make("div", { class: "player-bar" });
+    // The words are spoken when they change; the figures, which change all the time, are only to be read.
+    this.words = make("span", { role: "status" });
+    this.figures = make("span");
+    this.choice = make("span");
+    this.bar = make("div", { class: "player-bar" }, this.choice, make("span", { class: "quiet", id: "proxy-state" }, this.words, this.figures));
   }
 
   async refresh(poster) {
@@ -23,6 +27,7 @@ export class Player {
     const keep = current && (this.chosen || (this.element && !this.element.paused) || current.playable || !best.playable);
     this.play(keep ? current : best, poster);
     if (poster && this.element && this.element.getAttribute("poster") !== poster) this.element.poster = poster;
+    this.showSubtitles();
     this.showBar();
   }
 
@@ -46,14 +51,20 @@ export class Player {
   }
 
   build(poster) {
-    const tracks = this.told.subtitles.map((one) => make("track", { kind: "subtitles", src: one.url, srclang: one.language ?? "und", label: one.title || one.language || "Subtitles", default: one.default }));
     const tag = this.kind === "audio" ? "audio" : "video";
-    this.element = make(tag, { controls: true, preload: "metadata", playsinline: true, poster, "aria-label": "Player" }, ...tracks);
+    this.element = make(tag, { controls: true, preload: "metadata", playsinline: true, poster, "aria-label": "Player" });
     this.element.addEventListener("loadedmetadata", () => this.goBack());
     this.element.addEventListener("timeupdate", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("seeking", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("error", () => this.failed());
     this.box.replaceChildren(this.element);
+  }
+
+  // They may be ready later than the film can be played. What is shown already is left alone.
+  showSubtitles() {
+    const shown = this.element ? [...this.element.querySelectorAll("track")].map((track) => track.getAttribute("src")) : [];
+    if (!this.element || shown.join() === this.told.subtitles.map((one) => one.url).join()) return;
+    this.element.replaceChildren(...this.told.subtitles.map((one) => make("track", { kind: "subtitles", src: one.url, srclang: one.language ?? "und", label: one.title || one.language || "Subtitles", default: one.default })));
   }
 
   // The next best version, else a sentence.
@@ -66,18 +77,20 @@ export class Player {
   }
 
   showBar() {
-    const children = [];
-    if (this.told.sources.length > 1) {
-      const options = this.told.sources.map((one) => make("option", { value: one.url, selected: one.url === this.source?.url }, one.label));
-      const choose = (event) => {
-        this.chosen = true;
-        this.play(this.told.sources.find((one) => one.url === event.target.value));
-      };
-      children.push(make("label", {}, "Version ", make("select", { id: "source", onchange: choose }, ...options)));
-    }
-    const state = proxyState(this.told);
-    if (state) children.push(make("span", { class: "quiet", role: "status", id: "proxy-state" }, state));
-    this.bar.replaceChildren(...children);
+    refill(this.choice, [this.told.sources, this.source?.url], () => this.choices());
+    const words = proxyWords(this.told);
+    if (this.words.textContent !== words) this.words.textContent = words;
+    this.figures.textContent = proxyFigures(this.told);
+  }
+
+  choices() {
+    if (this.told.sources.length < 2) return [];
+    const options = this.told.sources.map((one) => make("option", { value: one.url, selected: one.url === this.source?.url }, one.label));
+    const choose = (event) => {
+      this.chosen = true;
+      this.play(this.told.sources.find((one) => one.url === event.target.value));
+    };
+    return [make("label", {}, "Version ", make("select", { id: "source", "data-key": "source", onchange: choose }, ...options))];
   }
 
   seek(second) {
@@ -91,11 +104,15 @@ export class Player {
   }
 }
 
-function proxyState(told) {
+function proxyWords(told) {
   if (told.proxy_status === "queued") return "A version for every browser waits to be made.";
-  if (told.proxy_status === "processing") {
-    const left = told.proxy_eta_seconds ? `, ${clock(told.proxy_eta_seconds)} left` : "";
-    return `A version for every browser is being made: ${told.proxy_progress ?? 0} %${left}.`;
-  }
-  return told.proxy_status === "failed" ? "A version for every browser could not be made." : "";
+  if (told.proxy_status === "processing") return "A version for every browser is being made";
+  if (told.proxy_status !== "failed") return "";
+  return `A version for every browser could not be made. ${told.proxy_error ?? ""}`;
+}
+
+function proxyFigures(told) {
+  if (told.proxy_status !== "processing") return "";
+  const left = told.proxy_eta_seconds ? `, ${clock(told.proxy_eta_seconds)} left` : "";
+  return `: ${told.proxy_progress ?? 0} %${left}.`;
 }

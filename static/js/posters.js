@@ -1,6 +1,6 @@
 // Which picture stands for a film or a recording: a candidate, the frame that is shown, a picture of one's own.
 
-import { Problem, call, csrfToken, make, show, stateElement } from "./api.js";
+import { Problem, call, csrfToken, make, refill, show, stateElement } from "./api.js";
 
 const POLL = 2000;
 
@@ -20,23 +20,23 @@ export class Posters {
     this.shown = told.posterUrl;
     const waiting = told.status === "queued" || told.status === "processing";
     const job = { name: "poster", status: told.status, progress: told.progress, error: told.error };
-    this.place.replaceChildren(
+    refill(this.place, told, () => [
       make("div", { class: "candidates" }, ...told.candidates.filter((one) => one.url).map((one) => this.candidate(one, told))),
       make("p", { class: "tools" }, ...this.actions(told)),
       ...(waiting || told.status === "failed" ? [make("p", { role: "status" }, stateElement(job, ""))] : []),
       ...(told.error ? [make("p", { class: "quiet" }, told.error)] : []),
-    );
+    ]);
     if (waiting) this.timer = setTimeout(() => this.load().catch(show), POLL);
   }
 
   candidate(one, told) {
     const chosen = one.chosen && told.source === "selected";
     const choose = () => this.change({ method: "POST", body: { candidate: one.place } });
-    return make("button", { type: "button", "aria-pressed": String(chosen), "aria-label": `Frame at ${one.place} %`, onclick: choose }, make("img", { src: one.url, alt: "", loading: "lazy" }));
+    return make("button", { type: "button", "data-key": String(one.place), "aria-pressed": String(chosen), "aria-label": `Frame at ${one.place} %`, onclick: choose }, make("img", { src: one.url, alt: "", loading: "lazy" }));
   }
 
   actions(told) {
-    const button = (label, press) => make("button", { type: "button", class: "secondary", onclick: press }, label);
+    const button = (label, press) => make("button", { type: "button", class: "secondary", "data-key": label, onclick: press }, label);
     const here = () => this.change({ method: "POST", body: { second: Number(this.player.position.toFixed(3)) } });
     const revert = () => call(this.base, { method: "DELETE" }).then(() => this.load()).catch(show);
     const picker = make("input", { type: "file", accept: "image/*", class: "hidden", "aria-label": "Picture for the poster", onchange: (event) => this.bring(event.target.files[0]) });

@@ -3,16 +3,19 @@
 import { clock, make } from "./api.js";
 import { cueAt, showSprite } from "./sprites.js";
 
-const MOST_ZOOM = 400;
+const SHORTEST_VISIBLE = 1; // Seconds: every one of the fifty peaks of a second can be seen.
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const TICK_PIXELS = 80;
 const RULER = 18;
 const DRAG_PIXELS = 4;
+const STEP = 5;
+const KEYS = "Arrow keys move by 5 seconds, Page Up and Page Down by a tenth of what is visible, comma and full stop by one frame. Plus and minus zoom, f shows the whole length.";
 
 export class Timeline {
   // `onSeek(second)`, `onSpan(start, end)` when a span was drawn, `needPeaks(perSecond)` when finer ones would show more.
-  constructor(place, duration, { onSeek, onSpan, needPeaks }) {
-    Object.assign(this, { duration, onSeek, onSpan, needPeaks });
+  // `frame` is how long one frame is shown, in seconds.
+  constructor(place, duration, { onSeek, onSpan, needPeaks, frame }) {
+    Object.assign(this, { duration, onSeek, onSpan, needPeaks, frame });
     this.zoom = 1;
     this.left = 0;
     this.played = 0;
@@ -20,16 +23,17 @@ export class Timeline {
     this.moments = [];
     this.span = null;
     this.cues = [];
-    this.canvas = make("canvas", { class: "timeline", tabindex: 0, role: "slider", "aria-label": "Position", "aria-valuemin": 0, "aria-valuemax": duration });
+    this.canvas = make("canvas", { class: "timeline", tabindex: 0, role: "slider", "aria-label": "Position", "aria-description": KEYS, "aria-valuemin": 0, "aria-valuemax": duration });
     this.picture = make("div", { class: "sprite", hidden: true });
     this.when = make("span", { class: "sprite-time" });
     this.hint = make("div", { class: "hover", hidden: true }, this.picture, this.when);
-    this.scroll = make("input", { type: "range", class: "scrollbar", min: 0, max: 1000, value: 0, "aria-label": "Visible part", oninput: () => this.scrolled() });
+    this.scroll = make("input", { type: "range", class: "scrollbar", min: 0, max: 1000, value: 0, disabled: true, "aria-label": "Visible part", oninput: () => this.scrolled() });
     const zoom = (factor) => () => this.zoomBy(factor, this.played);
     const button = (label, sign, press) => make("button", { type: "button", class: "secondary", "aria-label": label, title: label, onclick: press }, sign);
     this.tools = make("div", { class: "timeline-tools" }, button("Zoom out", "−", zoom(0.5)), button("Zoom in", "+", zoom(2)), button("Whole length", "⤢", () => this.fit()), this.scroll);
     place.replaceChildren(this.hint, this.canvas, this.tools);
     this.listen();
+    this.setPlayed(0);
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
@@ -37,9 +41,13 @@ export class Timeline {
     this.canvas.addEventListener("pointerdown", (event) => this.press(event));
     this.canvas.addEventListener("pointermove", (event) => this.move(event));
     this.canvas.addEventListener("pointerup", (event) => this.release(event));
-    this.canvas.addEventListener("pointerleave", () => (this.hint.hidden = true));
+    this.canvas.addEventListener("pointercancel", () => this.cancel());
+    for (const name of ["pointerleave", "blur"]) this.canvas.addEventListener(name, () => (this.hint.hidden = true));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    // Another screen, or other colours.
+    window.addEventListener("resize", () => this.draw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   get visible() {
@@ -59,29 +67,45 @@ export class Timeline {
   }
 
   press(event) {
+    if (event.button) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.pressed = { x: event.offsetX, second: this.secondAt(event.offsetX) };
+    this.pressed = { x: event.offsetX, second: this.secondAt(event.offsetX), span: this.span, drawn: false };
   }
 
   move(event) {
     const second = this.secondAt(event.offsetX);
     this.showHint(event.offsetX, second);
-    if (!this.pressed || Math.abs(event.offsetX - this.pressed.x) < DRAG_PIXELS) return;
+    if (!this.pressed) return;
+    this.pressed.drawn ||= Math.abs(event.offsetX - this.pressed.x) >= DRAG_PIXELS;
+    if (!this.pressed.drawn) return;
     this.span = [Math.min(this.pressed.second, second), Math.max(this.pressed.second, second)];
     this.draw();
   }
 
   release(event) {
+    if (!this.pressed) return;
+    this.move(event);
     const pressed = this.pressed;
     this.pressed = null;
-    if (!pressed) return;
-    if (Math.abs(event.offsetX - pressed.x) < DRAG_PIXELS) this.onSeek(pressed.second);
-    else this.onSpan(...this.span);
+    if (pressed.drawn) this.onSpan(...this.span);
+    else this.onSeek(pressed.second);
+  }
+
+  // A finger that turned out to scroll the page has drawn nothing.
+  cancel() {
+    if (!this.pressed) return;
+    this.span = this.pressed.span;
+    this.pressed = null;
+    this.hint.hidden = true;
+    this.draw();
   }
 
   key(event) {
-    const steps = { ArrowLeft: -5, ArrowRight: 5, ",": -0.04, ".": 0.04 };
-    if (event.key in steps) this.onSeek(Math.min(this.duration, Math.max(0, this.played + steps[event.key])));
+    // Those of the browser: zoom, search, back.
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const page = this.visible / 10;
+    const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageDown: -page, PageUp: page, ",": -this.frame, ".": this.frame };
+    if (event.key in steps) this.step(steps[event.key]);
     else if (event.key === "+" || event.key === "z") this.zoomBy(2, this.played);
     else if (event.key === "-" || event.key === "x") this.zoomBy(0.5, this.played);
     else if (event.key === "f") this.fit();
@@ -89,6 +113,12 @@ export class Timeline {
     else if (event.key === "End") this.onSeek(this.duration);
     else return;
     event.preventDefault();
+  }
+
+  // Who moves by keys sees the picture of the place too.
+  step(by) {
+    this.onSeek(Math.min(this.duration, Math.max(0, this.played + by)));
+    this.showHint(this.xAt(this.played), this.played);
   }
 
   wheel(event) {
@@ -105,7 +135,7 @@ export class Timeline {
   zoomBy(factor, anchor) {
     const share = (anchor - this.left) / this.visible;
     const before = share < 0 || share > 1 ? 0.5 : share;
-    this.zoom = Math.min(MOST_ZOOM, Math.max(1, this.zoom * factor));
+    this.zoom = Math.max(1, Math.min(this.duration / SHORTEST_VISIBLE, this.zoom * factor));
     this.moveTo(anchor - before * this.visible);
   }
 
@@ -139,7 +169,7 @@ export class Timeline {
 
   setPlayed(second) {
     this.played = second;
-    this.canvas.setAttribute("aria-valuenow", String(Math.round(second)));
+    this.canvas.setAttribute("aria-valuenow", String(Math.round(second * 100) / 100));
     this.canvas.setAttribute("aria-valuetext", clock(second));
     const off = second < this.left || second > this.left + this.visible;
     if (this.zoom > 1 && off && !this.pressed) this.moveTo(second - this.visible * 0.1);

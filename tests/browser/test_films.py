@@ -94,7 +94,7 @@ def test_it_tells_how_the_proxy_comes_along(page: Page, film: File) -> None:
     )
     run_queued()
     page.wait_for_function("() => document.querySelector('#stage video').currentSrc.includes('/proxy?')")
-    expect(told).to_have_count(0)
+    expect(told).to_have_text("")
 
 
 def test_the_waveform_is_drawn_sharp_and_zooms(page: Page, made: File) -> None:
@@ -194,6 +194,7 @@ def test_a_moment_is_made_exported_shown_and_split(page: Page, made: File, owned
 def test_drawing_a_span_fills_the_form(page: Page, made: File) -> None:
     open_page(page, made)
     canvas = page.locator("canvas.timeline")
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
     y = box["y"] + 60
