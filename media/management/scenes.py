@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 
 Colour: TypeAlias = tuple[int, int, int]
 TIMEOUT: Final = 120.0
@@ -171,24 +171,31 @@ def film(scene: Scene, size: tuple[int, int], seconds: int, *, sound: str = "") 
     def make(path: Path) -> None:
         still = path.with_suffix(".png")
         draw(scene).save(still, compress_level=1)
-        window = f"'0.8*min(iw,ih*{size[0]}/{size[1]})':'0.8*min(ih,iw*{size[1]}/{size[0]})'"
-        pan = f"crop={window}:'(iw-ow)*t/{seconds}':'(ih-oh)/2',scale={size[0]}:{size[1]},setsar=1"
-        source = f"aevalsrc='{sound}':s=44100:d={seconds}"
-        arguments: list[str | Path] = ["-f", "image2", "-loop", "1", "-framerate", "25", "-i", still]
-        arguments += ["-f", "lavfi", "-i", source, "-c:a", "aac", "-b:a", "96k"] if sound else []
-        arguments += ["-t", str(seconds), "-vf", pan, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "24"]
-        arguments += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", path]
-        ffmpeg.run(arguments, timeout=TIMEOUT)
+        window = (f"0.8*min(iw,ih*{size[0]}/{size[1]})", f"0.8*min(ih,iw*{size[1]}/{size[0]})")
+        landscape = graphs.open_input(still, "png_pipe", "-loop", "1", "-framerate", "25").track("v")
+        pan = landscape.filter("crop", *window, f"(iw-ow)*t/{seconds}", "(ih-oh)/2")
+        tracks = [
+            pan.chain(f"scale={size[0]}:{size[1]},setsar=1"),
+            *([tone(sound, seconds)] if sound else []),
+        ]
+        encoder = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "24", "-pix_fmt", "yuv420p")
+        spoken = ("-c:a", "aac", "-b:a", "96k") if sound else ()
+        options = (*encoder, *spoken, "-t", str(seconds), "-movflags", "+faststart")
+        ffmpeg.run(graphs.arguments(graphs.write(path, *tracks, options=options)), timeout=TIMEOUT)
 
     return make
+
+
+def tone(formula: str, seconds: int) -> graphs.Track:
+    return graphs.generate(f"aevalsrc='{formula}':s=44100:d={seconds}").track("a")
 
 
 def sound(formula: str, seconds: int, *codec: str) -> Callable[[Path], None]:
     """A tone by formula, in whatever the suffix says."""
 
     def make(path: Path) -> None:
-        source = f"aevalsrc='{formula}':s=44100:d={seconds}"
-        ffmpeg.run(["-f", "lavfi", "-i", source, *codec, "-fflags", "+bitexact", path], timeout=TIMEOUT)
+        written = graphs.write(path, tone(formula, seconds), options=(*codec, "-fflags", "+bitexact"))
+        ffmpeg.run(graphs.arguments(written), timeout=TIMEOUT)
 
     return make
 

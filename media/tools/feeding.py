@@ -1,7 +1,7 @@
 """Gives a program its stdin from a stream of bytes, while another part of ours waits for the program's end.
 
     with feeding.fed(blocks) as stdin:
-        ffmpeg.run([... "-i", "pipe:0" ...], stdin=stdin)
+        ffmpeg.run(arguments, stdin=stdin)      # whose input is of `graphs.open_pipe`
 
 What `blocks` raises is raised here, in place of what the program made of an input that broke off.
 """

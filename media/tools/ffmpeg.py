@@ -30,7 +30,7 @@ DEMUXERS: Final = frozenset(
     {"mov", "matroska", "avi", "ogg", "mpegts", "mpeg", "flv", "asf"}
     | {"mp3", "aac", "wav", "aiff", "flac", "caf", "amr", "wv"}
 )
-STILLS: Final = frozenset({"jpegxl_pipe"})
+STILLS: Final = frozenset({"jpegxl_pipe", "png_pipe"})
 """Demuxers of pictures. No type of film is opened by them: only the door that wants them asks."""
 CLOSED: Final[Mapping[str, Mapping[str, str]]] = {"mov": {"enable_drefs": "0", "use_absolute_path": "0"}}
 """Options of demuxers that shut what would lead to other files: a track of QuickTime may name one."""
@@ -161,7 +161,7 @@ def run(
 ) -> Completed:
     """One ffmpeg run. `progress` takes stdout for itself; the output must then go to a file.
 
-    `stdin` is of `media.tools.feeding`, for `-i pipe:0`.
+    `stdin` is of `media.tools.feeding`, for `graphs.open_pipe`.
     """
     told = ["-progress", "pipe:1", "-stats_period", "0.5"] if progress else []
     with explained():
