@@ -7,6 +7,7 @@ own second: filters write it down beside the pixels, because a key frame may lie
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.errors import DamagedFileError, MediaError, TimedOutError, ToolMissingError, UnsupportedTypeError
-from media.tools import ffmpeg
+from media.tools import ffmpeg, graphs
 from media.tools.run import ExitedError
 from media.tools.sources import Source
 from media.transcoding import picture
@@ -33,6 +34,7 @@ SHORT: Final = 60.0
 LARGE: Final = 4096 * 2304
 """Pixels above which places are taken one after the other: a decoder of 8K holds several hundred MB."""
 WITHOUT_SEEK: Final = frozenset({"sdr_no_seek", "plain"})
+PIXELS: Final = ("-frames:v", "1", "-pix_fmt", "rgb24", "-f", "rawvideo")
 Pixels: TypeAlias = NDArray[np.uint8]
 TOLD: Final = re.compile(r"pts_time:(\S+)\s+place=(\d+)")
 
@@ -122,25 +124,27 @@ class Film:
     def take(self, looks: Sequence[Look], name: str, chain: str, options: Sequence[str]) -> list[Shot | None]:
         paths = [self.folder / f"frame-{number}.rgb" for number in range(len(looks))]
         try:
-            told = self.run([*self.inputs(looks, options), *self.outputs(looks, chain, paths)])
+            told = self.run(graphs.arguments(*self.outputs(looks, chain, options, paths)))
             return [self.shot(*one, told, name) for one in zip(range(len(looks)), looks, paths, strict=True)]
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
 
-    def inputs(self, looks: Sequence[Look], options: Sequence[str]) -> Iterator[str]:
-        """One for each place that is sought; one alone where the film is read from its beginning."""
-        opened = ["-an", "-sn", "-dn", *ffmpeg.input_arguments(self.source, self.demuxer)]
-        for seek in [look.seek for look in looks if look.seek is not None]:
-            # A key frame comes at once from one thread; more would first decode what follows it.
-            yield from ("-ss", f"{seek:.3f}", *options, "-threads", "1", *opened)
-        if any(look.seek is None for look in looks):
-            yield from (["-threads", "2", *opened] if self.large else opened)
+    def opened(self, look: Look, options: Sequence[str]) -> graphs.Track:
+        """One input for each place that is sought; one alone where the film is read from its beginning."""
+        # A key frame comes at once from one thread; more would first decode what follows it.
+        seek = () if look.seek is None else ("-ss", f"{look.seek:.3f}", *options, "-threads", "1")
+        threads = ("-threads", "2") if self.large and look.seek is None else ()
+        return self.film(*seek, *threads, "-an", "-sn", "-dn")
 
-    def outputs(self, looks: Sequence[Look], chain: str, paths: Sequence[Path]) -> Iterator[str | Path]:
+    def film(self, *options: str) -> graphs.Track:
+        return graphs.open_input(self.source, self.demuxer, *options).track(self.video["index"])
+
+    def outputs(
+        self, looks: Sequence[Look], chain: str, options: Sequence[str], paths: Sequence[Path]
+    ) -> Iterator[graphs.Written]:
         for number, (look, path) in enumerate(zip(looks, paths, strict=True)):
-            stream = f"{0 if look.seek is None else number}:{self.video['index']}"
-            graph = ",".join(
+            links = ",".join(
                 (
                     *([f"trim=start={look.further:.3f}"] if look.further else []),
                     "trim=end_frame=1",
@@ -151,10 +155,9 @@ class Film:
                     chain,
                 )
             )
-            yield from ("-map", stream, "-frames:v", "1", "-vf", graph)
-            yield from ("-pix_fmt", "rgb24", "-f", "rawvideo", path)
+            yield graphs.write(path, self.opened(look, options).chain(links), options=PIXELS)
 
-    def run(self, arguments: Sequence[str | Path]) -> Mapping[int, float]:
+    def run(self, arguments: Sequence[str]) -> Mapping[int, float]:
         """When each frame is shown, by its number. Empty where ffmpeg gave up; what it has written still counts."""
         try:
             done = ffmpeg.run(arguments, timeout=TIMEOUT, abandoned=self.abandoned)
@@ -176,20 +179,20 @@ class Film:
         return Shot(look.second(told.get(number, look.further)), name, pixels)
 
     def light(self) -> float | None:
-        """Where the film first gets light: key frames first, then every frame."""
-        for options in (["-skip_frame", "nokey"], []):
-            if (second := self.find_light(options)) is not None:
-                return second
+        """Where the film first gets light: key frames first, then every frame. Hours of black are not seen to the end."""
+        with suppress(TimedOutError):
+            for options in (["-skip_frame", "nokey"], []):
+                if (second := self.find_light(options)) is not None:
+                    return second
         return None
 
     def find_light(self, options: Sequence[str]) -> float | None:
         rate = max(1.0, min(SEARCH_RATE, 6000 / self.duration)) if self.duration > 0 else 1.0
         graph = f"fps={rate:g},scale={SEARCH_SIDE}:{SEARCH_SIDE},format=gray"
-        arguments = [
-            *(*options, *ffmpeg.input_arguments(self.source, self.demuxer)),
-            *("-map", f"0:{self.video['index']}", "-an", "-sn", "-dn"),
-            *("-vf", graph, "-f", "rawvideo", "pipe:1"),
-        ]
+        small = self.film(*options).chain(graph)
+        arguments = graphs.arguments(
+            graphs.write(graphs.PIPE, small, options=("-an", "-sn", "-dn", "-f", "rawvideo"))
+        )
         look = np.zeros(SEARCH_SIDE * SEARCH_SIDE, dtype=np.uint8)
         with ffmpeg.stream(arguments, timeout=SEARCH_TIMEOUT, abandoned=self.abandoned) as stream:
             number = 0

@@ -93,6 +93,15 @@ def test_a_short_light_moment_is_found(tmp_path: Path, black: float, seconds: fl
     assert pixels.mean() > 40
 
 
+def test_hours_of_black_are_not_searched_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Music over a black picture: the candidates that were found have to do."""
+    monkeypatch.setattr(frames, "SEARCH_TIMEOUT", 0.0)
+    film = make_video(tmp_path / "a.mp4", source="color=black:size=64x64:rate=5:duration=6", audio=False)
+    assert poster_of(film, tmp_path)[0].facts["dark"] is True
+    hover = HoverDeriver().derive(run_of(film, tmp_path / "hover"))
+    assert hover == NotNeeded("still")
+
+
 def test_a_black_film_has_a_black_poster_and_says_so(tmp_path: Path) -> None:
     film = make_video(tmp_path / "a.mp4", source="color=black:size=64x64:rate=5:duration=2", audio=False)
     result, pixels = poster_of(film, tmp_path)
