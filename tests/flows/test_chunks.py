@@ -99,7 +99,7 @@ def test_a_kill_in_the_middle_of_a_chunk_repeats_that_chunk_alone(
     with running_worker(folder, **extra):
         row = wait_until(a_chunk_at_work, 60, "a chunk in the middle")
         kill(row)
-        wait_until(watch.ready, 90, "the film")
+        wait_until(watch.ready, 240, "the film")
     assert len(watch.fences) == 6  # Five chunks and the sound.
     assert watch.repeated() == 1
     proxy = Derivative.objects.get(deriver="proxy")
