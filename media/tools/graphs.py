@@ -24,6 +24,7 @@ from typing import Any, Final, TypeAlias
 
 import ffmpeg as drawing
 
+from media.errors import DamagedFileError
 from media.tools import ffmpeg
 from media.tools.sources import Source
 
@@ -179,9 +180,12 @@ def write(
     """An output: a file, or `PIPE`. `options` as ffmpeg takes them; tracks are mapped in their order.
 
     `also` are inputs of which no stream is taken, but chapters or tags (`-map_chapters 0`): they are opened first.
+    DamagedFileError without a track: ffmpeg would choose for itself.
     """
     if isinstance(target, str) and target not in {PIPE, "-"}:
         raise ValueError(f"{target!r} is neither a path nor {PIPE}")
+    if not tracks:
+        raise DamagedFileError("Nothing of this file can be played. Upload it again.")
     told, streams = paired(options), [one.node[NO_STREAM] for one in also]
     for number, track in enumerate(tracks):
         if track.links and track.is_straight:
