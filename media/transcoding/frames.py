@@ -179,7 +179,7 @@ class Film:
         return Shot(look.second(told.get(number, look.further)), name, pixels)
 
     def light(self) -> float | None:
-        """Where the film first gets light: key frames first, then every frame. Hours of black are not seen to the end."""
+        """Where the film first gets light: key frames, then every frame. Hours of black are not seen to the end."""
         with suppress(TimedOutError):
             for options in (["-skip_frame", "nokey"], []):
                 if (second := self.find_light(options)) is not None:
