@@ -27,7 +27,7 @@ from media.errors import DamagedFileError, TimedOutError
 from media.images.encoding import encode
 from media.probing import facts_of
 from media.sniffing import described
-from media.tools import ffmpeg, vips
+from media.tools import ffmpeg, graphs, vips
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError
 from media.transcoding import frames, picture
@@ -83,6 +83,7 @@ CHROMA: Final = (
 
 ONE: Final = 8
 """ffmpeg's scale at which the tables are taken as they are."""
+NUMBERED: Final = ("-an", "-sn", "-dn", "-f", "image2", "-start_number", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +236,10 @@ class Film:
             [] if seen is None else seen,
             None if told_after else self.plan.interval / CROWDED,
         )
-        arguments = [
-            *options,
-            *ffmpeg.input_arguments(self.source, described(self.context.subject.mime).demuxer),
-            *("-map", f"0:{self.video['index']}", "-an", "-sn", "-dn"),
-            *("-vf", self.chain(told_after=told_after), "-c:v", "mjpeg", *tables(), "-qmin", "1"),
-            *("-q:v", str(ONE), "-f", "image2", "-start_number", "1"),
-            f"file:{str(folder).replace('%', '%%')}/sprite-%03d.jpg",
-        ]
+        opened = graphs.open_input(self.source, described(self.context.subject.mime).demuxer, *options)
+        laid = opened.track(self.video["index"]).chain(self.chain(told_after=told_after))
+        sheets = Path(str(folder).replace("%", "%%")) / "sprite-%03d.jpg"
+        arguments = graphs.arguments(graphs.write(sheets, laid, options=(*quality(), *NUMBERED)))
         ffmpeg.run(arguments, timeout=self.timeout, abandoned=self.context.abandoned, progress=watched)
         return self.complete(folder)
 
@@ -363,8 +360,9 @@ def too_old(seen: Sequence[float], plan: Plan) -> bool:
     return old > MANY * plan.count
 
 
-def tables() -> Iterator[str]:
+def quality() -> Iterator[str]:
     """Our quality, by the rule of the JPEG library."""
+    yield from ("-c:v", "mjpeg", "-qmin", "1", "-q:v", str(ONE))
     scale = 200 - 2 * QUALITY
     for option, table in (("-intra_matrix", LUMA), ("-chroma_intra_matrix", CHROMA)):
         yield option

@@ -148,7 +148,10 @@ class Written:
 
 
 def open_input(source: Source, demuxer: str | None, *options: str) -> Input:
-    """`options` stand before `-i`: `"-ss", "12.5"`, `"-skip_frame", "nokey"`. UnsupportedTypeError for the demuxer."""
+    """`options` stand before `-i`: `"-ss", "12.5"`, `"-skip_frame", "nokey"`. UnsupportedTypeError for the demuxer.
+
+    What is opened twice in the very same way becomes one input, read once.
+    """
     found, address = ffmpeg.opened(source, demuxer)
     return Input(drawing.input(address, **(paired(options) | found)))
 
