@@ -9,7 +9,7 @@ from tests.docs.reading import DOCS, bare, rows
 
 TEXT = (DOCS / "states.md").read_text(encoding="utf-8")
 ARROWS = re.findall(r"^    (\S+) --> (\w+): (\w+)$", TEXT, re.MULTILINE)
-ONLY_LOOKS = {"held", "waiting", "divided", "after", "mark_published", "tell_parent"}
+ONLY_LOOKS = {"held", "in_order", "waiting", "divided", "after", "mark_published", "tell_parent"}
 
 
 def moves() -> set[str]:
