@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+import pytest
+
 from alcoves.embedded.processes import children_of
 from media.derivers.base import Context, FinishedPart, Ready, Result
 from media.errors import RunAbandonedError
 from media.probing import probe
 from media.sniffing import sniff_path
 from media.subject import Subject
+from media.tools import run as door
 from media.tools.sources import Source
 
 
@@ -68,6 +71,22 @@ class FatalRun(Run):
 
 def fatal(run: Run, after: float = 0.0) -> FatalRun:
     return FatalRun(run.path, run.scratch, run.subject, after=after)
+
+
+def kill_at_start(monkeypatch: pytest.MonkeyPatch, *, number: int = 1) -> list[int]:
+    """The n-th ffmpeg that is started is killed before it has done anything, as the kernel does when memory is short."""
+    real, killed, started = door.Child.__init__, list[int](), list[int]()
+
+    def start(child: door.Child, args: Sequence[str | Path], **options: Any) -> None:
+        real(child, args, **options)
+        if Path(args[0]).name.startswith("ffmpeg"):
+            started.append(child.process.pid)
+            if len(started) == number:
+                child.process.kill()
+                killed.append(child.process.pid)
+
+    monkeypatch.setattr(door.Child, "__init__", start)
+    return killed
 
 
 def run_of(

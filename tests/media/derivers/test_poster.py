@@ -351,7 +351,7 @@ def test_large_films_are_taken_one_place_at_a_time(
     inputs: list[int] = []
     run_one = frames.Film.run
 
-    def counted(film: frames.Film, arguments: Sequence[str | Path]) -> Mapping[int, float]:
+    def counted(film: frames.Film, arguments: Sequence[str]) -> Mapping[int, float]:
         inputs.append(list(arguments).count("-i"))
         return run_one(film, arguments)
 

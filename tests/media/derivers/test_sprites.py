@@ -16,7 +16,7 @@ from media.tools import ffmpeg
 from media.tools import run as door
 from media.transcoding import frames
 from tests.makers import Pixels, corners, make_video, pixels_of, turn_video
-from tests.media.derivers.contexts import derive, fatal, run_of
+from tests.media.derivers.contexts import derive, kill_at_start, run_of
 
 GREYS = "geq=lum='16+mod(floor(T),12)*18':cb=128:cr=128"
 """Each second has a grey of its own, 18 steps of luma apart; after twelve they begin anew."""
@@ -435,13 +435,16 @@ def test_a_scratch_with_a_percent_sign(films: Path, tmp_path: Path) -> None:
     assert result.outputs[1].path.exists()
 
 
-def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(tmp_path: Path) -> None:
-    """In the middle of the proper way, which begins at 30 percent."""
-    film = grey_film(tmp_path / "a.mp4", 240, keys=5000)
-    run = fatal(run_of(film, tmp_path / "s"), after=35)
+@pytest.mark.parametrize("number", [1, 2], ids=["key frames", "all frames"])
+def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    film = run_of(grey_film(tmp_path / "a.mp4", 240, keys=5000), tmp_path / "s")
+    ffmpeg.capabilities()
+    killed = kill_at_start(monkeypatch, number=number)
     with pytest.raises(TransientError):
-        SpritesDeriver().derive(run)
-    assert run.killed == 1
+        SpritesDeriver().derive(film)
+    assert len(killed) == 1
 
 
 @pytest.mark.shared

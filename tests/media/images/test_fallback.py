@@ -304,7 +304,7 @@ class TestJpegXl:
         told = "setparams=color_primaries=bt709:color_trc=iec61966-2-1:colorspace=gbr:range=pc,format=gbrp"
         coded = f"zscale=t={transfer}:p=bt2020:npl=203,format=rgb48le"
         tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=gbr:range=pc"
-        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "128x32", "-i", tmp_path / "a.rgb"]
+        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "128x32", "-i", f"file:{tmp_path / 'a.rgb'}"]
         encode = ["-frames:v", "1", "-c:v", "libjxl", "-distance", "0.3", "-f", "image2", "-update", "1"]
         ffmpeg.run([*source, "-vf", f"{told},{coded},{tags}", *encode, tmp_path / "a.jxl"], timeout=60)
         found = as_rgb(decoded(tmp_path / "a.jxl")).astype(int)
