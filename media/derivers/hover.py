@@ -111,10 +111,10 @@ def read(film: Film, start: float, chain: str) -> Iterator[bytes]:
     threads = ("-threads", "2") if film.large else ()
     span = (*seek, "-t", f"{SECONDS:g}", *threads, "-an", "-sn", "-dn")
     moving = graphs.open_input(film.source, film.demuxer, *span).track(film.video["index"])
-    options = ("-frames:v", str(round(SECONDS * RATE)), "-pix_fmt", "rgb24", "-f", "rawvideo")
-    arguments = graphs.arguments(
-        graphs.write(graphs.PIPE, moving.chain(f"fps={RATE},{chain}"), options=options)
-    )
+    # Counted in the chain: where hours lie between two frames, `fps` would fill memory with all that they stand for.
+    paced = moving.chain(f"fps={RATE},trim=end_frame={round(SECONDS * RATE)},{chain}")
+    options = ("-pix_fmt", "rgb24", "-f", "rawvideo")
+    arguments = graphs.arguments(graphs.write(graphs.PIPE, paced, options=options))
     try:
         with ffmpeg.stream(arguments, timeout=TIMEOUT, abandoned=film.abandoned) as stream:
             while stream.readinto(pixels.data) == len(pixels):

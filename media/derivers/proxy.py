@@ -34,7 +34,7 @@ from media.tools import encoders, feeding, ffmpeg, ffprobe, graphs
 from media.tools.encoders import Encoder
 from media.tools.progress import ProgressParser
 from media.tools.run import ExitedError, Limits
-from media.transcoding import browsers, chunks, recipe, sound, timeouts
+from media.transcoding import browsers, chunks, picture, recipe, sound, timeouts
 from media.transcoding.browsers import Verdict
 from media.transcoding.ceilings import Ceilings
 
@@ -113,11 +113,12 @@ class Run:
 
     def encoded(self, encoder: Encoder, **made_with: str) -> Ready:
         zscale = ffmpeg.capabilities().zscale
+        lasting = recipe.lasting(picture.lasting(self.facts["video"]))
         plan = recipe.of_film(self.facts, self.ceilings, zscale=zscale, encoder=encoder)
         made = graphs.write(
             self.out,
             *plan.tracks_of(self.opened(plan.input)),
-            options=(*plan.encoder, "-bsf:v", recipe.lasting(), *plan.sound, *plan.container),
+            options=(*plan.encoder, "-bsf:v", lasting, *plan.sound, *plan.container),
         )
         self.run(
             graphs.arguments(made, first=plan.first),

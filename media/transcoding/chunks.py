@@ -47,7 +47,7 @@ LATER: Final = 10
 PICTURE: Final = "picture.ts"
 SOUND: Final = "sound.mp4"
 AUDIO: Final = "audio"
-LOOKS_AROUND: Final = ("bwdif", "fps=")
+LOOKS_AROUND: Final = ("bwdif", "select=")
 """Filters that need the frames before and after a frame, so that the cut comes behind them."""
 
 

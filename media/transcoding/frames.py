@@ -27,6 +27,8 @@ SEARCH_TIMEOUT: Final = 180.0
 SEARCH_SIDE: Final = 32
 SEARCH_RATE: Final = 10.0
 """Looks a second, fewer in films of more than ten minutes."""
+FEW_LOOKS, MOST_LOOKS = 6_000, 36_000
+"""Of a film of ten minutes, and of one of ten hours: there is one a second, and in a longer one fewer."""
 LIGHT: Final = 40.0
 """Mean luma at which the search for light is content."""
 SHORT: Final = 60.0
@@ -187,8 +189,9 @@ class Film:
         return None
 
     def find_light(self, options: Sequence[str]) -> float | None:
-        rate = max(1.0, min(SEARCH_RATE, 6000 / self.duration)) if self.duration > 0 else 1.0
-        graph = f"fps={rate:g},scale={SEARCH_SIDE}:{SEARCH_SIDE},format=gray"
+        rate = search_rate(self.duration)
+        # Counted: where hours lie between two frames, `fps` would fill memory with what they stand for.
+        graph = f"fps={rate:g},trim=end_frame={MOST_LOOKS},scale={SEARCH_SIDE}:{SEARCH_SIDE},format=gray"
         small = self.film(*options).chain(graph)
         arguments = graphs.arguments(
             graphs.write(graphs.PIPE, small, options=("-an", "-sn", "-dn", "-f", "rawvideo"))
@@ -201,6 +204,13 @@ class Film:
                     return number / rate
                 number += 1
         return None
+
+
+def search_rate(duration: float) -> float:
+    """Looks a second; one a second where nobody knows how long the film is."""
+    if duration <= 0:
+        return 1.0
+    return min(SEARCH_RATE, max(FEW_LOOKS / duration, min(1.0, MOST_LOOKS / duration)))
 
 
 def video_of(facts: Mapping[str, Any]) -> Mapping[str, Any]:

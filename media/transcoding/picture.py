@@ -44,6 +44,10 @@ FORGOTTEN: Final = "sidedata=mode=delete"
 """What a film says of the screen it was graded on would make players take the SDR proxy for HDR."""
 MAYBE_INTERLACED: Final = frozenset({"mpeg2video", "dvvideo"})
 """Codecs of television and camcorders, whose containers do not always tell: each frame does."""
+SLOT: Final = f"*{FASTEST:g}+0.01"
+THINNED: Final = f"select=floor(t{SLOT})-floor(prev_t{SLOT})"
+"""At most so many frames a second, at their own times: the first of each sixtieth. `fps` would make up those that are
+missing, and where hours lie between two frames that fills any memory. A hair is for times that are not exact."""
 DEINTERLACE: Final = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
 
 
@@ -53,12 +57,21 @@ def film(facts: Mapping[str, Any], *, zscale: bool) -> str:
     links = []
     if video.get("interlaced") or video["codec"] in MAYBE_INTERLACED:
         links.append(DEINTERLACE)
-    if frame_rate(video) > FASTEST + 0.5:
-        links.append(f"fps={FASTEST:g}")
+    if is_thinned(video):
+        links.append(THINNED)
     if video.get("hdr"):
         links.append(FORGOTTEN)
     links.append(coloured(video, proxy_size(int(facts["width"]), int(facts["height"])), zscale=zscale))
     return ",".join([*links, "setsar=1", TAGGED])
+
+
+def is_thinned(video: Mapping[str, Any]) -> bool:
+    return frame_rate(video) > FASTEST + 0.5
+
+
+def lasting(video: Mapping[str, Any]) -> str:
+    """How long a frame stands at least, in ticks: what is left of a thinned film has the length of what went."""
+    return f"max(DURATION,1/{FASTEST:g}/TB)" if is_thinned(video) else "DURATION"
 
 
 def coloured(video: Mapping[str, Any], size: tuple[int, int], *, zscale: bool) -> str:

@@ -83,7 +83,7 @@ def test_hardware_gets_its_own_quality_and_no_level() -> None:
 @pytest.mark.parametrize(("rate", "kept"), [(25.0, False), (60.0, False), (59.94, False), (120.0, True)])
 def test_only_more_than_60_frames_a_second_are_thinned(rate: float, kept: bool) -> None:
     facts = film(fps=rate, fps_nominal=rate)
-    assert picture.film(facts, zscale=True).startswith("fps=60,") is kept
+    assert picture.film(facts, zscale=True).startswith("select=") is kept
     assert x264.fastest_rate(facts["video"]) == min(rate, 60)
 
 
