@@ -74,7 +74,7 @@ def fatal(run: Run, after: float = 0.0) -> FatalRun:
 
 
 def kill_at_start(monkeypatch: pytest.MonkeyPatch, *, number: int = 1) -> list[int]:
-    """The n-th ffmpeg that is started is killed before it has done anything, as the kernel does when memory is short."""
+    """The n-th ffmpeg is killed before it has done anything, as the kernel does when memory is short."""
     real, killed, started = door.Child.__init__, list[int](), list[int]()
 
     def start(child: door.Child, args: Sequence[str | Path], **options: Any) -> None:
