@@ -35,6 +35,8 @@ RECORDING: Final = "moment.m4a"
 TYPES: Final = {FILM: "video/mp4", RECORDING: "audio/mp4"}
 LOOK: Final = 1.5
 """Seconds of packets looked at around a cut: more than a decoder reorders."""
+FURTHER: Final = 1000
+"""Packets that are looked at where that was not enough."""
 BACK: Final = 12.0
 """Seconds to go back in containers without an index, until a key frame is found before the cut."""
 SPARE: Final = 64 * 1024 * 1024
@@ -86,6 +88,8 @@ class Clip:
         self.seconds = self.end - self.start
         self.duration = float(self.facts.get("duration") or 0) or None
         self.broken_off = False
+        self.begin = 0.0
+        """The time stamp with which the file begins, once that is known."""
         self.said = ""
         self.ceilings = Ceilings.from_environment()
         self.tracks = sound.tracks_of(self.facts)
@@ -164,19 +168,28 @@ class Clip:
             packets = self.packets(max(0.0, self.start - back))
             cut = cutting.cut_at(packets, self.start, back)
             if cut is not None:
-                self.broken_off = cutting.ends_before(packets, self.start)
+                self.broken_off = cutting.ends_before(packets, self.start) and not self.goes_on()
                 return cut
-        return Cut(self.start or None)
+        return Cut(self.start or None, stands=False)
+
+    def goes_on(self) -> bool:
+        """Whether frames come later than was looked: in a film of few frames one stands for long."""
+        found = self.ask(f"{self.start + self.begin:.6f}%+#{FURTHER}")
+        return any(packet.pts > self.start for packet in cutting.packets_of(found))
 
     def packets(self, *seconds: float) -> list[Packet]:
         """Those around each second, from the key frame before it on: one call that seeks and decodes nothing."""
-        answer = self.ask(seconds, 0.0)
-        begin = cutting.beginning_of(answer)
-        # Time stamps that begin elsewhere are the way of broadcasts: only then it is asked where to look, and again.
-        return cutting.packets_of(self.ask(seconds, begin) if abs(begin) > cutting.NEAR else answer)
+        answer = self.ask(self.around(seconds, 0.0))
+        self.begin = cutting.beginning_of(answer)
+        if abs(self.begin) > cutting.NEAR:
+            # The way of broadcasts: only then it is asked again, where to look being known.
+            answer = self.ask(self.around(seconds, self.begin))
+        return cutting.packets_of(answer)
 
-    def ask(self, seconds: Sequence[float], begin: float) -> dict[str, Any]:
-        spans = ",".join(f"{begin + one:.6f}%{begin + max(one, self.start) + LOOK:.6f}" for one in seconds)
+    def around(self, seconds: Sequence[float], begin: float) -> str:
+        return ",".join(f"{begin + one:.6f}%{begin + max(one, self.start) + LOOK:.6f}" for one in seconds)
+
+    def ask(self, spans: str) -> dict[str, Any]:
         shown = ["-select_streams", str(self.video["index"]), "-read_intervals", spans, "-of", "json"]
         shown += ["-show_entries", "packet=pts_time,dts_time,duration_time,flags:format=start_time"]
         answer = ffprobe.ask(self.source, self.demuxer, shown, timeout=ffprobe.TIMEOUT)

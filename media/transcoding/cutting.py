@@ -42,16 +42,22 @@ class Cut:
     """Seconds after `seek` at which the clip begins; the frame that stands there may have come before."""
     back: float = 0.0
     """Seconds after `seek` that are decoded and thrown away."""
+    stands: bool = True
+    """Whether a frame stands at the start. Where none does, the first one after it is shown from there."""
 
     @property
     def options(self) -> tuple[str, ...]:
         return () if self.seek is None else ("-ss", f"{self.seek:.6f}")
 
     def of(self, picture: graphs.Track) -> graphs.Track:
-        """Through the filters before all others: the standing frame first, at zero."""
+        """Through the filters before all others: the standing frame first, at zero.
+
+        They begin anew, and count anew, where the size of a film changes.
+        """
         if self.back:
             picture = picture.filter("trim", start=f"{self.back:.6f}")
-        return picture.filter("settb", "1/90000").filter("setpts", f"if(eq(N,0),0,PTS-{self.lead:.6f}/TB)")
+        first = f"lte(PTS*TB,{self.lead + NEAR:.6f})" if self.stands else "eq(N,0)"
+        return picture.filter("settb", "1/90000").filter("setpts", f"if({first},0,PTS-{self.lead:.6f}/TB)")
 
     @property
     def sound(self) -> str:

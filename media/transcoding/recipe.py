@@ -78,14 +78,14 @@ def container(facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def lasting(own: str = "DURATION", until: str = "") -> str:
-    """A bitstream filter by which the last frame stands as long as it shall: to the end of all frames, or `until`.
+    """A bitstream filter by which the last frame stands as long as it shall: to the end of all, or exactly `until`.
 
     MP4 takes the length of a film from the packet that is decoded last. Where frames are reordered and not equally
     long, that would end the film before its last frames are shown. All other packets last until the next one, whatever
     they say. `own` is how long a packet lasts, both are expressions in ticks.
     """
     end = until or f"st(0,max(ld(0),PTS+{own}))-STARTPTS"
-    return f"setts=pts=PTS:dts=DTS:duration='max({own},{end}-DTS+STARTDTS)'"
+    return f"setts=pts=PTS:dts=DTS:duration='max({'1' if until else own},{end}-DTS+STARTDTS)'"
 
 
 TONE_MAPPING: Final = 4

@@ -16,8 +16,9 @@ TRACKS: Final = 8
 FILM_RATE: Final = "128k"
 MUSIC_RATE: Final = "192k"
 SAMPLE_RATE: Final = 48_000
-IN_TIME: Final = "aresample=async=1:min_hard_comp=0.03:first_pts=0"
-"""Silence where the sound begins late or has a hole, so that it never runs ahead of the picture."""
+IN_TIME: Final = "aresample=async=1:min_hard_comp=0.03"
+"""Silence where the sound has a hole, so that it never runs ahead of the picture. One that begins late does so in the
+proxy: filled up from zero it would be filled again wherever the chain begins anew, as between stereo and 5.1."""
 
 
 def tracks_of(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:

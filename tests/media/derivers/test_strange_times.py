@@ -7,6 +7,7 @@ import pytest
 
 from media.derivers.base import NotNeeded, Ready
 from media.derivers.hover import HoverDeriver
+from media.derivers.moment import MomentDeriver
 from media.derivers.proxy import ProxyDeriver
 from media.tools import ffmpeg
 from media.transcoding.frames import Film
@@ -64,3 +65,12 @@ def test_the_search_for_light_looks_so_often_and_no_more(tmp_path: Path) -> None
     facts = {**(run.subject.probe or {}), "duration": 2.0}
     looked = Film(run.path, "matroska", facts, run.scratch, size=(320, 240), abandoned=run.abandoned)
     assert looked.light() is None
+
+
+def test_a_clip_ends_where_it_shall_though_its_frame_stands_on(tmp_path: Path) -> None:
+    source = film(tmp_path / "a.mkv", "N*600", "-c:v", "mpeg4")
+    run = impatient(source, tmp_path / "scratch")
+    run.parameters = {"start": 100.0, "end": 102.0, "version": 1}
+    result = MomentDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert result.facts["duration"] == pytest.approx(2.0, abs=0.01)

@@ -1,0 +1,105 @@
+"""Broadcasts: streams whose size, channels or rate change on the way, as between a film and what comes before it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from media.derivers.base import Ready
+from media.derivers.moment import MomentDeriver
+from media.derivers.proxy import ProxyDeriver
+from media.tools import ffmpeg, ffprobe
+from tests.media.derivers.contexts import derive, run_of
+from tests.media.derivers.sync import RATE
+
+SCENE = 3
+COLOURS = ("red", "lime", "blue")
+TONES = (440, 880, 1320)
+CHANNELS = (2, 6, 1)
+SIZES = ((320, 240), (480, 240), (320, 240))
+LOUD = (0.5, 0.05, 0.05)
+
+
+@pytest.fixture(scope="module")
+def broadcast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scenes of three seconds, each of another size and with other channels, one behind the other."""
+    folder = tmp_path_factory.mktemp("broadcast")
+    scenes = [scene(folder / f"{number}.ts", number) for number in range(len(COLOURS))]
+    whole = folder / "broadcast.ts"
+    whole.write_bytes(b"".join(path.read_bytes() for path in scenes))
+    return whole
+
+
+def scene(path: Path, number: int) -> Path:
+    width, height = SIZES[number]
+    picture = f"color={COLOURS[number]}:s={width}x{height}:r=25:d={SCENE}"
+    tone = f"sine={TONES[number]}:r=48000:d={SCENE},volume={LOUD[number] * 8}"
+    encode = ["-c:v", "mpeg2video", "-g", "12", "-c:a", "aac", "-ac", str(CHANNELS[number])]
+    placed = ["-output_ts_offset", str(number * SCENE), "-f", "mpegts"]
+    ffmpeg.run(["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, *encode, *placed, path], timeout=60)
+    return path
+
+
+def tones_of(path: Path) -> list[int]:
+    """What is heard in the middle of each second, sample after sample, whatever their time stamps say."""
+    plain = ["-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "f32le", "pipe:1"]
+    found, half = np.frombuffer(ffmpeg.run(["-i", path, *plain], timeout=60).stdout, "<f4"), RATE // 2
+    middles = range(half, len(found) - half // 2, RATE)
+    return [int(np.argmax(np.abs(np.fft.rfft(found[at - half // 2 : at + half // 2])))) * 2 for at in middles]
+
+
+def colours_of(path: Path, seconds: list[float]) -> list[str]:
+    """Which of the colours is seen at each second."""
+    found = []
+    for second in seconds:
+        dot = ["-frames:v", "1", "-vf", "scale=1:1,format=rgb24", "-f", "rawvideo", "pipe:1"]
+        done = ffmpeg.run(["-ss", f"{second:.3f}", "-i", path, *dot], timeout=30)
+        found.append(COLOURS[int(np.argmax(np.frombuffer(done.stdout, np.uint8)[:3]))])
+    return found
+
+
+def test_the_sound_of_a_proxy_stays_with_its_picture(broadcast: Path, tmp_path: Path) -> None:
+    result = derive(ProxyDeriver(), broadcast, tmp_path / "scratch")
+    path = result.outputs[0].path
+    assert tones_of(path) == [tone for tone in TONES for _ in range(SCENE)]
+    assert colours_of(path, [1.5, 4.5, 7.5]) == list(COLOURS)
+    assert result.facts["duration"] == pytest.approx(3 * SCENE, abs=0.1)
+
+
+def test_a_clip_over_a_change_keeps_its_sound(broadcast: Path, tmp_path: Path) -> None:
+    run = run_of(broadcast, tmp_path / "scratch")
+    run.parameters = {"start": 2.0, "end": 7.0, "version": 1}
+    result = MomentDeriver().derive(run)
+    assert isinstance(result, Ready)
+    path = result.outputs[0].path
+    assert tones_of(path) == [440, 880, 880, 880, 1320]
+
+
+@pytest.fixture(scope="module")
+def restless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds that change their size five times a second."""
+    folder = tmp_path_factory.mktemp("restless")
+    encode = ["-c:v", "libx264", "-g", "1", "-bf", "0", "-x264-params", "repeat-headers=1", "-f", "h264"]
+    for width in (320, 480):
+        picture = f"testsrc2=s={width}x240:r=25:d=0.2"
+        ffmpeg.run(["-f", "lavfi", "-i", picture, *encode, folder / f"{width}.h264"], timeout=60)
+    both = (folder / "320.h264").read_bytes() + (folder / "480.h264").read_bytes()
+    (folder / "all.h264").write_bytes(both * 15)
+    film = folder / "restless.ts"
+    ffmpeg.run(
+        ["-f", "h264", "-framerate", "25", "-i", folder / "all.h264", "-c", "copy", film],
+        timeout=60,
+    )
+    return film
+
+
+def test_a_clip_of_a_restless_film_has_every_frame(restless: Path, tmp_path: Path) -> None:
+    run = run_of(restless, tmp_path / "scratch")
+    run.parameters = {"start": 1.0, "end": 4.0, "version": 1}
+    result = MomentDeriver().derive(run)
+    assert isinstance(result, Ready)
+    shown = ["-select_streams", "v:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
+    times = sorted(
+        float(line) for line in ffprobe.ask(result.outputs[0].path, "mov", shown, timeout=30).split()
+    )
+    assert times == pytest.approx([number / 25 for number in range(75)], abs=0.001)
