@@ -110,10 +110,11 @@ def read(film: Film, start: float, chain: str) -> Iterator[bytes]:
     seek = ("-ss", f"{start:.3f}") if start else ()
     threads = ("-threads", "2") if film.large else ()
     span = (*seek, "-t", f"{SECONDS:g}", *threads, "-an", "-sn", "-dn")
-    moving = graphs.open_input(film.source, film.demuxer, *span).track(film.video["index"])
     # Counted in the chain: where hours lie between two frames, `fps` would fill memory with all that they stand for.
-    paced = moving.chain(f"fps={RATE},trim=end_frame={round(SECONDS * RATE)},{chain}")
-    options = ("-pix_fmt", "rgb24", "-f", "rawvideo")
+    # And behind it: where the size changes the chain begins anew.
+    most = round(SECONDS * RATE)
+    paced = film.film(*span).chain(f"fps={RATE},trim=end_frame={most},{chain}")
+    options = ("-frames:v", str(most), "-pix_fmt", "rgb24", "-f", "rawvideo")
     arguments = graphs.arguments(graphs.write(graphs.PIPE, paced, options=options))
     try:
         with ffmpeg.stream(arguments, timeout=TIMEOUT, abandoned=film.abandoned) as stream:

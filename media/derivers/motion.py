@@ -8,6 +8,7 @@ from media.errors import DamagedFileError, MediaError, PermanentError
 from media.probing import probe
 from media.sniffing import sniff_path
 from media.tools import ffmpeg, graphs
+from media.transcoding.ceilings import Ceilings
 
 BLOCK: Final = 1024 * 1024
 FILMS: Final = frozenset({"video/mp4", "video/quicktime"})
@@ -66,7 +67,8 @@ def film_of(path: Path) -> dict[str, Any]:
     try:
         found = probe(path, sniffed)
         # A film that was cut short still has its table of contents: only a first frame shows that there is one.
-        first = graphs.open_input(path, sniffed.demuxer).track("v:0")
+        opening = Ceilings.from_environment().opening
+        first = graphs.open_input(path, sniffed.demuxer, *opening).track("v:0")
         seen = graphs.write("-", first, options=("-frames:v", "1", "-f", "null"))
         ffmpeg.run(graphs.arguments(seen), timeout=FIRST_FRAME)
     except PermanentError as error:

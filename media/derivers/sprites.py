@@ -66,6 +66,8 @@ SHORTEST_LIMIT, LONGEST_LIMIT = 60.0, 600.0
 KEY_FRAMES: Final = ("-discard:v", "nokey", "-skip_frame", "nokey")
 """For the demuxer, which then does not even read the rest where it has an index, and for the decoder."""
 
+ONE_CHAIN: Final = ("-reinit_filter", "0")
+"""Where the size changes on the way, the chain would begin anew and count its cells anew. Ours scales what comes."""
 KEY_PACKETS: Final = {"vp9": ("-bsf:v", "noise=drop=not(key)")}
 """For a decoder that does not know of skipping: the other packets never reach it."""
 
@@ -236,7 +238,9 @@ class Film:
             [] if seen is None else seen,
             None if told_after else self.plan.interval / CROWDED,
         )
-        opened = graphs.open_input(self.source, described(self.context.subject.mime).demuxer, *options)
+        demuxer = described(self.context.subject.mime).demuxer
+        opening = (*Ceilings.from_environment().opening, *ONE_CHAIN, *options)
+        opened = graphs.open_input(self.source, demuxer, *opening)
         laid = opened.track(self.video["index"]).chain(self.chain(told_after=told_after))
         sheets = Path(str(folder).replace("%", "%%")) / "sprite-%03d.jpg"
         arguments = graphs.arguments(graphs.write(sheets, laid, options=(*quality(), *NUMBERED)))

@@ -13,6 +13,10 @@ LONG_SIDE: Final = 4096
 FASTEST: Final = 60.0
 """Frames a second of a proxy."""
 
+CODED: Final = 1.1
+"""Times its pixels that a frame has at most in a decoder, which works in whole blocks."""
+MOST_PIXELS: Final = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
@@ -29,6 +33,12 @@ class Ceilings:
             env.integer("ALCOVES_PROXY_MAX_BITRATE", 20_000_000, low=500_000),
             env.number("ALCOVES_VIDEO_MAX_MEGAPIXELS", 40, low=0.1),
         )
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """Options of an input that hold for every frame: one on its way may be larger than what the header says."""
+        pixels = self.megapixels * 1_000_000 * CODED
+        return "-max_pixels", str(min(MOST_PIXELS, round(pixels)))
 
     def check(self, video: Mapping[str, Any]) -> None:
         """TooLargeError for a film whose frames are larger than may be decoded."""

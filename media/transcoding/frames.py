@@ -140,7 +140,8 @@ class Film:
         return self.film(*seek, *threads, "-an", "-sn", "-dn")
 
     def film(self, *options: str) -> graphs.Track:
-        return graphs.open_input(self.source, self.demuxer, *options).track(self.video["index"])
+        opening = Ceilings.from_environment().opening
+        return graphs.open_input(self.source, self.demuxer, *opening, *options).track(self.video["index"])
 
     def outputs(
         self, looks: Sequence[Look], chain: str, options: Sequence[str], paths: Sequence[Path]

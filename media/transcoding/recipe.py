@@ -61,7 +61,7 @@ def of_film(
     tracks = sound.tracks_of(facts)
     return Recipe(
         first=encoder.before,
-        input=INPUT,
+        input=(*INPUT, *ceilings.opening),
         picture=int(facts["video"]["index"]),
         filters=f"{picture.film(facts, zscale=zscale)},{encoder.filters}",
         encoder=x264.arguments(facts, ceilings, encoder, begins=begins),

@@ -7,8 +7,11 @@ import pytest
 
 from media.derivers.base import Ready
 from media.derivers.moment import MomentDeriver
+from media.derivers.poster import PosterDeriver
 from media.derivers.proxy import ProxyDeriver
+from media.derivers.sprites import SpritesDeriver
 from media.tools import ffmpeg, ffprobe
+from tests.makers import make_video, pixels_of
 from tests.media.derivers.contexts import derive, run_of
 from tests.media.derivers.sync import RATE
 
@@ -77,14 +80,14 @@ def test_a_clip_over_a_change_keeps_its_sound(broadcast: Path, tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def restless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six seconds that change their size five times a second."""
+    """Twenty-four seconds that change their size five times a second."""
     folder = tmp_path_factory.mktemp("restless")
     encode = ["-c:v", "libx264", "-g", "1", "-bf", "0", "-x264-params", "repeat-headers=1", "-f", "h264"]
     for width in (320, 480):
         picture = f"testsrc2=s={width}x240:r=25:d=0.2"
         ffmpeg.run(["-f", "lavfi", "-i", picture, *encode, folder / f"{width}.h264"], timeout=60)
     both = (folder / "320.h264").read_bytes() + (folder / "480.h264").read_bytes()
-    (folder / "all.h264").write_bytes(both * 15)
+    (folder / "all.h264").write_bytes(both * 60)
     film = folder / "restless.ts"
     ffmpeg.run(
         ["-f", "h264", "-framerate", "25", "-i", folder / "all.h264", "-c", "copy", film],
@@ -103,3 +106,59 @@ def test_a_clip_of_a_restless_film_has_every_frame(restless: Path, tmp_path: Pat
         float(line) for line in ffprobe.ask(result.outputs[0].path, "mov", shown, timeout=30).split()
     )
     assert times == pytest.approx([number / 25 for number in range(75)], abs=0.001)
+
+
+def test_cells_show_their_own_second_over_changes(broadcast: Path, tmp_path: Path) -> None:
+    result = derive(SpritesDeriver(), broadcast, tmp_path / "scratch")
+    sheet = pixels_of(next(output.path for output in result.outputs if output.name == "sprite-001.jpg"))
+    seen = []
+    for cell in range(result.facts["count"]):
+        row, column = divmod(cell, result.facts["columns"])
+        wide, high = result.facts["frame_width"], result.facts["frame_height"]
+        middle = sheet[row * high + high // 2, column * wide + wide // 2]
+        seen.append(COLOURS[int(np.argmax(middle))])
+    expected = [COLOURS[min(2, int(cell * result.facts["interval"] / SCENE))] for cell in range(len(seen))]
+    # A key frame that was lost at a seam makes a cell or two old.
+    assert sum(one != other for one, other in zip(seen, expected, strict=True)) <= 4
+    assert seen == sorted(seen, key=COLOURS.index)
+
+
+def test_a_restless_film_has_one_sheet(restless: Path, tmp_path: Path) -> None:
+    result = derive(SpritesDeriver(), restless, tmp_path / "scratch")
+    assert [output.name for output in result.outputs] == ["sprites.vtt", "sprite-001.jpg"]
+
+
+@pytest.fixture
+def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small red scene, then one in blue that is larger than may be decoded."""
+    scenes = [
+        make_video(tmp_path / f"{number}.ts", source=source, audio=False, codec="mpeg2video", options=options)
+        for number, source, options in (
+            (0, "color=red:s=320x240:r=25:d=3", []),
+            (1, "color=blue:s=640x480:r=25:d=3", ["-output_ts_offset", "3"]),
+        )
+    ]
+    whole = tmp_path / "growing.ts"
+    whole.write_bytes(b"".join(path.read_bytes() for path in scenes))
+    monkeypatch.setenv("ALCOVES_VIDEO_MAX_MEGAPIXELS", "0.1")
+    return whole
+
+
+def test_no_poster_of_frames_that_are_larger_than_the_header_says(growing: Path, tmp_path: Path) -> None:
+    result = derive(PosterDeriver(), growing, tmp_path / "scratch")
+    for output in result.outputs:
+        red, _, blue = pixels_of(output.path).mean(axis=(0, 1))[:3]
+        assert (red > 200, blue < 50) == (True, True), output.name
+
+
+def test_no_proxy_of_them_either(growing: Path, tmp_path: Path) -> None:
+    result = derive(ProxyDeriver(), growing, tmp_path / "scratch")
+    assert result.facts["partial"]
+    assert result.facts["duration"] == pytest.approx(SCENE, abs=0.2)
+    assert colours_of(result.outputs[0].path, [1.0, 2.8]) == ["red", "red"]
+
+
+def test_no_sprites_of_them_either(growing: Path, tmp_path: Path) -> None:
+    derive(SpritesDeriver(), growing, tmp_path / "scratch")
+    red, _, blue = pixels_of(tmp_path / "scratch" / "keys" / "sprite-001.jpg").mean(axis=(0, 1))[:3]
+    assert (red > 200, blue < 50) == (True, True)
