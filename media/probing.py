@@ -33,6 +33,8 @@ from media.zones import Taken
 
 THINNEST: Final = 200.0
 """Bits a second. A duration that would spread the file thinner than this is a lie of the header."""
+LONGEST: Final = 100 * 24 * 3600.0
+"""Seconds. Longer is no film; wrong clocks say ten million years."""
 
 SIXTEEN: Final = frozenset({"grey16", "rgb16"})
 
@@ -180,10 +182,10 @@ def believable_duration(
 ) -> float | None:
     """The header's duration, or that of the packets where there is none or it cannot be true."""
     told = streams.duration_of(answer)
-    if told is not None and size * 8 / told >= THINNEST:
+    if told is not None and told <= LONGEST and size * 8 / told >= THINNEST:
         return round(told, 6)
     measured = ffprobe.end_of_packets(source, sniffed.demuxer, stream, timeout=timeout)
-    return round(measured, 6) if measured else None
+    return round(measured, 6) if measured and measured <= LONGEST else None
 
 
 def probe_document(path: Path, sniffed: Sniffed) -> Probe:

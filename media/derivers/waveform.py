@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from alcoves import queues
-from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Subject
+from media.derivers.base import SMALL_SCRATCH, BaseDeriver, Context, Output, Ready, Result, Subject
 from media.peaks import PEAKS_PER_SECOND, SAMPLE_RATE, WINDOW, Peaks, Written
 from media.probing import facts_of
 from media.sniffing import described
@@ -21,6 +21,10 @@ from media.tools import ffmpeg, graphs
 from media.tools.run import ExitedError, Stream
 
 WINDOWS_A_BLOCK: Final = 512
+LONGEST: Final = 7 * 24 * 3600.0
+"""Seconds of which peaks are kept. What goes on longer is cut off there."""
+BYTES_A_PEAK: Final = 10
+"""Of all levels, in both forms."""
 LONG: Final = 4 * 3600.0
 """Seconds. Of a longer MP4 ffmpeg is not let hold the index twice (64 MB more for ten hours), which it does to leave
 out what an edit list cuts from the middle. Recordings of that length have only the plain kind, which works."""
@@ -36,6 +40,11 @@ class WaveformDeriver(BaseDeriver):
 
     def accepts(self, subject: Subject) -> bool:
         return subject.kind in {"video", "audio"}
+
+    def scratch_bytes(self, subject: Subject) -> int:
+        """So many peaks as the sound promises."""
+        seconds = min(LONGEST, float((subject.probe or {}).get("duration") or 0))
+        return SMALL_SCRATCH + round(seconds * PEAKS_PER_SECOND * BYTES_A_PEAK)
 
     def derive(self, context: Context) -> Result:
         facts = facts_of(context.subject, context.source_input)
@@ -75,7 +84,8 @@ def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -
     arguments = graphs.arguments(graphs.write(graphs.PIPE, opened.track(track), options=options))
     limit = queues.BY_NAME["waveform"].time_limit * 0.95
     with ffmpeg.stream(arguments, timeout=limit, abandoned=context.abandoned) as stream:
-        read_all(context, stream, duration, peaks)
+        if not read_all(context, stream, duration, peaks):
+            return False
         try:
             stream.complete()
         except ExitedError as error:
@@ -86,12 +96,16 @@ def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -
     return True
 
 
-def read_all(context: Context, stream: Stream, duration: float | None, peaks: Peaks) -> None:
+def read_all(context: Context, stream: Stream, duration: float | None, peaks: Peaks) -> bool:
+    """False where it is given up: at one sample a second, a file of 100 MB is three years long."""
     buffer = np.zeros(WINDOW * WINDOWS_A_BLOCK, dtype="<f4")
     view = buffer.data.cast("B")
     started = time.monotonic()
     while (filled := stream.readinto(view)) > 0:
         peaks.feed(buffer[: filled // 4])
+        if peaks.duration > LONGEST:
+            return False
         if duration and peaks.duration:
             left = max(0.0, duration - peaks.duration) / peaks.duration * (time.monotonic() - started)
             context.progress(min(99.0, 100 * peaks.duration / duration), left)
+    return True

@@ -11,7 +11,7 @@ from media.errors import DamagedFileError, MediaError, TooLargeError, Unsupporte
 from media.exif import Location
 from media.probing import Probe, probe
 from media.sniffing import Sniffed, sniff_path
-from media.tools import ffmpeg, magick
+from media.tools import ffmpeg, ffprobe, magick
 from tests.makers import corners, exif_of, make_image, make_png, make_tone, make_video, stored_for, turn_video
 from tests.rare_makers import jpeg_of, make_dng, make_jxl, make_pdf
 
@@ -132,6 +132,16 @@ def test_variable_frame_rate_is_marked(tmp_path: Path) -> None:
     assert found.video.vfr
     assert found.video.fps is not None
     assert found.video.fps < 20
+
+
+def test_a_film_of_years_has_no_duration_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_video(tmp_path / "a.mp4", seconds=1, audio=False)
+    monkeypatch.setattr(streams, "duration_of", lambda answer: 3.6e14)
+    monkeypatch.setattr(ffprobe, "end_of_packets", lambda *_, **__: 3.6e14)
+    found = probed(path)
+    assert (found.duration, found.bit_rate) == (None, None)
 
 
 def test_a_recording_without_a_duration_is_measured_by_its_packets(tmp_path: Path) -> None:

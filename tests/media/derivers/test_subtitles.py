@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from media.derivers import subtitles
 from media.derivers.base import NotNeeded, Ready
 from media.derivers.subtitles import SubtitlesDeriver
 from media.errors import MediaError, RunAbandonedError
@@ -194,3 +195,31 @@ def test_the_subtitles_of_the_shared_films(shared_media: Path, tmp_path: Path) -
     assert "votre pays" in french
     first = derive(SubtitlesDeriver(), shared_media / "video/mkv_h264_ac3_srt.mkv", tmp_path / "other")
     assert "This is the first subtitle." in texts_of(first)[0]
+
+
+def test_what_is_too_much_is_cut_off_and_the_rest_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subtitles, "ALL_BYTES", 32 * 1024)
+    endless = "".join(f"{at}\n00:00:01,{at:03} --> 00:00:01,999\n{'much ' * 40}\n\n" for at in range(1000))
+    film = make_film(tmp_path / "a.mkv", SPOKEN, endless)
+    result = derive(SubtitlesDeriver(), film, tmp_path / "scratch")
+    assert result.facts["partial"]
+    short, long = texts_of(result)
+    assert "Good morning" in short
+    assert 8 * 1024 < len(long) <= 16 * 1024
+    assert SubtitlesDeriver().scratch_bytes(run_of(film, tmp_path / "other").subject) == 64 * 1024
+
+
+def test_what_grows_when_it_is_made_harmless_is_cut_off_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subtitles, "ALL_BYTES", 16 * 1024)
+    result = derive(
+        SubtitlesDeriver(),
+        make_film(tmp_path / "a.mkv", f"1\n00:00:00,500 --> 00:00:01,500\n{(chr(38) * 1000 + chr(10)) * 10}"),
+        tmp_path / "scratch",
+    )
+    (text,) = texts_of(result)
+    assert "&amp;" in text
+    assert len(text) <= 16 * 1024

@@ -1,10 +1,13 @@
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from media.derivers import waveform
+from media.derivers.base import SMALL_SCRATCH, Ready
 from media.derivers.waveform import WaveformDeriver
 from media.errors import DamagedFileError, RunAbandonedError, TransientError
 from media.streams import track_of
@@ -123,3 +126,23 @@ def test_an_ffmpeg_that_is_killed_is_a_reason_to_try_again(tmp_path: Path) -> No
     with pytest.raises(TransientError):
         WaveformDeriver().derive(run)
     assert run.killed == 1
+
+
+def test_a_sound_of_years_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sample a second: a small file that would fill any disk."""
+    monkeypatch.setattr(waveform, "LONGEST", 3600.0)
+    samples = bytes(range(256)) * 400
+    shape = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 1, 1, 1, 8)
+    content = b"WAVE" + shape + struct.pack("<4sI", b"data", len(samples)) + samples
+    (tmp_path / "a.wav").write_bytes(struct.pack("<4sI", b"RIFF", len(content)) + content)
+    run = run_of(tmp_path / "a.wav", tmp_path / "scratch")
+    result = WaveformDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert result.facts["partial"]
+    assert result.facts["duration"] == pytest.approx(3600, abs=15)
+
+
+def test_room_is_reserved_for_long_sound() -> None:
+    ten_hours = Subject("audio", "audio/mpeg", 1, {"duration": 36_000.0})
+    promised = WaveformDeriver().scratch_bytes(ten_hours) - SMALL_SCRATCH
+    assert promised == 36_000 * 50 * waveform.BYTES_A_PEAK
