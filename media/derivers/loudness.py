@@ -5,6 +5,7 @@ listening costs several times what decoding does, and people wait for the wavefo
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar, Final
 
 from alcoves import queues
@@ -13,11 +14,18 @@ from media.errors import DamagedFileError, MediaError
 from media.probing import facts_of
 from media.sniffing import described
 from media.streams import track_of
-from media.tools import ffmpeg, graphs
+from media.tools import feeding, ffmpeg, graphs
 from media.tools.progress import ProgressParser
+from media.tools.run import Stream
 
 SILENCE: Final = -70.0
 """LUFS. The gate of the standard: nothing below it is heard, so nothing was measured."""
+
+SUMMARY: Final = "Summary:"
+ALONE: Final = ("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
+LIMIT: Final = queues.BY_NAME["waveform"].time_limit * 0.95
+RATE: Final = 48_000
+BLOCK: Final = 256 * 1024
 
 NUMBER: Final = r"\s*(-?[\d.]+|-?inf|nan)"
 FOR_A_RANGE: Final = 6.0
@@ -54,17 +62,39 @@ class LoudnessDeriver(BaseDeriver):
 
 def listen(context: Context, track: int, duration: float | None) -> str:
     """ffmpeg's last words, with the summary; also of a file that breaks off, as far as it goes."""
-    opened = graphs.open_input(context.source_input(), described(context.subject.mime).demuxer)
-    heard = opened.track(track).chain("ebur128=peak=true:framelog=quiet")
-    options = ("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-f", "null")
-    # The summary is told at this level, and nowhere else.
-    arguments = graphs.arguments(
-        graphs.write("-", heard, options=options), first=("-loglevel", "info", "-nostats")
+    opened = graphs.open_input(context.source_input(), described(context.subject.mime).demuxer).track(track)
+    words = heard(context, opened, duration)
+    return words if words.count(SUMMARY) < 2 else heard_as_one(context, opened, duration)
+
+
+def heard_as_one(context: Context, opened: graphs.Track, duration: float | None) -> str:
+    """Where a broadcast changes from stereo to 5.1 the meter begins anew, and tells of each scene: then all of it is
+    decoded to stereo by one program and listened to by another.
+    """
+    options = (*ALONE, "-ac", "2", "-ar", str(RATE), "-c:a", "pcm_f32le", "-f", "matroska")
+    arguments = graphs.arguments(graphs.write(graphs.PIPE, opened, options=options))
+    with ffmpeg.stream(arguments, timeout=LIMIT) as decoded, feeding.fed(blocks_of(decoded)) as stdin:
+        return heard(context, graphs.open_pipe("matroska").track("a:0"), duration, stdin)
+
+
+def blocks_of(decoded: Stream) -> Iterator[bytes]:
+    block = bytearray(BLOCK)
+    while filled := decoded.readinto(memoryview(block)):
+        yield bytes(block[:filled])
+
+
+def heard(context: Context, track: graphs.Track, duration: float | None, stdin: int = feeding.NOTHING) -> str:
+    metered = graphs.write(
+        "-", track.chain("ebur128=peak=true:framelog=quiet"), options=(*ALONE, "-f", "null")
     )
-    limit = queues.BY_NAME["waveform"].time_limit * 0.95
+    # The summary is told at this level, and nowhere else.
+    arguments = graphs.arguments(metered, first=("-loglevel", "info", "-nostats"))
     watched = ProgressParser(duration, context.progress)
     try:
-        return ffmpeg.run(arguments, timeout=limit, abandoned=context.abandoned, progress=watched).stderr_tail
+        done = ffmpeg.run(
+            arguments, timeout=LIMIT, abandoned=context.abandoned, progress=watched, stdin=stdin
+        )
+        return done.stderr_tail
     except MediaError as error:
         if "Integrated loudness:" in error.detail:
             return error.detail
@@ -73,7 +103,7 @@ def listen(context: Context, track: int, duration: float | None) -> str:
 
 def measured(words: str) -> dict[str, float | None]:
     """Integrated loudness and threshold in LUFS, range in LU, true peak in dBTP; None where all is silence."""
-    _, _, summary = words.rpartition("Summary:")
+    _, _, summary = words.rpartition(SUMMARY)
     matches = {name: re.search(line, summary, re.DOTALL) for name, line in LINES.items()}
     told = {name: number(match[1]) for name, match in matches.items() if match}
     if len(told) < len(LINES):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from media.derivers.base import Ready
+from media.derivers.loudness import LoudnessDeriver
 from media.derivers.moment import MomentDeriver
 from media.derivers.poster import PosterDeriver
 from media.derivers.proxy import ProxyDeriver
@@ -121,6 +122,16 @@ def test_cells_show_their_own_second_over_changes(broadcast: Path, tmp_path: Pat
     # A key frame that was lost at a seam makes a cell or two old.
     assert sum(one != other for one, other in zip(seen, expected, strict=True)) <= 4
     assert seen == sorted(seen, key=COLOURS.index)
+
+
+def test_all_scenes_are_heard_together(broadcast: Path, tmp_path: Path) -> None:
+    """The first scene is 20 dB louder than the others, so that it alone is above the gate of the whole."""
+    whole = derive(LoudnessDeriver(), broadcast, tmp_path / "scratch").facts
+    first = derive(LoudnessDeriver(), broadcast.parent / "0.ts", tmp_path / "first").facts
+    last = derive(LoudnessDeriver(), broadcast.parent / "2.ts", tmp_path / "last").facts
+    assert whole["integrated"] == pytest.approx(first["integrated"], abs=1)
+    assert whole["integrated"] - last["integrated"] > 10
+    assert whole["true_peak"] == pytest.approx(first["true_peak"], abs=1)
 
 
 def test_a_restless_film_has_one_sheet(restless: Path, tmp_path: Path) -> None:
