@@ -52,7 +52,7 @@ if "-i" in words:
     if word in " ".join(words):
         for place in [place for place, word in enumerate(words) if word == "-i"][::-1]:
             words[place:place] = ["-readrate", rate, "-readrate_initial_burst", "0.1"]
-    if told("full") is not None and words[-1].startswith("{folder}/scratch/"):
+    if told("full") is not None and words[-1].startswith("file:{folder}/scratch/"):
         words[-1] = "/dev/full"
 os.execv("{ffmpeg}", ["{ffmpeg}", *words])
 """
