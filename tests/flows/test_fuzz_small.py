@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.corpus import SUFFIXES, find_sources, make_own
+from tests.fuzz.corpus import SUFFIXES, find_films, find_sources, make_own
 from tests.fuzz.mutating import PNG, mutated, repaired
-from tests.fuzz.running import STEPS, Child, Report, Size, run
+from tests.fuzz.running import OF_FILMS, STEPS, Child, Report, Size, run
 from tests.makers import make_image
 
 FILES = 150
+FILMS = 40
 
 
 def test_broken_files_break_nothing(tmp_path: Path) -> None:
@@ -21,6 +22,14 @@ def test_broken_files_break_nothing(tmp_path: Path) -> None:
     assert sum(report.outcomes.values()) == FILES * len(STEPS)
     assert report.outcomes["metadata: ok"] > FILES / 10
     assert report.outcomes["transform: damaged_file"] > 0
+
+
+def test_broken_films_break_none_of_the_derivers(tmp_path: Path) -> None:
+    size = Size(files=FILMS, seed=20, seconds=30.0, steps=OF_FILMS)
+    report = run(size, find_films(tmp_path / "made"), tmp_path, tmp_path / "kept")
+    assert report.clean, "\n".join(report.lines())
+    assert report.done == FILMS
+    assert report.outcomes["derivers: ok"] > FILMS / 10
 
 
 def test_the_same_seed_breaks_in_the_same_way(tmp_path: Path) -> None:

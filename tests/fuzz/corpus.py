@@ -7,6 +7,9 @@ from tests.rare_makers import make_dng, make_heic, make_jxl, make_pdf, make_psd
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "media"
 SUFFIXES = ("jpg", "png", "webp", "gif", "tif", "avif", "bmp", "jp2", "ico", "tga")
+FILMS = ("mp4", "mov", "mkv", "avi", "ts", "mpg", "flv", "asf")
+SOUNDS = ("wav", "mp3", "flac", "ogg", "m4a", "aiff", "aac", "caf")
+SMALL = 512 * 1024
 OFTEN = 4
 """Formats whose decoders are rarely met are begun from more often."""
 
@@ -16,6 +19,19 @@ def find_sources(folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
     shared = sorted(path for path in SHARED.rglob("*") if path.is_file())
     return [*shared, *make_own(folder), *make_rare(folder) * OFTEN]
+
+
+def find_films(folder: Path) -> list[Path]:
+    """The same of films and recordings alone: short ones, because much is made of each."""
+    folder.mkdir(exist_ok=True)
+    shared = sorted(path for kind in ("video", "audio") for path in (SHARED / kind).glob("*"))
+    return [*(path for path in shared if path.stat().st_size <= SMALL), *make_films(folder) * OFTEN]
+
+
+def make_films(folder: Path) -> list[Path]:
+    films = [make_video(folder / f"a.{suffix}", seconds=0.6, size=(64, 48)) for suffix in FILMS]
+    sounds = [make_tone(folder / f"a.{suffix}", seconds=0.6) for suffix in SOUNDS]
+    return [*films, *sounds]
 
 
 def make_own(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from tests.fuzz.mutating import Stock, mutated
 from tests.workers import PROJECT
 
 STEPS = ("metadata", "transform")
+OF_FILMS = ("metadata", "derivers")
 GRACE = 10.0
 """Seconds beyond the limit that is given to the work itself: to be slow to stop is no hang."""
 GROWTH, LEAST_GROWTH = 0.25, 64 * 1024**2
@@ -35,6 +36,7 @@ class Size:
     """Limit of each step, told to the work as its own."""
     megabytes: int = 4096
     """Address space of a child: 100 megapixels of four bands have room, what is without limit has not."""
+    steps: tuple[str, ...] = STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Child:
     def attempt(self, path: Path) -> tuple[list[str], str, str]:
         """Outcomes, and a kind and text of what must not be."""
         outcomes: list[str] = []
-        for step in STEPS:
+        for step in self.size.steps:
             told = self.ask(f"{step} {path}")
             if isinstance(told, str):
                 return [*outcomes, f"{step}: {told}"], told, self.end()
@@ -137,7 +139,7 @@ class Child:
     def growth(self) -> str:
         """A sentence for memory that grows. Half-lives and peaks of single files do not count: medians do."""
         fifth = len(self.residents) // 5
-        if len(self.residents) < JUDGED * len(STEPS):
+        if len(self.residents) < JUDGED * len(self.size.steps):
             return ""
         before = statistics.median(self.residents[2 * fifth : 3 * fifth])
         after = statistics.median(self.residents[-fifth:])

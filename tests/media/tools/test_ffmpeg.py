@@ -91,6 +91,7 @@ def test_progress_is_told_while_ffmpeg_runs(tmp_path: Path) -> None:
         ("[pcm_s16le @ 0x7f] Too many channels: 65535", DamagedFileError, "damaged_file"),
         ("[vorbis @ 0x7f] Setup header corrupt.", DamagedFileError, "damaged_file"),
         ("[vorbis @ 0x7f] First header is not the id header.", DamagedFileError, "damaged_file"),
+        ("Sample size 4294967295 is too large\nCould not read packet", DamagedFileError, "damaged_file"),
         ("[flac @ 0x7f] invalid bps: 1", DamagedFileError, "damaged_file"),
         ("Not yet implemented in FFmpeg, patches welcome", DamagedFileError, "damaged_file"),
         ("Cannot allocate memory", ExitedError, "tool_failed"),
