@@ -63,10 +63,15 @@ class FatalRun(Run):
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
         super().progress(percent, eta_seconds)
-        for pid in children_of(os.getpid()) if percent > self.after and not self.killed else ():
-            if Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").startswith("ffmpeg"):
-                os.kill(pid, signal.SIGKILL)
-                self.killed += 1
+        for pid in programs() if percent > self.after and not self.killed else ():
+            os.kill(pid, signal.SIGKILL)
+            self.killed += 1
+
+
+def programs() -> list[int]:
+    """The ffmpegs that work for us at this moment."""
+    names = {pid: Path(f"/proc/{pid}/comm") for pid in children_of(os.getpid())}
+    return [pid for pid, name in names.items() if name.read_text(encoding="utf-8").startswith("ffmpeg")]
 
 
 def fatal(run: Run, after: float = 0.0) -> FatalRun:
