@@ -211,7 +211,8 @@ def explained() -> Iterator[None]:
 DAMAGED: Final = (
     r"Invalid data found|End of file|ended prematurely|does not contain any stream|matches no streams"
     r"|could not (?:find|read packet)|Error (?:while|submitting|opening)|Nothing was written|Invalid argument"
-    r"|error reading header|Too many channels|channel layout to be set|corrupt|invalid bps|not the id header|patches welcome"
+    r"|error reading header|Too many channels|channel layout to be set|corrupt|invalid bps|not the id header"
+    r"|patches welcome"
 )
 REASONS: Final[tuple[tuple[str, type[MediaError], str, str], ...]] = (
     (
