@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
 from media import dispatch
+from media.heartbeat import Pacemaker, Pulse
 from media.libraries import create_library, set_member
 from media.models import Library
 from storage import registry
@@ -50,6 +52,18 @@ def empty_redis(request: pytest.FixtureRequest) -> None:
     marked = request.node.get_closest_marker("django_db") is not None
     if marked or {"db", "transactional_db"} & set(request.fixturenames):
         dispatch.redis_client().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def leases_that_others_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test inside one transaction runs without the thread that keeps leases, which would not find the row."""
+    watch = Pacemaker.watch
+
+    def watch_what_is_committed(self: Pacemaker, pulse: Pulse) -> None:
+        if not connection.in_atomic_block:
+            watch(self, pulse)
+
+    monkeypatch.setattr(Pacemaker, "watch", watch_what_is_committed)
 
 
 def make_user(email: str, password: str, *, name: str) -> User:

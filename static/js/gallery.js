@@ -265,10 +265,13 @@ function listen() {
 }
 
 function listenForFiles() {
-  place("picker").addEventListener("change", (event) => {
-    upload([...event.target.files]);
-    event.target.value = "";
-  });
+  const picker = place("picker");
+  const take = () => {
+    if (picker.files.length) upload([...picker.files]);
+    picker.value = "";
+  };
+  picker.addEventListener("change", take);
+  take(); // Chosen before this script was there.
   place("new-folder").addEventListener("click", async () => {
     const name = prompt("Name of the new folder");
     if (!name) return;

@@ -7,6 +7,7 @@ const picker = document.getElementById("picker");
 async function replacePicture() {
   const form = new FormData();
   form.append("file", picker.files[0]);
+  picker.value = ""; // Or a browser that fills forms in again after a reload would bring it once more.
   let response;
   try {
     response = await fetch("/api/auth/me/avatar", { method: "POST", headers: { "X-CSRFToken": csrfToken() }, credentials: "same-origin", body: form });
@@ -22,5 +23,10 @@ function act(work) {
   work().then(() => location.reload(), show);
 }
 
-picker.addEventListener("change", () => picker.files.length && act(replacePicture));
+function take() {
+  if (picker.files.length) act(replacePicture);
+}
+
+picker.addEventListener("change", take);
+take(); // Chosen before this script was there.
 document.getElementById("remove").addEventListener("click", () => act(() => call("/api/auth/me/avatar", { method: "DELETE" })));
