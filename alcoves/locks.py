@@ -6,7 +6,11 @@ publish), so this is the plain Redis recipe: SET key id NX PX, and compare-and-d
 """
 
 import secrets
-from typing import Any
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Self
+
+import redis
 
 RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
 PREFIX = "alcoves:twin:"
@@ -22,3 +26,54 @@ def acquire(client: Any, name: str, seconds: int, *, force: bool = False) -> str
 def release(client: Any, name: str, token: str) -> bool:
     """Give it back, unless somebody else holds it by now."""
     return bool(client.eval(RELEASE, 1, PREFIX + name, token))
+
+
+RENEW = """
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('pexpire', KEYS[1], ARGV[2])
+"""
+
+
+class Renewal:
+    """Keeps a lock for so many seconds more where it is still ours: asked at once, answered when somebody has to know.
+
+    Until then the asker has other things to do. The block holds one connection of the client's pool.
+    """
+
+    def __init__(self, client: Any, name: str, token: str, seconds: int) -> None:
+        self._pool = client.connection_pool
+        self._question = ("EVAL", RENEW, 1, PREFIX + name, token, seconds * 1000)
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._connection = self._pool.get_connection()
+            self._connection.send_command(*self._question)
+        except (redis.RedisError, OSError):
+            self._drop()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """An answer that nobody has read must not be taken for that of the next question."""
+        self._drop()
+
+    @cached_property
+    def held(self) -> bool:
+        """False also where Redis is away."""
+        if self._connection is None:
+            return False
+        try:
+            answer = self._connection.read_response()
+        except (redis.RedisError, OSError):
+            return False
+        connection, self._connection = self._connection, None
+        self._pool.release(connection)
+        return bool(answer)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)

@@ -12,8 +12,9 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,17 @@ from django.db import DatabaseError
 from alcoves import locks, metrics
 from alcoves.queues import BY_NAME
 from media import bulletin, dispatch, failures, imagecache
-from media.errors import InfrastructureError, MediaError, PermanentError, RequestError, TimedOutError
+from media.errors import (
+    InfrastructureError,
+    MediaError,
+    PermanentError,
+    RequestError,
+    RunAbandonedError,
+    TimedOutError,
+)
 from media.images import recipes, transform
 from media.images.recipes import TURNS, Recipe
+from media.images.transform import nothing
 from media.models.blob import FILES
 from media.pictures import Picture
 from media.tools.vips import PixelLimits
@@ -126,17 +135,17 @@ def make_all(picture: Picture, recipes: Iterable[Recipe]) -> int:
 def make_for_waiters(picture: Picture, recipe: Recipe, token: str) -> None:
     """The worker's turn: make it, tell everybody who waits, keep it, and give the lock back in any case."""
     key = picture.cache_key(recipe)
-    if not begin(key, token):
-        return
-    try:
-        content = generate(picture, recipe)
-    except MediaError as error:
-        tell_failed(key, token, error)
-        return
-    except BaseException:
-        stopped = InfrastructureError("The worker was stopped. Try again.", code="stopped")
-        tell_failed(key, token, stopped, remember=0)
-        raise
+    with renewed(key, token) as lock:
+        try:
+            content = generate(picture, recipe, partial(proceed, lock))
+        except MediaError as error:
+            if lock.held:
+                tell_failed(key, token, error)
+            return
+        except BaseException:
+            stopped = InfrastructureError("The worker was stopped. Try again.", code="stopped")
+            tell_failed(key, token, stopped, remember=0)
+            raise
     told = len(content) <= TRANSIENT_MOST and tell_made(key, token, content)
     try:
         keep_quietly(picture, recipe, content)
@@ -144,12 +153,12 @@ def make_for_waiters(picture: Picture, recipe: Recipe, token: str) -> None:
         tell_kept(key, token, told=told)
 
 
-def generate(picture: Picture, recipe: Recipe) -> bytes:
-    """The bytes of one picture. Raises MediaError only."""
+def generate(picture: Picture, recipe: Recipe, before: Callable[[], None] = nothing) -> bytes:
+    """The bytes of one picture; `before` is called when the file is open, and may raise. Raises MediaError only."""
     began = time.monotonic()
     outcome = "stopped"
     try:
-        with closing(generate_all(picture, [recipe])) as made:
+        with closing(generate_all(picture, [recipe], before)) as made:
             content = next(made)[1]
         outcome = "made"
     except Exception as error:
@@ -162,13 +171,15 @@ def generate(picture: Picture, recipe: Recipe) -> bytes:
     return content
 
 
-def generate_all(picture: Picture, recipes: Sequence[Recipe]) -> Generator[tuple[Recipe, bytes]]:
+def generate_all(
+    picture: Picture, recipes: Sequence[Recipe], before: Callable[[], None] = nothing
+) -> Generator[tuple[Recipe, bytes]]:
     """One read, one decode in the size of the largest, then one encoding each."""
     if not recipes:
         return
     with source_of(picture) as path:
         limits = PixelLimits.from_environment()
-        yield from transform.generate(path, picture.mime, recipes, limits, rotation=picture.rotation)
+        yield from transform.generate(path, picture.mime, recipes, limits, before, rotation=picture.rotation)
 
 
 @contextmanager
@@ -229,30 +240,26 @@ def keep_quietly(picture: Picture, recipe: Recipe, content: bytes) -> None:
         logger.warning("a picture was made and not kept: %s", error)
 
 
-BEGIN: Final = """
-if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('pexpire', KEYS[1], ARGV[2])
-"""
-
-
-def begin(key: str, token: str) -> bool:
+def renewed(key: str, token: str) -> locks.Renewal:
     """Whether somebody may still wait for it: the lock is there, and it is that of our message."""
-    lock = locks.PREFIX + lock_name(key)
-    try:
-        return bool(dispatch.redis_client().eval(BEGIN, 1, lock, token, LOCK_SECONDS * 1000))
-    except redis.RedisError:
-        return False
+    return locks.Renewal(dispatch.redis_client(), lock_name(key), token, LOCK_SECONDS)
+
+
+def proceed(lock: locks.Renewal) -> None:
+    """Before the first pixel is decoded: the question was on its way while the file was opened."""
+    if not lock.held:
+        raise RunAbandonedError("Nobody waits for this picture any more.")
 
 
 def tell_made(key: str, token: str, content: bytes) -> bool:
     """To everybody who waits, before the store: they need not wait for its disk. False where Redis is away.
 
-    First to the process that has sent for it, with the bytes; nobody else has to be woken before it.
+    First to the process that has sent for it, with the bytes where they are few: nobody has to be woken before it.
     """
     first, others = (dispatch.redis_client().pipeline(transaction=False) for _ in "ab")
-    first.set(transient_key(key), content, ex=TRANSIENT_SECONDS)
-    short = content if len(content) <= TOLD_MOST else b""
-    first.publish(*bulletin.envelope(key, {"ok": True}, short, name=sender_of(token)))
+    if len(content) <= TOLD_MOST:
+        first.publish(*bulletin.envelope(key, {"ok": True}, content, name=sender_of(token)))
+    others.set(transient_key(key), content, ex=TRANSIENT_SECONDS)
     others.publish(*bulletin.envelope(key, {"ok": True}))
     return execute(first) and execute(others)
 

@@ -15,6 +15,7 @@ def database(url: str) -> dict[str, Any]:
         )
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or parts.hostname or ""
+    threshold = options.pop("prepare_threshold", "0")
     port = options.pop("port", None) or (str(port_number) if port_number else "")
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -23,7 +24,8 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": port,
-        "OPTIONS": options,
+        # Only statements written by hand are ever prepared (media.api.seeing). None: a pooler that cannot keep them.
+        "OPTIONS": {**options, "prepare_threshold": int(threshold) if threshold.isdecimal() else None},
     }
 
 

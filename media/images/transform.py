@@ -8,7 +8,7 @@ large in a single frame (or has more frames than any picture): an animation that
 is given as its first frame. Animated PNG is shown by its first frame.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -37,18 +37,30 @@ SHARP: Final = 2
 """A picture is made smaller from another one only where that is at least this much longer: see `make_all`."""
 
 
+def nothing() -> None:
+    """What is done before a decode, mostly."""
+
+
 def generate(
-    path: Path, mime: str, recipes: Sequence[Recipe], limits: PixelLimits, *, rotation: int = 0
+    path: Path,
+    mime: str,
+    recipes: Sequence[Recipe],
+    limits: PixelLimits,
+    before: Callable[[], None] = nothing,
+    *,
+    rotation: int = 0,
 ) -> Iterator[tuple[Recipe, bytes]]:
     """Everything that is wanted of one picture: one decode (of an animation one more, for its frames), then `make_all`.
 
+    `before` is called before the first pixel is decoded, when an ordinary photo is open already; it may raise.
     Frames are decoded no larger than the largest WebP that is wanted, because all are in memory at once.
     """
     if len(recipes) == 1 and mime == STREAMED and rotation == 0:
-        content = stream(path, recipes[0], limits)
+        content = stream(path, recipes[0], limits, before)
         if content is not None:
             yield recipes[0], content
             return
+    before()
     moving = [one for one in recipes if one.format == "webp"] if is_animated(path, mime) else []
     still = [one for one in recipes if one not in moving]
     for wanted in (moving, still):
@@ -58,21 +70,24 @@ def generate(
             yield from make_all(decoded, wanted)
 
 
-def stream(path: Path, recipe: Recipe, limits: PixelLimits) -> bytes | None:
+def stream(
+    path: Path, recipe: Recipe, limits: PixelLimits, before: Callable[[], None] = nothing
+) -> bytes | None:
     """One size of an ordinary photo: the encoder takes what is decoded strip by strip; no pixels are kept between.
 
     None for what needs more than that: colours to convert, a turn, damage. The bytes are those of the long way.
     """
     deadline = limits.deadline()
     check_bytes(path, limits)
-    header = vips.open_header(path)
+    header, source = vips.open_photo(path)
     vips.check_limits(header.width, header.height, header.pages, limits, header.bands)
     plain = (header.interpretation, header.format, header.bands, header.orientation) == PLAIN
     if not plain or header.adobe_rgb or vips.needs_conversion(header):
         return None
     box = box_of(recipe)
     try:
-        image = vips.open_thumbnail(path, box.width, box.height, strict=True, profiled=False)
+        image = vips.open_shrunk(source, header, box.width, box.height)
+        before()
         return encoded(image, recipe.format, recipe.quality, deadline=deadline)
     except DamagedFileError:
         return None

@@ -132,6 +132,12 @@ def open_header(path: Path) -> ImageHeader:
     return read_header(source_of(path))
 
 
+def open_photo(path: Path) -> tuple[ImageHeader, Any]:
+    """The header of a JPEG, and the source it was read from, for `open_shrunk`."""
+    source = source_of(path)
+    return read_header(source), source
+
+
 def open_header_of_bytes(data: bytes) -> ImageHeader:
     """The same of a picture file in memory: one that lay inside another."""
     return read_header(pyvips.Source.new_from_memory(data))
@@ -221,6 +227,25 @@ def open_thumbnail(path: Path, width: int, height: int, *, strict: bool, profile
             # This call passes the loader its options as a string only; its own `fail_on` goes unheard.
             option_string="[fail_on=truncated]" if strict else "[fail_on=none]",
         )
+
+
+def open_shrunk(source: Any, header: ImageHeader, width: int, height: int) -> Image:
+    """The same of an upright JPEG whose header was read from this source: it is opened once instead of twice more."""
+    guard_pixels()
+    with translated():
+        image = pyvips.Image.jpegload_source(
+            source, shrink=preshrink(header, width, height), access="sequential", fail_on="truncated"
+        )
+        return image.thumbnail_image(width, height=height, size="down", no_rotate=True)
+
+
+def preshrink(header: ImageHeader, width: int, height: int) -> int:
+    """By how much the JPEG decoder itself makes it smaller: libvips leaves at least half of the way to its resize.
+
+    The rule of `vips_thumbnail_find_jpegshrink` (libvips 8.18, resample/thumbnail.c).
+    """
+    factor = max(header.width / width, header.height / height)
+    return next((shrink for shrink in (8, 4, 2) if factor >= 2 * shrink), 1)
 
 
 def load_bytes(

@@ -16,6 +16,8 @@ from media.tools.vips import PixelLimits
 from tests.makers import Pixels, corners, exif_of, make_image, stored_for
 from tests.media.images.delta_e import delta_e, psnr
 
+ENDLESS = 1_000_000
+
 
 def detailed(width: int, height: int) -> Pixels:
     """Fine rings, lines, edges and noise: whatever loses sharpness shows it here."""
@@ -112,3 +114,24 @@ def test_two_recipes_of_one_size_are_both_made(tmp_path: Path) -> None:
     found = dict(transform.generate(path, "image/jpeg", recipes, PixelLimits()))
     assert len(found[recipes[0]]) < len(found[recipes[1]])
     assert found[recipes[2]][8:12] == b"WEBP"
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        *(
+            (side, ENDLESS)
+            for side in (1, 160, 249, 250, 251, 333, 499, 500, 501, 720, 999, 1000, 1001, 1999)
+        ),
+        *((2000, 1499), (2000, 1500), (2000, 1501), (3999, 3000), (4000, 3000), (5000, 5000)),
+        *((ENDLESS, 187), (ENDLESS, 188), (720, 720), (720, 300), (300, 720)),
+    ],
+)
+def test_a_photo_that_is_streamed_is_what_libvips_makes_of_it_by_itself(
+    photo: Path, box: tuple[int, int]
+) -> None:
+    header, source = vips.open_photo(photo)
+    ours = vips.open_shrunk(source, header, *box)
+    theirs = vips.open_thumbnail(photo, *box, strict=True, profiled=False)
+    assert (ours.width, ours.height) == (theirs.width, theirs.height)
+    assert ours.write_to_memory() == theirs.write_to_memory()
