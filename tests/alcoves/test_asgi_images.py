@@ -421,6 +421,16 @@ def test_hits_are_counted_by_their_route(front: Served, card: str, bobs: dict[st
     assert float(counted[0].rpartition(" ")[2]) >= 1
 
 
+def test_a_permission_for_nginx_has_no_headers_and_a_refusal_has(
+    front: Served, photo: File, bobs: dict[str, str]
+) -> None:
+    path = f"{front.url}/api/files/proxy-access/{photo.library_id}"
+    permits = httpx.get(path, headers=bobs)
+    assert (permits.status_code, set(permits.headers) - {"date", "server"}) == (204, set())
+    refuses = httpx.get(f"{front.url}/api/files/proxy-access/{photo.pk}", headers=bobs)
+    assert (refuses.status_code, refuses.headers["x-frame-options"]) == (403, "DENY")
+
+
 def test_cold_pictures_hold_no_thread(
     front: Served, photo: File, picture: Picture, bobs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

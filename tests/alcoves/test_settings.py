@@ -128,6 +128,14 @@ def test_database_urls(url: str, host: str, name: str, user: str) -> None:
     assert (read["HOST"], read["NAME"], read["USER"]) == (host, name, user)
 
 
+@pytest.mark.parametrize(
+    ("asked", "threshold"), [("", 0), ("?prepare_threshold=3", 3), ("?prepare_threshold=none", None)]
+)
+def test_a_pooler_may_be_spared_prepared_statements(asked: str, threshold: int | None) -> None:
+    found = urls.database(f"postgresql://me:p@db/media{asked}")
+    assert found["OPTIONS"]["prepare_threshold"] == threshold
+
+
 def test_passwords_are_unquoted() -> None:
     assert urls.database("postgresql://me:p%40ss@db/media")["PASSWORD"] == "p@ss"
 
