@@ -1,17 +1,14 @@
 """Does the waveform take longer than ffmpeg needs for its samples, and what memory do ten hours take?
 
 The deriver and a bare ffmpeg, which makes the same 16 kHz float samples and throws them away, in turn on the same AAC.
-For the memory the deriver runs in a process of its own (`python -m tests.bench.peaks SOURCE PROBE FOLDER`), which
-tells the most that it and its ffmpeg ever had: ten hours of AAC, a short piece repeated without encoding it again.
+For the memory the deriver runs in a process of its own (`tests.bench.peaks_alone`), which tells the most that it and
+its ffmpeg ever had: ten hours of AAC, a short piece repeated without encoding it again.
 """
 
 import json
 import os
-import re
-import resource
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +16,6 @@ from typing import Any
 
 from media.derivers.base import Ready
 from media.derivers.waveform import WaveformDeriver
-from media.subject import Subject
 from media.tools import ffmpeg
 from tests.bench import reels
 from tests.bench.measuring import Result, median
@@ -72,45 +68,13 @@ def make(run: Run) -> Ready:
 
 def memory(size: Size, folder: Path) -> Result:
     source = reels.recording(folder / "long.m4a", size.long_seconds)
-    probe = folder / "probe.json"
+    scratch, probe = folder / "long", folder / "probe.json"
     # The headers are read by another run, so not in the process that is measured.
-    probe.write_text(json.dumps(run_of(source, folder / "long").subject.probe), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.bench.peaks", *map(str, (source, probe, folder / "long"))]
+    probe.write_text(json.dumps(run_of(source, scratch).subject.probe), encoding="utf-8")
+    command = [sys.executable, "-m", "tests.bench.peaks_alone", *map(str, (source, probe, scratch))]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
     both = told["waveform_mb"] + told["ffmpeg_mb"]
     raw = {"source": f"{size.long_seconds / 3600:g} h of AAC in stereo", **told}
     return Result("waveform-memory", both, MOST_MB, higher_is_better=False, raw=raw)
-
-
-def main(source: Path, probe: Path, scratch: Path) -> None:
-    told = json.loads(probe.read_text(encoding="utf-8"))
-    subject = Subject("audio", "audio/mp4", source.stat().st_size, told)
-    began = time.perf_counter()
-    facts = make(Run(source, scratch, subject)).facts
-    took = time.perf_counter() - began
-    # What a process starts with by its parent counts as the child's own, so this is rather too much.
-    theirs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(
-        json.dumps(
-            {
-                "waveform_mb": round(own_peak_mb(), 1),
-                "ffmpeg_mb": round(theirs, 1),
-                "seconds": round(took, 1),
-                "peaks": facts["peaks"],
-                "peaks_of_each_level": [level["peaks"] for level in facts["levels"]],
-            }
-        )
-    )
-
-
-def own_peak_mb() -> float:
-    """Not by getrusage, which remembers the memory of the process that started this one."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(kilobytes) / 1024
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))

@@ -39,9 +39,9 @@ def bucket(settings: Any) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve megabytes whose index stands at the end."""
+    """Thirty megabytes whose index stands at the end: much more than buffers and windows may fetch ahead."""
     out = tmp_path_factory.mktemp("bucket") / "film.mp4"
-    return make_video(out, seconds=25, size=(1280, 720), options=["-b:v", "4M", "-maxrate", "4M"])
+    return make_video(out, seconds=60, size=(1280, 720), options=["-b:v", "4M", "-maxrate", "4M"])
 
 
 class Gets:

@@ -160,9 +160,9 @@ def test_a_fault_of_ours_is_json_too(as_alice: Client, monkeypatch: pytest.Monke
 
 
 def test_connecting_gives_up_after_a_while() -> None:
-    assert base.databases("postgresql://a@b/c")["default"]["OPTIONS"] == {"connect_timeout": 5}
+    assert base.databases("postgresql://a@b/c")["default"]["OPTIONS"]["connect_timeout"] == 5
     given = base.databases("postgresql://a@b/c?connect_timeout=9")["default"]["OPTIONS"]
-    assert given == {"connect_timeout": "9"}
+    assert given["connect_timeout"] == "9"
 
 
 @pytest.mark.parametrize(
