@@ -80,6 +80,17 @@ class ToolMissingError(InfrastructureError):
     code = "tool_missing"
 
 
+class WaitingError(InfrastructureError):
+    """Waits for what somebody brings (a model, a licence that is accepted), perhaps for long.
+
+    Looked at again after `retry_after` seconds, and not every half minute as after other troubles of the house. Who
+    brings it calls `media.ledger.wake`, and the rows are due at once.
+    """
+
+    code = "waiting"
+    retry_after = 3600
+
+
 class RunAbandonedError(MediaError):
     """The run has lost its claim: cancelled, asked for anew, or its lease ran out."""
 

@@ -37,7 +37,7 @@ JOINS = f"""COALESCE((SELECT bool_and(c.status IN {ENDED_WELL}) FROM media_deriv
         WHERE c.parent_id = d.id AND c.requested_version = d.requested_version), FALSE)"""  # noqa: S608  Only constants of this module are put in.
 """Whether the row has been divided for this request, and every part is there."""
 
-SWITCH_COLUMNS = ("faces", "objects", "audio_events", "transcripts", "sharing")
+SWITCH_COLUMNS = ("faces", "objects", "audio_events", "transcripts", "semantic", "sharing")
 
 CLAIM = f"""
 UPDATE media_derivative d SET
@@ -354,6 +354,13 @@ def try_later(
             **NO_LEASE,
         )
     )
+
+
+def wake(rows: QuerySet[Derivative], code: str) -> int:
+    """What rows waited for under this error code has come: they are due now. The caller publishes or leaves it to
+    the reconciler."""
+    waiting = rows.filter(status="queued", error_code=code, not_before__isnull=False)
+    return waiting.update(not_before=None, published_at=None)
 
 
 def release(claim: Claim) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from media.derivers.base import Deriver
+from media.derivers.base import Deriver, takes
 from media.derivers.registry import all_derivers
 from media.models import Derivative, Original
 from media.subject import Subject
@@ -29,7 +29,7 @@ def plan(subject: Subject, derivers: Iterable[Deriver]) -> list[Planned]:
         for deriver in derivers
         if deriver.planned
         and (subject.probe is not None or not deriver.needs_probe)
-        and deriver.accepts(subject)
+        and takes(deriver, subject)
     ]
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from media import dispatch, ledger, pipeline
+from media.derivers.base import takes
 from media.derivers.registry import all_derivers, get_deriver
 from media.errors import ConflictError, RequestError
 from media.models import Derivative, File, Library, Original
@@ -83,7 +84,7 @@ def reprocess_file(file: File, deriver: str, parameters: dict[str, Any] | None =
         original = Original.objects.select_for_update(no_key=True).get(pk=file.original_id)
         library = Library.objects.get(pk=file.library_id)
         about = get_deriver(deriver)
-        if (about.hidden and not about.planned) or not about.accepts(original.subject(library.switches())):
+        if (about.hidden and not about.planned) or not takes(about, original.subject(library.switches())):
             raise ConflictError(
                 f"{deriver} is not made for this kind of file, or the library has it switched off.",
                 code="not_accepted",

@@ -17,13 +17,14 @@ from django.db import transaction
 
 from alcoves import metrics
 from media import blobs, dispatch, failures, heartbeat, ledger, parts, pipeline, scratch, stacks
-from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result
+from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result, takes
 from media.derivers.registry import get_deriver
 from media.errors import (
     InfrastructureError,
     MediaError,
     PermanentError,
     RunAbandonedError,
+    WaitingError,
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
@@ -169,7 +170,7 @@ def attempt(claim: Claim) -> str:
 
 def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
     """Run the deriver in a folder of its own and store what it made under new keys."""
-    if not deriver.accepts(claim.subject):
+    if not takes(deriver, claim.subject):
         return NotNeeded("not_accepted"), []
     try:
         with (
@@ -284,9 +285,9 @@ def settle(claim: Claim, error: MediaError) -> str:
     told = {"code": error.code, "message": error.message, "detail": error.detail}
     if isinstance(error, InfrastructureError):
         # Not doubled: the house is mended from one moment to the next, and then every row is due again soon.
-        ledger.try_later(
-            claim, delay_seconds=min(LONGEST_DEFERRAL, settings.RETRY_SECONDS), burn=False, **told
-        )
+        soon = min(LONGEST_DEFERRAL, settings.RETRY_SECONDS)
+        delay = error.retry_after if isinstance(error, WaitingError) else soon
+        ledger.try_later(claim, delay_seconds=delay, burn=False, **told)
         logger.warning("%s %s deferred: %s", claim.deriver, claim.id, error.message)
         return "deferred"
     attempts = get_deriver(claim.deriver).max_attempts

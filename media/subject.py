@@ -25,7 +25,7 @@ class Subject:
     probe: Mapping[str, Any] | None = None
     """`media.probing` result once the metadata is ready, else None."""
     switches: frozenset[str] = frozenset()
-    """Library switches that are on: faces, objects, audio_events, transcripts, sharing."""
+    """Library switches that are on: faces, objects, audio_events, transcripts, semantic, sharing."""
     hashed: bool = True
     """False while the SHA-256 of the original is still unknown."""
 

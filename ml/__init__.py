@@ -1,1 +1,1 @@
-"""What models say about media. Empty until the understanding part is built."""
+"""What models say of media: faces and people, objects, sounds, speech, and search over all of it."""

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "alcoves.accounts",
     "storage.apps.StorageConfig",
     "media.apps.MediaConfig",
+    "ml.apps.MlConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -201,6 +202,10 @@ DERIVERS = {
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
 }
+
+# Models: docs/understanding.md. A later registry replaces rows of an earlier one.
+MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
+MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
 
 # Celery: docs/queues.md says why each of these is as it is, with figures.
 CELERY_BROKER_URL = urls.broker(REDIS_URL)

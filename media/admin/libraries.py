@@ -75,10 +75,11 @@ class LibraryAdmin(BigTable):
         "objects_on",
         "audio_events",
         "transcripts",
+        "semantic",
         "sharing",
         "created_at",
     )
-    list_filter = ("faces", "objects_on", "audio_events", "transcripts", "sharing")
+    list_filter = ("faces", "objects_on", "audio_events", "transcripts", "semantic", "sharing")
     search_fields = ("name",)
     readonly_fields = ("id", "membership_epoch", "created_at", "updated_at", "files")
     inlines = (MembersInline,)

@@ -56,6 +56,7 @@ def library(row: Library, role: str) -> dict[str, Any]:
         "objects": row.objects_on,
         "audioEvents": row.audio_events,
         "transcripts": row.transcripts,
+        "semantic": row.semantic,
         "sharing": row.sharing,
         "quotaBytes": row.quota_bytes,
         "createdAt": row.created_at,

@@ -57,6 +57,7 @@ class LibraryShape(serializers.Serializer[Any]):
     objects = serializers.BooleanField()
     audioEvents = serializers.BooleanField()
     transcripts = serializers.BooleanField()
+    semantic = serializers.BooleanField()
     sharing = serializers.BooleanField()
     quotaBytes = serializers.IntegerField(allow_null=True)
     createdAt = serializers.DateTimeField()
@@ -72,6 +73,7 @@ class LibraryInput(serializers.Serializer[Any]):
     objects = serializers.BooleanField(required=False, source="objects_on")
     audioEvents = serializers.BooleanField(required=False, source="audio_events")
     transcripts = serializers.BooleanField(required=False)
+    semantic = serializers.BooleanField(required=False)
     sharing = serializers.BooleanField(required=False)
 
 

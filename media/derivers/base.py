@@ -28,6 +28,7 @@ __all__ = [
     "Result",
     "Source",
     "Subject",
+    "takes",
 ]
 
 
@@ -159,6 +160,8 @@ class Deriver(Protocol):
     """True where what `record` writes may say which files lie in one stack."""
     hidden: ClassVar[bool] = False
     """True for steps of the house (hash) that the API does not list as something to look at."""
+    switch: ClassVar[str] = ""
+    """The library switch (`media.models.library.SWITCHES`) without which nothing is made; none: always."""
     planned: ClassVar[bool] = True
     """False where only a person or another deriver asks for it: moments, parts of divided work."""
 
@@ -187,6 +190,7 @@ class BaseDeriver:
     replans: ClassVar[bool] = False
     regroups: ClassVar[bool] = False
     hidden: ClassVar[bool] = False
+    switch: ClassVar[str] = ""
     planned: ClassVar[bool] = True
 
     def scratch_bytes(self, subject: Subject) -> int:
@@ -195,3 +199,8 @@ class BaseDeriver:
 
     def record(self, original: Any, result: Ready) -> None:
         """Most results say nothing about the Original itself."""
+
+
+def takes(deriver: Deriver, subject: Subject) -> bool:
+    """Whether it is made for such a file in a library with these switches."""
+    return (not deriver.switch or deriver.switch in subject.switches) and deriver.accepts(subject)

@@ -13,7 +13,7 @@ from media.models.base import Row
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
 
-SWITCHES = ("faces", "objects", "audio_events", "transcripts", "sharing")
+SWITCHES = ("faces", "objects", "audio_events", "transcripts", "semantic", "sharing")
 
 
 class LibraryQuerySet(models.QuerySet["Library"]):
@@ -35,6 +35,7 @@ class Library(Row):
     objects_on = models.BooleanField("objects", default=False, db_column="objects")
     audio_events = models.BooleanField(default=False)
     transcripts = models.BooleanField(default=False)
+    semantic = models.BooleanField(default=False, help_text="search by what pictures mean")
     sharing = models.BooleanField(default=False)
     quota_bytes = models.BigIntegerField(null=True, blank=True)
     membership_epoch = models.PositiveIntegerField(default=1)
@@ -65,6 +66,7 @@ class Library(Row):
             "objects": self.objects_on,
             "audio_events": self.audio_events,
             "transcripts": self.transcripts,
+            "semantic": self.semantic,
             "sharing": self.sharing,
         }
         return frozenset(name for name, value in on.items() if value)

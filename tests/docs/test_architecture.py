@@ -21,7 +21,7 @@ def rooms(package: str) -> set[str]:
 
 
 def test_every_room_of_the_project_and_of_media_is_told() -> None:
-    for package in ("alcoves", "media"):
+    for package in ("alcoves", "media", "ml"):
         missing = {name for name in rooms(package) if not re.search(rf"\b{re.escape(name)}(/|\b)", LAYOUT)}
         assert not missing, f"{package}: {sorted(missing)}"
 
@@ -31,7 +31,7 @@ def test_no_room_is_told_that_is_not_there() -> None:
         if "(later)" not in line:
             for name in re.findall(r"\b([a-z_0-9]+\.py)\b", line):
                 assert any(
-                    (PROJECT / folder / name).exists() for folder in ("", "alcoves", "media", "storage")
+                    (PROJECT / folder / name).exists() for folder in ("", "alcoves", "media", "ml", "storage")
                 ), name
 
 

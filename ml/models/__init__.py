@@ -1,0 +1,24 @@
+"""Rows of the understanding part: what was chosen and fetched, and what models have said of originals."""
+
+from ml.models.choosing import Acceptance, Choice, Download, LibraryLanguage
+from ml.models.embeddings import PictureEmbedding, SimilarDecision
+from ml.models.events import ObjectDetection, SoundEvent
+from ml.models.faces import Face, FaceRejection, MergeProposal, Person
+from ml.models.transcripts import Transcript, TranscriptSegment
+
+__all__ = [
+    "Acceptance",
+    "Choice",
+    "Download",
+    "Face",
+    "FaceRejection",
+    "LibraryLanguage",
+    "MergeProposal",
+    "ObjectDetection",
+    "Person",
+    "PictureEmbedding",
+    "SimilarDecision",
+    "SoundEvent",
+    "Transcript",
+    "TranscriptSegment",
+]

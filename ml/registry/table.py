@@ -1,0 +1,51 @@
+"""All models: the rows that come with Alcoves, and those that an operator or a test adds by MODEL_REGISTRIES."""
+
+from functools import cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from ml.errors import UnknownModelError
+from ml.registry.specs import ModelSpec, Pipeline
+
+
+@cache
+def all_models() -> tuple[ModelSpec, ...]:
+    """In the order of the registries. A later row with the id of an earlier one replaces it; a later default wins."""
+    found: dict[tuple[str, str], ModelSpec] = {}
+    for path in settings.MODEL_REGISTRIES:
+        for spec in import_string(path):
+            found[spec.pipeline, spec.id] = spec
+    return tuple(found.values())
+
+
+def models_of(pipeline: Pipeline) -> tuple[ModelSpec, ...]:
+    return tuple(spec for spec in all_models() if spec.pipeline == pipeline)
+
+
+def default_of(pipeline: Pipeline) -> ModelSpec:
+    return [spec for spec in models_of(pipeline) if spec.default][-1]
+
+
+def find_model(pipeline: Pipeline, model: str) -> ModelSpec | None:
+    return next((spec for spec in models_of(pipeline) if spec.id == model), None)
+
+
+def available_model(pipeline: Pipeline, model: str) -> ModelSpec:
+    """UnknownModelError (400) for what nobody knows or what cannot be fetched."""
+    spec = find_model(pipeline, model)
+    if spec is None or not spec.available:
+        known = ", ".join(one.id for one in models_of(pipeline) if one.available)
+        raise UnknownModelError(
+            f"The model {model!r} cannot be chosen for {pipeline}. Choose one of: {known}."
+        )
+    return spec
+
+
+def forget(*, setting: str, **_: object) -> None:
+    if setting == "MODEL_REGISTRIES":
+        all_models.cache_clear()
+
+
+setting_changed.connect(forget)
