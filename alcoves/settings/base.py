@@ -206,6 +206,21 @@ DERIVERS = {
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.
 MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
 MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
+SPEECH_MODELS_PATH = env.text("ALCOVES_WHISPER_MODELS_DIR")
+MODEL_BASE_URL = env.text("ALCOVES_MODEL_BASE_URL")
+# The names of the reference for sounds and speech are taken too.
+MODEL_BASE_URLS = {
+    "faces": env.text("ALCOVES_FACES_MODEL_BASE_URL"),
+    "objects": env.text("ALCOVES_OBJECTS_MODEL_BASE_URL"),
+    "sounds": env.text("ALCOVES_SOUNDS_MODEL_BASE_URL") or env.text("ALCOVES_AUDIO_DETECT_MODEL_BASE_URL"),
+    "speech": env.text("ALCOVES_SPEECH_MODEL_BASE_URL") or env.text("ALCOVES_WHISPER_MODEL_BASE_URL"),
+    "search": env.text("ALCOVES_SEARCH_MODEL_BASE_URL"),
+}
+SOUND_LABELS_URL = env.text("ALCOVES_AUDIO_DETECT_LABELS_URL")
+MODEL_PREFETCH = env.boolean("ALCOVES_MODEL_PREFETCH", default=True)
+SPEECH_MODEL = env.text("ALCOVES_WHISPER_MODEL")
+SPEECH_LANGUAGE = env.text("ALCOVES_WHISPER_LANGUAGE", "auto")
+SPEECH_VAD_MODEL = env.choice("ALCOVES_WHISPER_VAD_MODEL", ("silero-v6.2.0", "off"), "silero-v6.2.0")
 
 # Celery: docs/queues.md says why each of these is as it is, with figures.
 CELERY_BROKER_URL = urls.broker(REDIS_URL)

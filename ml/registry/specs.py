@@ -26,7 +26,10 @@ class ModelFile:
     size: int | None = None
     """Bytes, where they are known exactly; else only `minimum_size` is checked."""
     sha256: str | None = None
+    """Where it is known. Else the digest of the first good download is kept, and later ones have to have it too."""
     minimum_size: int = SMALLEST
+    origin: str = ""
+    """The address where it is published; asked where the operator has named no mirror."""
 
 
 @dataclass(frozen=True, slots=True)
