@@ -3,7 +3,7 @@
 from ml.models.choosing import Acceptance, Choice, Download, LibraryLanguage
 from ml.models.embeddings import PictureEmbedding, SimilarDecision
 from ml.models.events import ObjectDetection, SoundEvent
-from ml.models.faces import Face, FaceRejection, MergeProposal, Person
+from ml.models.faces import Face, FaceProposal, FaceRejection, MergeProposal, Person
 from ml.models.transcripts import Transcript, TranscriptSegment
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Choice",
     "Download",
     "Face",
+    "FaceProposal",
     "FaceRejection",
     "LibraryLanguage",
     "MergeProposal",

@@ -35,12 +35,33 @@ class Person(Row):
     cover = models.ForeignKey("Face", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     cover_chosen = models.BooleanField(default=False, help_text="by a user: no run takes another")
     made_by_user = models.BooleanField(default=False, help_text="stays when it has no faces left")
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="merged",
+        help_text="set: only kept so that the merge can be undone",
+    )
+    merged_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[Any] = models.Manager()
 
     class Meta:
         verbose_name_plural = "people"
-        indexes = (models.Index("library", Lower("name"), "id", name="person_by_name"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True, merged_at__isnull=True)
+                | Q(merged_into__isnull=False, merged_at__isnull=False),
+                name="person_merged_at_a_time",
+            ),
+        )
+        indexes = (
+            models.Index("library", Lower("name"), "id", name="person_by_name"),
+            models.Index(
+                fields=["merged_at"], condition=Q(merged_into__isnull=False), name="person_merged_when"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name or f"person {self.pk}"
@@ -58,7 +79,24 @@ class Face(Row):
         Derivative, on_delete=models.CASCADE, null=True, blank=True, related_name="+"
     )
     person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="faces")
-    assigned_by = models.CharField(max_length=8, choices=By.choices, blank=True, default=By.NOBODY)
+    came_from = models.ForeignKey(
+        Person,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="given_away",
+        help_text="whose it was before people were merged",
+    )
+    assigned_by = models.CharField(
+        max_length=8,
+        choices=By.choices,
+        blank=True,
+        default=By.NOBODY,
+        help_text="a user, and no person: it is to be nobody's",
+    )
+    waiting = models.BooleanField(
+        default=True, help_text="the clustering is to look at it, and at those like it"
+    )
     distance = models.FloatField(null=True, blank=True, help_text="cosine, when the model put it there")
     x = models.FloatField()
     y = models.FloatField()
@@ -102,6 +140,11 @@ class Face(Row):
                 fields=["library", "id"],
                 condition=Q(person__isnull=True, removed=False),
                 name="face_unassigned",
+            ),
+            models.Index(
+                fields=["library", "id"],
+                condition=Q(waiting=True, removed=False, embedding__isnull=False),
+                name="face_waiting",
             ),
             HnswIndex(
                 OpClass("embedding", name="halfvec_cosine_ops"),
@@ -149,3 +192,17 @@ class MergeProposal(Row):
 
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"
+
+
+class FaceProposal(Row):
+    """The nightly run thinks that this face is of that person. Declining it is a `FaceRejection`."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="+")
+    face = models.OneToOneField(Face, on_delete=models.CASCADE, related_name="proposal")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    distance = models.FloatField()
+
+    objects: ClassVar[Any] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.face_id} as {self.person_id}"

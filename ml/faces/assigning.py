@@ -1,0 +1,203 @@
+"""Faces find their people: what `ml.faces.clustering` says, written down under the lock of the library.
+
+Whoever writes faces leaves them `waiting` and calls `assign_soon`: one task for a library then takes all that wait,
+a batch at a time. A message that is lost is no loss: beat asks for libraries in which faces wait. Everything that
+changes whose a face is takes the lock first (`holding`), and only then rows, so that a user who merges and a worker that
+assigns never wait for each other in a circle. That is also why a run does not assign inside its finishing transaction.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+from zlib import crc32
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError
+
+from media.models import uuid7
+from ml.faces import lookups
+from ml.faces.clustering import Known, Near, Placing, Rules
+from ml.models import Face, FaceRejection, Person
+from ml.models.faces import By
+
+logger = logging.getLogger(__name__)
+TASK: Final = "ml.assign_faces"
+QUEUE: Final = "face-detection"
+BATCH: Final = 256
+LOCK_SPACE: Final = 0xFACE
+
+COLUMNS: Final = ("id", "original_id", "person_id", "assigned_by", "quality", "spans")
+WRITE: Final = """
+UPDATE ml_face SET person_id = given.person, assigned_by = 'model', distance = given.distance, updated_at = now()
+FROM unnest(%s::uuid[], %s::uuid[], %s::float8[]) AS given(face, person, distance)
+WHERE id = given.face AND assigned_by <> 'user'
+"""
+
+
+def rules() -> Rules:
+    """As the operator wants them."""
+    return Rules(
+        max_distance=settings.FACE_MAX_DISTANCE,
+        min_faces=settings.FACE_MIN_FACES,
+        neighbours=settings.FACE_NEIGHBOURS,
+    )
+
+
+@contextmanager
+def holding(library_id: UUID) -> Iterator[None]:
+    """A transaction in which nobody else changes whose the faces of this library are."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            number = crc32(library_id.bytes) - 2**31
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
+        yield
+
+
+def assign_soon(library_id: UUID) -> None:
+    """After commit a worker looks at the faces of this library that wait. What runs record faces with calls this."""
+    transaction.on_commit(partial(publish, library_id))
+
+
+def publish(library_id: UUID) -> None:
+    try:
+        current_app.send_task(TASK, args=(str(library_id),), queue=QUEUE, ignore_result=True)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        logger.warning(
+            "faces of %s wait until they are asked for: the broker is away (%s)", library_id, error
+        )
+
+
+def waiting(library_id: UUID) -> Any:
+    """Faces that the clustering is to look at."""
+    return Face.objects.filter(library=library_id, waiting=True, removed=False, embedding__isnull=False)
+
+
+def find_waiting_libraries() -> list[UUID]:
+    """Those in which faces wait, for whatever reason."""
+    rows = Face.objects.filter(waiting=True, removed=False, embedding__isnull=False)
+    return list(rows.order_by().values_list("library_id", flat=True).distinct())
+
+
+def assign_waiting(library_id: UUID) -> bool:
+    """One batch of those that wait, the oldest first. True where more are left."""
+    with holding(library_id):
+        keys = list(waiting(library_id).order_by("id").values_list("pk", flat=True)[: BATCH + 1])
+        place(library_id, keys[:BATCH])
+    return len(keys) > BATCH
+
+
+def assign(library_id: UUID, faces: Collection[UUID]) -> None:
+    """These, now, in the order of their keys: one batch. Not for a transaction that has already written faces."""
+    with holding(library_id):
+        keys = waiting(library_id).filter(pk__in=faces).order_by("id").values_list("pk", flat=True)
+        place(library_id, list(keys))
+
+
+def place(library_id: UUID, keys: Sequence[UUID]) -> None:
+    """Under the lock. Vectors of each model stay among themselves."""
+    by_model: dict[str, list[UUID]] = defaultdict(list)
+    for key, model in Face.objects.filter(pk__in=keys).order_by("id").values_list("pk", "model"):
+        by_model[model].append(key)
+    for _, same in sorted(by_model.items()):
+        gallery = StoredGallery(library_id)
+        Placing(gallery, rules()).place(same)
+        gallery.write()
+    Face.objects.filter(pk__in=keys).update(waiting=False)
+
+
+class StoredGallery:
+    """`ml.faces.clustering.Gallery` over the rows of a library. Reads in batches; `write` at the end of the work."""
+
+    def __init__(self, library_id: UUID, count: int | None = None) -> None:
+        self._library = library_id
+        self._count = count or settings.FACE_NEIGHBOURS
+        self._known: dict[UUID, Known] = {}
+        self._near: dict[UUID, list[Near]] = {}
+        self._beside: dict[UUID, list[Known]] = {}
+        self._moved: dict[UUID, tuple[UUID, float | None]] = {}
+        self._created: dict[UUID, None] = {}
+
+    def prepare(self, faces: Collection[UUID]) -> None:
+        missing = [key for key in faces if key not in self._near]
+        if not missing:
+            return
+        for key, near in lookups.around(self._library, missing, self._count).items():
+            self._near[key] = [(one.face, one.distance) for one in near]
+        self._know([*missing, *(other for key in missing for other, _ in self._near[key])])
+        self._know_beside(self._known[key].original for key in missing)
+
+    def face(self, key: UUID) -> Known:
+        if key not in self._known:
+            self._know([key])
+        return self._known[key]
+
+    def near(self, key: UUID, count: int) -> Sequence[Near]:
+        self.prepare([key])
+        return self._near[key][:count]
+
+    def beside(self, key: UUID) -> Sequence[Known]:
+        original = self.face(key).original
+        self._know_beside([original])
+        return [one for one in self._beside[original] if one.id != key]
+
+    def put(self, face: Known, person: UUID, distance: float | None) -> None:
+        self._moved[face.id] = (person, distance)
+
+    def create(self) -> UUID:
+        key = uuid7()
+        self._created[key] = None
+        return key
+
+    def merge(self, person: UUID, into: UUID) -> None:
+        del self._created[person]
+        for key, (owner, distance) in self._moved.items():
+            if owner == person:
+                self._moved[key] = (into, distance)
+
+    def write(self) -> None:
+        """New people, and whose the faces are now."""
+        Person.objects.bulk_create([Person(pk=key, library_id=self._library) for key in self._created])
+        if self._moved:
+            people, distances = zip(*self._moved.values(), strict=True)
+            with connection.cursor() as cursor:
+                cursor.execute(WRITE, [list(self._moved), list(people), list(distances)])
+
+    def _know(self, keys: Collection[UUID]) -> None:
+        wanted = {key for key in keys if key not in self._known}
+        if wanted:
+            self._read(Face.objects.filter(pk__in=wanted))
+
+    def _know_beside(self, originals: Any) -> None:
+        wanted = {original for original in originals if original not in self._beside}
+        if not wanted:
+            return
+        self._beside |= {original: [] for original in wanted}
+        for key in self._read(Face.objects.filter(original__in=wanted, removed=False)):
+            known = self._known[key]
+            self._beside[known.original].append(known)
+
+    def _read(self, rows: Any) -> list[UUID]:
+        """Each face once, however it was come upon: what is changed on it is seen everywhere."""
+        found = list(rows.order_by("id").values_list(*COLUMNS))
+        new = [row for row in found if row[0] not in self._known]
+        refused: dict[UUID, set[UUID]] = defaultdict(set)
+        said = FaceRejection.objects.filter(face__in=[row[0] for row in new])
+        for face, person in said.values_list("face_id", "person_id"):
+            refused[face].add(person)
+        for key, original, person, by, quality, spans in new:
+            self._known[key] = Known(
+                key, original, person, by == By.USER, quality, spans, frozenset(refused[key])
+            )
+        return [row[0] for row in found]
+
+
+def look_again(faces: Any) -> None:
+    """A query of faces that a user has decided about: what is like them is to be looked at with that in mind."""
+    faces.update(waiting=True)

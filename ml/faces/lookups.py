@@ -1,0 +1,135 @@
+"""The faces of a library that are nearest to a face, by cosine distance, through pgvector.
+
+A small library is compared with every one of its faces: that is exact, and quicker than to search the index of all
+libraries for its few. A large one is looked up in the index (HNSW), which goes on searching until it has found enough
+of this library (`hnsw.iterative_scan`); where it gives up before that, the faces are compared one by one after all.
+So an answer is never shorter than what there is. Vectors of different models are never compared.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from pgvector import HalfVector
+
+EXACT_BELOW: Final = 10_000
+"""Faces with an embedding. Measured: docs/understanding.md, "How faces are looked up"."""
+MOST: Final = 1000
+"""The largest `hnsw.ef_search` that pgvector takes, so no look-up asks for more."""
+SEARCH_FACTOR: Final = 2
+"""So many times the faces that are asked for are searched: the graph is an approximation, and this is its price."""
+LEAST_SEARCHED: Final = 100
+MOST_SCANNED: Final = 200_000
+"""Entries of the index that one look-up may walk through for its library before it compares one by one."""
+
+Vector = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A face that is like another one. `distance` is the cosine's, 0 to 2."""
+
+    face: UUID
+    person: UUID | None
+    distance: float
+
+
+COMPARABLE: Final = "library_id = %(library)s AND NOT removed AND embedding IS NOT NULL"
+NEAREST: Final = """
+SELECT asked.id, near.id, near.person_id, near.distance
+FROM ({asked}) asked CROSS JOIN LATERAL (
+    SELECT id, person_id, embedding <=> asked.embedding AS distance FROM ml_face
+    WHERE library_id = %(library)s AND model = asked.model AND NOT removed AND embedding IS NOT NULL
+    ORDER BY {order} LIMIT %(count)s) near
+"""
+BY_INDEX: Final = "embedding <=> asked.embedding"
+ONE_BY_ONE: Final = "(embedding <=> asked.embedding) + 0"
+"""The same order, in words that the index does not know."""
+OF_FACES: Final = (
+    "SELECT id, embedding, model FROM ml_face WHERE id = ANY(%(faces)s) AND embedding IS NOT NULL"
+)
+OF_A_VECTOR: Final = "SELECT NULL::uuid AS id, %(vector)s::halfvec AS embedding, %(model)s AS model"
+
+
+def nearest(library_id: UUID, vector: Vector, count: int, *, model: str) -> list[Neighbour]:
+    """The faces nearest to a vector (512 numbers), nearest first, with the person of each."""
+    asked = {"vector": HalfVector(vector).to_text(), "model": model}
+    return look_up(library_id, OF_A_VECTOR, asked, count)[None][:count]
+
+
+def around(library_id: UUID, faces: Collection[UUID], count: int) -> dict[UUID, list[Neighbour]]:
+    """For each of these faces of the library the others that are nearest to it. Without an embedding: none."""
+    found = look_up(library_id, OF_FACES, {"faces": list(faces)}, count + 1)
+    return {key: [one for one in found[key] if one.face != key][:count] for key in faces}
+
+
+def look_up(
+    library_id: UUID, asked: str, values: dict[str, Any], count: int
+) -> "defaultdict[UUID | None, list[Neighbour]]":
+    """By the index or one by one, whichever suits the library."""
+    given = {**values, "library": library_id, "count": min(count, MOST)}
+    if is_small(library_id):
+        return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
+    with transaction.atomic(), searching(given["count"]):
+        found = read(NEAREST.format(asked=asked, order=BY_INDEX), given)
+    if all(len(found[key]) == given["count"] for key in values.get("faces", [None])):
+        return found
+    return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
+
+
+def is_small(library_id: UUID) -> bool:
+    """Counts no further than it has to."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) some",  # noqa: S608
+            {"library": library_id, "most": EXACT_BELOW + 1},
+        )
+        return bool(cursor.fetchone()[0] <= EXACT_BELOW)
+
+
+def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, list[Neighbour]]":
+    """Sorted here: an order of the whole answer would tempt the planner away from that of the index."""
+    found: defaultdict[UUID | None, list[Neighbour]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        for asked, face, person, distance in cursor.fetchall():
+            found[asked].append(Neighbour(face, person, distance))
+    for near in found.values():
+        near.sort(key=lambda one: (one.distance, str(one.face)))
+    return found
+
+
+@contextmanager
+def searching(count: int) -> Iterator[None]:
+    """How the index is searched, for this transaction and no longer than this block.
+
+    Without a sort the planner has no other way than the index to give rows in their order.
+    """
+    wanted = {
+        "hnsw.ef_search": str(min(MOST, max(LEAST_SEARCHED, SEARCH_FACTOR * count))),
+        "hnsw.iterative_scan": "strict_order",
+        "hnsw.max_scan_tuples": str(MOST_SCANNED),
+        "hnsw.scan_mem_multiplier": "8",
+        "enable_sort": "off",
+    }
+    before = set_local(wanted)
+    yield
+    set_local(before)
+
+
+def set_local(wanted: dict[str, str]) -> dict[str, str]:
+    """Until the transaction ends; returns what was there."""
+    names = list(wanted)
+    with connection.cursor() as cursor:
+        # pgvector knows its settings once it is loaded, which the first use of its type does.
+        cursor.execute("SELECT '[1]'::halfvec")
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)  # noqa: S608
+        before = dict(zip(names, cursor.fetchone(), strict=True))
+        changes = ", ".join(["set_config(%s, %s, true)"] * len(names))
+        cursor.execute(f"SELECT {changes}", [part for pair in wanted.items() for part in pair])  # noqa: S608
+    return before
