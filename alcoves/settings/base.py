@@ -206,6 +206,10 @@ DERIVERS = {
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.
 MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
 MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
+# People: ml.faces.clustering.Rules. Distances are cosine distances.
+FACE_MAX_DISTANCE = env.number("ALCOVES_FACE_RECOGNITION_MAX_DISTANCE", 0.42, low=0.2, high=0.8)
+FACE_MIN_FACES = env.integer("ALCOVES_FACE_RECOGNITION_MIN_FACES", 3, low=1, high=100)
+FACE_NEIGHBOURS = env.integer("ALCOVES_FACE_RECOGNITION_NEIGHBOR_LOOKUP", 80, low=10, high=500)
 SPEECH_MODELS_PATH = env.text("ALCOVES_WHISPER_MODELS_DIR")
 MODEL_BASE_URL = env.text("ALCOVES_MODEL_BASE_URL")
 # The names of the reference for sounds and speech are taken too.
