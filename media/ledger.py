@@ -140,7 +140,9 @@ class Claim:
             original_id=original_id,
             library_id=library_id,
             key=key,
-            subject=Subject(kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed),
+            subject=Subject(
+                kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed, library=library_id
+            ),
         )
 
 

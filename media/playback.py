@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from media.models import Derivative, File
+from media.models.derivative import GIVEN
 from media.transcoding import browsers, codecs
 
 ORIGINAL: Final = "original"
@@ -12,6 +13,9 @@ PROXY: Final = "proxy"
 KINDS: Final = [(ORIGINAL, "Original"), (PROXY, "Proxy")]
 PROXY_OUTPUTS: Final = ("proxy.mp4", "proxy.m4a")
 PLAYED: Final = frozenset({"video", "audio"})
+SPOKEN: Final = "transcript"
+"""The deriver that writes down what is said. Nothing is known of it here but what its rows tell."""
+CAPTIONS: Final = "transcript.vtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,17 @@ def default_of(sources: list[PlaybackSource]) -> str | None:
 def find_row(file: File, deriver: str) -> Derivative | None:
     rows: list[Derivative] = list(file.original.derivatives.all())
     return next((row for row in rows if row.deriver == deriver and row.variant == ""), None)
+
+
+def captions_of(file: File) -> list[Derivative]:
+    """What is said in each track that somebody speaks in, by the index of the track; as people have corrected it."""
+    rows: list[Derivative] = [row for row in file.original.derivatives.all() if row.deriver == SPOKEN]
+    by_track = {
+        row.facts.get("track", 0): row
+        for row in sorted(rows, key=lambda row: row.variant.startswith(GIVEN))
+        if row.output(CAPTIONS) is not None
+    }
+    return [row for _, row in sorted(by_track.items()) if row.facts.get("segments")]
 
 
 def proxy_output(row: Derivative | None) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
 
 Kind: TypeAlias = Literal["image", "video", "audio", "other"]
 DOCUMENTS: Final = frozenset({"application/pdf"})
@@ -28,6 +29,8 @@ class Subject:
     """Library switches that are on: faces, objects, audio_events, transcripts, semantic, sharing."""
     hashed: bool = True
     """False while the SHA-256 of the original is still unknown."""
+    library: UUID | None = None
+    """Whose members may have said more of it: which language is spoken."""
 
     @property
     def is_picture(self) -> bool:

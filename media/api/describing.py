@@ -15,6 +15,7 @@ from media.derivers.registry import all_derivers
 from media.images import variants
 from media.models import Derivative, File, Folder, Library, Membership, Stack
 from media.pictures import POSTER, find_picture, poster_of
+from media.playback import SPOKEN
 
 DONE_COLUMN = {
     "metadata": "metadata_extracted_version",
@@ -27,7 +28,7 @@ DONE_COLUMN = {
 def with_all(files: QuerySet[File], *, probe: bool = False) -> Any:
     """Everything `file` needs, in two queries more, whatever the number of files. `probe` for the details of one."""
     derivatives = (
-        Derivative.objects.filter(Q(variant="") | Q(deriver=POSTER[0]))
+        Derivative.objects.filter(Q(variant="") | Q(deriver__in=(POSTER[0], SPOKEN)))
         .defer("error_detail", "lease_owner")
         .order_by("deriver", "variant")
     )

@@ -63,6 +63,7 @@ class SubtitleShape(serializers.Serializer[Any]):
     title = serializers.CharField(allow_null=True)
     default = serializers.BooleanField()
     forced = serializers.BooleanField(help_text="only what is in a foreign tongue, or written")
+    transcript = serializers.BooleanField(help_text="written down from the sound, and not in the file")
 
 
 class PlaybackShape(serializers.Serializer[Any]):

@@ -72,7 +72,29 @@ def url_of(file: File, source: PlaybackSource) -> str:
 
 
 def subtitles_of(file: File) -> list[dict[str, Any]]:
-    """Tracks that became WebVTT, in the order of the file."""
+    """Tracks that became WebVTT, in the order of the file; then what was written down of its sound."""
+    return [*tracks_of(file), *transcripts_of(file)]
+
+
+def transcripts_of(file: File) -> list[dict[str, Any]]:
+    found = []
+    for row in playback.captions_of(file):
+        output = row.output(playback.CAPTIONS)
+        if output is not None:
+            found.append(
+                {
+                    "url": describing.derivative_url(file, playback.SPOKEN, output, row.variant),
+                    "language": row.facts.get("language"),
+                    "title": row.facts.get("title"),
+                    "default": False,
+                    "forced": False,
+                    "transcript": True,
+                }
+            )
+    return found
+
+
+def tracks_of(file: File) -> list[dict[str, Any]]:
     row = playback.find_row(file, "subtitles")
     found = []
     for track in row.facts.get("tracks", ()) if row is not None else ():
@@ -85,6 +107,7 @@ def subtitles_of(file: File) -> list[dict[str, Any]]:
                     "title": track["title"],
                     "default": track["default"],
                     "forced": track["forced"],
+                    "transcript": False,
                 }
             )
     return found

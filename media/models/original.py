@@ -149,6 +149,7 @@ class Original(Row):
             probe=self.probe,
             switches=switches,
             hashed=self.sha256 is not None,
+            library=self.library_id,
         )
 
     def record_probe(self, facts: Mapping[str, Any]) -> None:
