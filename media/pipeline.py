@@ -35,6 +35,12 @@ def plan(subject: Subject, derivers: Iterable[Deriver]) -> list[Planned]:
 
 def create_rows(original: Original, planned: Iterable[Planned]) -> list[Derivative]:
     """Rows for what is planned and not there yet. Returns all of this original that wait for a message."""
+    create_all([(original, planned)])
+    return list(Derivative.objects.filter(original=original, status="queued", published_at__isnull=True))
+
+
+def create_all(pairs: Iterable[tuple[Original, Iterable[Planned]]]) -> None:
+    """Rows for what is planned of many originals and not there yet, in one statement."""
     now = timezone.now()
     Derivative.objects.bulk_create(
         [
@@ -46,11 +52,11 @@ def create_rows(original: Original, planned: Iterable[Planned]) -> list[Derivati
                 parameters=one.parameters,
                 queued_at=now,
             )
+            for original, planned in pairs
             for one in planned
         ],
         ignore_conflicts=True,
     )
-    return list(Derivative.objects.filter(original=original, status="queued", published_at__isnull=True))
 
 
 def plan_original(original: Original, switches: frozenset[str]) -> list[Derivative]:

@@ -28,7 +28,7 @@ from media.errors import (
 )
 from media.heartbeat import Pulse
 from media.ledger import Claim
-from media.models import Derivative, Original, UnnamedBlob
+from media.models import Derivative, Library, Original, UnnamedBlob
 from media.models.blob import FILES
 from media.scratch import Room
 from media.tools.ranges import RangeServer
@@ -39,6 +39,7 @@ from storage.registry import get_store
 logger = logging.getLogger(__name__)
 LONGEST_DELAY = 3600.0
 LONGEST_DEFERRAL = 30.0
+NOT_ACCEPTED = "not_accepted"
 
 
 def owner() -> str:
@@ -171,7 +172,7 @@ def attempt(claim: Claim) -> str:
 def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
     """Run the deriver in a folder of its own and store what it made under new keys."""
     if not takes(deriver, claim.subject):
-        return NotNeeded("not_accepted"), []
+        return NotNeeded(NOT_ACCEPTED), []
     try:
         with (
             scratch.reserved(scratch_path(claim), deriver.scratch_bytes(claim.subject)) as room,
@@ -230,6 +231,9 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
         if isinstance(result, Divided):
             parts.divide(claim, result)
             return "divided"
+        if turned_on_meanwhile(deriver, original, result):
+            ledger.release(claim)
+            return "released"
         if isinstance(result, NotNeeded):
             old = ledger.finish_not_needed(claim, result.reason)
         else:
@@ -243,8 +247,21 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
         if claim.parent is not None:
             parts.follow_up(claim.parent)
         if deriver.replans:
-            dispatch.publish_after_commit(pipeline.plan_original(original, claim.subject.switches))
+            # Of this moment, not of the claim: with the original locked, so that no turn of a switch passes it over.
+            dispatch.publish_after_commit(pipeline.plan_original(original, switches_of(original)))
     return "not_needed" if isinstance(result, NotNeeded) else "ready"
+
+
+def switches_of(original: Original) -> frozenset[str]:
+    """As they are now."""
+    library: Library = Library.objects.get(pk=original.library_id)
+    return library.switches()
+
+
+def turned_on_meanwhile(deriver: Deriver, original: Original, result: Result) -> bool:
+    """Whether the run turned the file away by a switch that is on now: `media.switching` may have passed it by."""
+    turned_away = isinstance(result, NotNeeded) and result.reason == NOT_ACCEPTED and deriver.switch
+    return bool(turned_away) and takes(deriver, original.subject(switches_of(original)))
 
 
 def learn(deriver: Deriver, original: Original, result: Ready) -> None:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, evicting, imagemaking, orphans, prewarm, runs
+from media import blobs, dispatch, evicting, imagemaking, orphans, prewarm, runs, switching
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -76,6 +76,19 @@ def find_orphans(**position: Any) -> None:
         return
     if following is not None:
         find_orphans.apply_async(kwargs=asdict(following), queue="maintenance")
+
+
+@shared_task(name=switching.TASK, ignore_result=True)
+def follow_switch(key: str) -> None:
+    """What a library does after a switch of it was turned: one slice, then a message to go on from there."""
+    if switching.follow(UUID(key)):
+        switching.send([UUID(key)])
+
+
+@shared_task(name="media.follow_switches", ignore_result=True)
+def follow_switches() -> int:
+    """Send again for libraries whose message was lost."""
+    return switching.resume()
 
 
 @shared_task(name="media.prewarm", ignore_result=True)

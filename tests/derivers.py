@@ -4,8 +4,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
+from uuid import UUID
 
 from media.derivers.base import BaseDeriver, Context, Divided, NotNeeded, Output, Part, Ready, Result
 from media.errors import InfrastructureError, PermanentError, TransientError
@@ -14,7 +16,7 @@ from media.subject import Subject
 PAUSE = threading.Event()
 TABLE = {
     name: f"tests.derivers.{name.title()}Deriver"
-    for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face", "split", "piece")
+    for name in ("echo", "slow", "fussy", "poison", "flaky", "later", "face", "split", "piece", "seen")
 }
 
 
@@ -50,6 +52,20 @@ class FaceDeriver(EchoDeriver):
 
     name: ClassVar[str] = "face"
     queue: ClassVar[str] = "face-detection"
+
+
+class SeenDeriver(LaterDeriver):
+    """Made only while the library has its switch for faces on. Counts, and notes whose traces it has wiped out."""
+
+    name: ClassVar[str] = "seen"
+    switch: ClassVar[str] = "faces"
+    forgotten: ClassVar[list[UUID]] = []
+
+    def holdings(self, library_id: UUID) -> Mapping[str, int]:
+        return {"people": 2, "dogs": 0}
+
+    def forget(self, library_id: UUID) -> None:
+        self.forgotten.append(library_id)
 
 
 def flag(name: str) -> Path:

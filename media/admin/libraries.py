@@ -7,14 +7,37 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.forms import BaseInlineFormSet, ModelForm
+from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from media import libraries
+from media import libraries, switching
 from media.admin.paging import BigTable, listing
 from media.models import File, Library, Membership
-from media.models.library import Role
+from media.models.library import FIELD_OF, Role
+from media.switching import LossError
+
+
+class LibraryForm(ModelForm[Library]):
+    """A library. A switch goes off only with the word for it, where that deletes something."""
+
+    confirm = BooleanField(
+        required=False,
+        label="Delete what was made",
+        help_text="Needed where a switch goes off and results of it are there: faces, transcripts ...",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        off = [name for name, value in self.turned().items() if not value]
+        if not given.get("confirm") and (losses := switching.losses_of(self.instance, off)):
+            raise ValidationError(LossError(losses).message)
+        return given
+
+    def turned(self) -> dict[str, bool]:
+        """The switches that were changed on the page."""
+        changed = set(self.changed_data)
+        return {name: self.cleaned_data[field] for name, field in FIELD_OF.items() if field in changed}
 
 
 class MemberForm(ModelForm[Membership]):
@@ -68,6 +91,7 @@ class MembersInline(admin.TabularInline[Membership, Library]):
 
 @admin.register(Library)
 class LibraryAdmin(BigTable):
+    form = LibraryForm
     list_display = (
         "name",
         "quota_bytes",
@@ -81,12 +105,27 @@ class LibraryAdmin(BigTable):
     )
     list_filter = ("faces", "objects_on", "audio_events", "transcripts", "semantic", "sharing")
     search_fields = ("name",)
-    readonly_fields = ("id", "membership_epoch", "created_at", "updated_at", "files")
+    readonly_fields = ("id", "membership_epoch", "created_at", "updated_at", "following", "files")
     inlines = (MembersInline,)
+
+    @admin.display(description="follows its switches")
+    def following(self, row: Library) -> str:
+        return ", ".join(str(one) for one in row.switchings.all()) or "yes"
 
     @admin.display(description="files")
     def files(self, row: Library) -> SafeString:
         return listing(File, "Show files", library__id__exact=row.pk)
+
+    def save_model(self, request: HttpRequest, obj: Library, form: Any, change: bool) -> None:  # noqa: FBT001  As Django calls it.
+        """Switches are turned as the API turns them, so that the library follows."""
+        turned = form.turned() if change else {}
+        if change:
+            kept = [name for name in form.changed_data if name not in {"confirm", *FIELD_OF.values()}]
+            obj.save(update_fields=[*kept, "updated_at"])
+        else:
+            super().save_model(request, obj, form, change)
+        if turned:
+            switching.turn(obj, turned, confirmed=True)
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: BaseInlineFormSet[Any, Any, Any], change: Any

@@ -21,6 +21,11 @@ DONE_COLUMN = {
     "metadata": "metadata_extracted_version",
     "proxy": "proxied_version",
     "subtitles": "subtitled_version",
+    "faces": "faces_detected_version",
+    "objects": "objects_detected_version",
+    "sounds": "sounds_detected_version",
+    "transcript": "transcribed_version",
+    "embedding": "embedded_version",
 }
 """Where the reference's name for "version that is ready" is not `<job>ed_version`."""
 
@@ -47,18 +52,30 @@ def done_column(job: str) -> str:
     return DONE_COLUMN.get(job, f"{job}ed_version")
 
 
+SWITCH_NAMES = {
+    "faces": "faces",
+    "objects": "objects",
+    "audio_events": "audioEvents",
+    "transcripts": "transcripts",
+    "semantic": "semantic",
+    "sharing": "sharing",
+}
+"""What the API calls the switches of a library."""
+
+
 def library(row: Library, role: str) -> dict[str, Any]:
+    """With the switches that it still follows: in lists they are read ahead."""
+    on = row.switches()
     return {
         "id": str(row.pk),
         "name": row.name,
         "emoji": row.emoji,
         "role": role,
-        "faces": row.faces,
-        "objects": row.objects_on,
-        "audioEvents": row.audio_events,
-        "transcripts": row.transcripts,
-        "semantic": row.semantic,
-        "sharing": row.sharing,
+        **{told: switch in on for switch, told in SWITCH_NAMES.items()},
+        "switching": [
+            {"switch": SWITCH_NAMES[one.switch], "on": one.on, "done": one.done, "total": one.total}
+            for one in row.switchings.all()
+        ],
         "quotaBytes": row.quota_bytes,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,

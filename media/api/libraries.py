@@ -11,12 +11,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import libraries
+from media import libraries, switching
 from media.api import describing
 from media.api.access import find_library, user_of
-from media.api.shapes import LibraryInput, LibraryShape, MemberShape, RoleInput
+from media.api.shapes import (
+    LibraryChangeInput,
+    LibraryInput,
+    LibraryShape,
+    LossShape,
+    MemberShape,
+    RoleInput,
+)
 from media.errors import ConflictError, NotAllowedError
 from media.models import File, Folder, Library, Membership
+from media.models.library import FIELD_OF
+from media.switching import LossError
 
 
 def checked(serializer: Any) -> dict[str, Any]:
@@ -31,7 +40,7 @@ class Libraries(APIView):
     @extend_schema(operation_id="libraries_list", responses=LibraryShape(many=True))
     def get(self, request: Request) -> Response:
         members = Membership.objects.filter(user=user_of(request)).select_related("library")
-        rows = members.order_by("library__name", "library_id")
+        rows = members.order_by("library__name", "library_id").prefetch_related("library__switchings")
         return Response([describing.library(row.library, row.role) for row in rows])
 
     @extend_schema(request=LibraryInput, responses={201: LibraryShape})
@@ -49,15 +58,17 @@ class OneLibrary(APIView):
         library, member = find_library(request, library_id)
         return Response(describing.library(library, member.role))
 
-    @extend_schema(request=LibraryInput(partial=True), responses=LibraryShape)
+    @extend_schema(request=LibraryChangeInput(partial=True), responses={200: LibraryShape, 409: LossShape})
     def patch(self, request: Request, library_id: UUID) -> Response:
-        """Change its name, emoji or switches."""
+        """Change its name, emoji or switches. The library follows a switch in the background: `switching` tells."""
         library, member = find_library(request, library_id, write=True)
-        given = checked(LibraryInput(data=request.data, partial=True))
-        if given:
-            for name, value in given.items():
-                setattr(library, name, value)
-            library.save(update_fields=[*given, "updated_at"])
+        given = checked(LibraryChangeInput(data=request.data, partial=True))
+        try:
+            change(library, given)
+        except LossError as error:
+            losses = {describing.SWITCH_NAMES[switch]: kinds for switch, kinds in error.losses.items()}
+            told = {"code": error.code, "message": error.message, "losses": losses}
+            return Response(told, status=error.http_status)
         return Response(describing.library(library, member.role))
 
     @extend_schema(responses={204: None})
@@ -66,6 +77,19 @@ class OneLibrary(APIView):
         library, _ = find_library(request, library_id, owner=True)
         delete_empty(library)
         return Response(status=204)
+
+
+def change(library: Library, given: dict[str, Any]) -> None:
+    """All of it or nothing."""
+    switches = {name: given.pop(field) for name, field in FIELD_OF.items() if field in given}
+    confirmed = given.pop("confirm", False)
+    with transaction.atomic():
+        if switches:
+            switching.turn(library, switches, confirmed=confirmed)
+        if given:
+            for name, value in given.items():
+                setattr(library, name, value)
+            library.save(update_fields=[*given, "updated_at"])
 
 
 def delete_empty(library: Library) -> None:

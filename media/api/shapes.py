@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from media.api.describing import done_column, job_names
+from media.api.describing import SWITCH_NAMES, done_column, job_names
 from media.images.recipes import FORMATS
 from media.images.variants import VARIANTS
 from media.models.derivative import Status
@@ -46,6 +46,15 @@ class ProblemShape(serializers.Serializer[Any]):
     )
 
 
+class SwitchingShape(serializers.Serializer[Any]):
+    """A switch that was turned: results are being planned for what was there before, or deleted."""
+
+    switch = serializers.ChoiceField(choices=list(SWITCH_NAMES.values()))
+    on = serializers.BooleanField()
+    done = serializers.IntegerField(help_text="originals looked at")
+    total = serializers.IntegerField(help_text="originals when it was turned")
+
+
 class LibraryShape(serializers.Serializer[Any]):
     """A library, and what the caller is in it."""
 
@@ -59,6 +68,7 @@ class LibraryShape(serializers.Serializer[Any]):
     transcripts = serializers.BooleanField()
     semantic = serializers.BooleanField()
     sharing = serializers.BooleanField()
+    switching = SwitchingShape(many=True, help_text="empty when the library has followed all its switches")
     quotaBytes = serializers.IntegerField(allow_null=True)
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
@@ -75,6 +85,25 @@ class LibraryInput(serializers.Serializer[Any]):
     transcripts = serializers.BooleanField(required=False)
     semantic = serializers.BooleanField(required=False)
     sharing = serializers.BooleanField(required=False)
+
+
+class LibraryChangeInput(LibraryInput):
+    """As when it is made; and the word that is asked for before anything is deleted."""
+
+    confirm = serializers.BooleanField(
+        required=False, default=False, help_text="a switch may go off even where that deletes what was made"
+    )
+
+
+class LossShape(serializers.Serializer[Any]):
+    """Nothing was changed: a switch may not go off before `confirm` is sent with it."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    losses = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()),
+        help_text="what would be deleted, by switch and by kind",
+    )
 
 
 class MemberShape(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol, TypeAlias
+from uuid import UUID
 
 from media.subject import Kind, Subject
 from media.tools.sources import Source
@@ -161,7 +162,9 @@ class Deriver(Protocol):
     hidden: ClassVar[bool] = False
     """True for steps of the house (hash) that the API does not list as something to look at."""
     switch: ClassVar[str] = ""
-    """The library switch (`media.models.library.SWITCHES`) without which nothing is made; none: always."""
+    """The library switch (`media.models.library.SWITCHES`) without which nothing is made; none: always.
+
+    With one goes `needs_probe`: the switches are looked at when the metadata is ready, and not before."""
     planned: ClassVar[bool] = True
     """False where only a person or another deriver asks for it: moments, parts of divided work."""
 
@@ -179,6 +182,14 @@ class Deriver(Protocol):
 
     def record(self, original: Any, result: Ready) -> None:
         """Write what the result says about the Original, inside the transaction that names the outputs."""
+        ...
+
+    def holdings(self, library_id: UUID) -> Mapping[str, int]:
+        """What `record` and users have written down of a library, counted by kind: lost when its switch goes off."""
+        ...
+
+    def forget(self, library_id: UUID) -> None:
+        """Its switch went off and its rows are gone: delete what did not go with them."""
         ...
 
 
@@ -199,6 +210,13 @@ class BaseDeriver:
 
     def record(self, original: Any, result: Ready) -> None:
         """Most results say nothing about the Original itself."""
+
+    def holdings(self, library_id: UUID) -> Mapping[str, int]:
+        """Most results are outputs alone."""
+        return {}
+
+    def forget(self, library_id: UUID) -> None:
+        """Most of what is written down points at the row, and goes with it."""
 
 
 def takes(deriver: Deriver, subject: Subject) -> bool:

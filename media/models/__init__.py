@@ -6,7 +6,7 @@ from media.models.cached_image import CachedImage
 from media.models.derivative import Derivative
 from media.models.file import File
 from media.models.folder import Folder
-from media.models.library import Library, Membership
+from media.models.library import Library, Membership, Switching
 from media.models.moment import Moment, MomentShare
 from media.models.original import Original
 from media.models.stack import Stack
@@ -24,6 +24,7 @@ __all__ = [
     "MomentShare",
     "Original",
     "Stack",
+    "Switching",
     "Tag",
     "UnnamedBlob",
     "Upload",

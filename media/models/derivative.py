@@ -46,7 +46,7 @@ class DerivativeQuerySet(models.QuerySet["Derivative"]):
 
     def drop(self) -> int:
         """Nobody wants these any more: their blobs are swept a little later, and a run under way has lost its row."""
-        rows = list(self.select_for_update().only("pk", "outputs"))
+        rows = list(self.select_for_update().order_by("pk").only("pk", "outputs"))
         UnnamedBlob.objects.retire(output["key"] for row in rows for output in row.outputs)
         Derivative.objects.filter(pk__in=[row.pk for row in rows]).delete()
         return len(rows)

@@ -13,7 +13,16 @@ from media.models.base import Row
 if TYPE_CHECKING:
     from django_stubs_ext.db.models.manager import RelatedManager
 
-SWITCHES = ("faces", "objects", "audio_events", "transcripts", "semantic", "sharing")
+FIELD_OF = {
+    "faces": "faces",
+    "objects": "objects_on",
+    "audio_events": "audio_events",
+    "transcripts": "transcripts",
+    "semantic": "semantic",
+    "sharing": "sharing",
+}
+"""The field of each switch: `objects` is what Django calls its manager."""
+SWITCHES = tuple(FIELD_OF)
 
 
 class LibraryQuerySet(models.QuerySet["Library"]):
@@ -44,6 +53,7 @@ class Library(Row):
 
     if TYPE_CHECKING:
         memberships: RelatedManager["Membership"]
+        switchings: RelatedManager["Switching"]
 
     class Meta:
         verbose_name_plural = "libraries"
@@ -61,15 +71,30 @@ class Library(Row):
 
     def switches(self) -> frozenset[str]:
         """The switches that are on, by their names in SWITCHES."""
-        on = {
-            "faces": self.faces,
-            "objects": self.objects_on,
-            "audio_events": self.audio_events,
-            "transcripts": self.transcripts,
-            "semantic": self.semantic,
-            "sharing": self.sharing,
-        }
-        return frozenset(name for name, value in on.items() if value)
+        return frozenset(name for name, field in FIELD_OF.items() if getattr(self, field))
+
+
+class Switching(Row):
+    """A switch that was turned, and how far the library has followed; the row goes when it has. `media.switching`."""
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="switchings")
+    switch = models.CharField(max_length=16)
+    on = models.BooleanField()
+    after = models.UUIDField(null=True, blank=True, help_text="the original up to which it has followed")
+    done = models.PositiveIntegerField(default=0, help_text="originals")
+    total = models.PositiveIntegerField(default=0, help_text="originals, when it was turned")
+
+    objects: ClassVar[Any] = models.Manager()
+
+    class Meta:
+        ordering = ("switch",)
+        constraints = (
+            models.UniqueConstraint(fields=["library", "switch"], name="switching_once_at_a_time"),
+            models.CheckConstraint(condition=Q(switch__in=SWITCHES), name="switching_of_a_known_switch"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.switch} {'on' if self.on else 'off'}: {self.done} of {self.total}"
 
 
 class Role(models.TextChoices):
