@@ -7,7 +7,6 @@ import media.models.base
 import pgvector.django.halfvec
 import pgvector.django.indexes
 from django.conf import settings
-from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
 
 from pgvector.django import VectorExtension
@@ -24,7 +23,6 @@ class Migration(migrations.Migration):
 
     operations = [
         VectorExtension(),
-        TrigramExtension(),
         migrations.CreateModel(
             name='Acceptance',
             fields=[
