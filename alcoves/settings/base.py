@@ -206,6 +206,11 @@ DERIVERS = {
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.
 MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
 MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
+ML_CONCURRENCY = env.integer("ALCOVES_ML_CONCURRENCY", 1, low=1, high=64)
+ML_THREADS = env.integer("ALCOVES_ML_THREADS", 0, low=0, high=256)
+ML_IDLE_SECONDS = env.number("ALCOVES_ML_IDLE_SECONDS", 300, low=1)
+ML_HOST_PATH = SCRATCH_PATH  # In it is the socket of the model host (ml.runtime).
+FACE_MIN_SCORE = env.number("ALCOVES_FACE_DETECTION_MIN_SCORE", 0.28, low=0.05, high=0.99)
 # People: ml.faces.clustering.Rules. Distances are cosine distances.
 FACE_MAX_DISTANCE = env.number("ALCOVES_FACE_RECOGNITION_MAX_DISTANCE", 0.42, low=0.2, high=0.8)
 FACE_MIN_FACES = env.integer("ALCOVES_FACE_RECOGNITION_MIN_FACES", 3, low=1, high=100)
