@@ -7,7 +7,7 @@ from django.conf import settings
 from ml.errors import UnknownModelError
 from ml.models import Acceptance, Choice
 from ml.registry import licences, places, table
-from ml.registry.specs import ModelSpec, Pipeline
+from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
 
 AUTO: Final = "auto"
 """The model hears for itself which language is spoken."""
@@ -15,8 +15,20 @@ AUTO: Final = "auto"
 
 def chosen(pipeline: Pipeline) -> ModelSpec:
     """One query. What was chosen, else what the environment names; what is not to be had falls back to the default."""
-    stored = Choice.objects.filter(pipeline=pipeline).values_list("model", flat=True).first()
-    named = (stored, settings.SPEECH_MODEL if pipeline == "speech" else None)
+    return resolved(pipeline, Choice.objects.filter(pipeline=pipeline).first())
+
+
+def all_chosen() -> dict[Pipeline, tuple[ModelSpec, str]]:
+    """The model of each pipeline, and the language, which only speech has. One query."""
+    rows = {row.pipeline: row for row in Choice.objects.all()}
+    return {
+        pipeline: (resolved(pipeline, rows.get(pipeline)), language_of(rows.get(pipeline)))
+        for pipeline in PIPELINES
+    }
+
+
+def resolved(pipeline: Pipeline, row: Choice | None) -> ModelSpec:
+    named = (row.model if row else None, settings.SPEECH_MODEL if pipeline == "speech" else None)
     specs = (table.find_model(pipeline, model) for model in named if model)
     return next((spec for spec in specs if spec is not None and usable(spec)), table.default_of(pipeline))
 
@@ -27,9 +39,12 @@ def usable(spec: ModelSpec) -> bool:
 
 
 def language() -> str:
-    """The language that is spoken on this installation: a code, or 'auto'. One query. A library or a file may differ."""
-    stored = Choice.objects.filter(pipeline="speech").values_list("language", flat=True).first()
-    return stored or settings.SPEECH_LANGUAGE
+    """What is spoken on this installation: a code, or "auto". One query. A library or a file may differ."""
+    return language_of(Choice.objects.filter(pipeline="speech").first())
+
+
+def language_of(row: Choice | None) -> str:
+    return (row.language if row else "") or settings.SPEECH_LANGUAGE
 
 
 def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: Any = None) -> ModelSpec:

@@ -1,10 +1,10 @@
 """Sends for a model: a row for each file, and one message however many rows of media wait for it."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import redis
 from celery import current_app
@@ -15,10 +15,12 @@ from kombu.exceptions import OperationalError
 
 from ml.models import Download
 from ml.models.choosing import DownloadState
-from ml.registry import places
+from ml.registry import places, table
 from ml.registry.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
+UNDER_WAY: Final = (DownloadState.QUEUED, DownloadState.RUNNING)
+FRESH: Final[Mapping[str, Any]] = {"error": "", "attempts": 0, "finished_at": None, "updated_at": Now()}
 TASK: Final = "ml.fetch"
 QUEUE: Final = "maintenance"
 STALE: Final = timedelta(minutes=3)
@@ -33,7 +35,7 @@ def order(spec: ModelSpec, *, at_once: bool = False) -> str:
     `at_once` tries what has failed a moment ago.
     """
     names = [file.name for file in places.missing(spec)]
-    if renewed(names, at_once=at_once) + created(spec):
+    if renewed(spec, names, at_once=at_once) + created(spec):
         transaction.on_commit(partial(send, spec))
     return told(spec, Download.objects.filter(name__in=names))
 
@@ -53,30 +55,51 @@ def created(spec: ModelSpec) -> int:
     return len(rows)
 
 
-def renewed(names: Iterable[str], *, at_once: bool) -> int:
-    """Rows that begin anew: the file is gone again, the failure is long past, or whoever fetched it has died."""
-    under_way = (DownloadState.QUEUED, DownloadState.RUNNING)
+def renewed(spec: ModelSpec, names: Iterable[str], *, at_once: bool) -> int:
+    """Rows that begin anew: the file is gone again, the failure is long past, or whoever fetched it has died.
+
+    A file that several models share is from now on fetched for this one.
+    """
     failed = Q(state=DownloadState.FAILED)
     due = (
         Q(state=DownloadState.READY)
         | (failed if at_once else failed & Q(updated_at__lt=Now() - AGAIN))
-        | Q(state__in=under_way, updated_at__lt=Now() - STALE)
+        | Q(state__in=UNDER_WAY, updated_at__lt=Now() - STALE)
     )
     return int(
         Download.objects.filter(due, name__in=names).update(
-            state=DownloadState.QUEUED, error="", attempts=0, finished_at=None, updated_at=Now()
+            pipeline=spec.pipeline, model=spec.id, state=DownloadState.QUEUED, **FRESH
         )
     )
 
 
 def send(spec: ModelSpec) -> None:
-    """The message. One that cannot be sent is sent by the next round of `ml.tend`."""
+    """The message. One that cannot be sent is sent by a later round of `ml.tend`."""
     try:
         current_app.send_task(
             TASK, args=(spec.pipeline, spec.id), queue=QUEUE, ignore_result=True, retry=False
         )
     except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning("%s waits to be sent for: the broker is away (%s)", spec.id, error)
+
+
+def send_next() -> None:
+    """Whoever has waited longest has the next turn. Rows of models that the registry does not have any more go."""
+    for row in Download.objects.filter(state=DownloadState.QUEUED).order_by("updated_at"):
+        spec = table.find_model(row.pipeline, row.model)
+        if spec is not None:
+            send(spec)
+            return
+        row.delete()
+
+
+def send_lost() -> int:
+    """Rows whose message or worker died without a word are queued again; returns how many."""
+    stale = Download.objects.filter(state__in=UNDER_WAY, updated_at__lt=Now() - STALE)
+    found = int(stale.update(state=DownloadState.QUEUED, updated_at=Now()))
+    if found:
+        send_next()
+    return found
 
 
 def told(spec: ModelSpec, rows: Iterable[Download]) -> str:

@@ -20,7 +20,7 @@ def all_models() -> tuple[ModelSpec, ...]:
     return tuple(found.values())
 
 
-def models_of(pipeline: Pipeline) -> tuple[ModelSpec, ...]:
+def models_of(pipeline: str) -> tuple[ModelSpec, ...]:
     return tuple(spec for spec in all_models() if spec.pipeline == pipeline)
 
 
@@ -28,7 +28,7 @@ def default_of(pipeline: Pipeline) -> ModelSpec:
     return [spec for spec in models_of(pipeline) if spec.default][-1]
 
 
-def find_model(pipeline: Pipeline, model: str) -> ModelSpec | None:
+def find_model(pipeline: str, model: str) -> ModelSpec | None:
     return next((spec for spec in models_of(pipeline) if spec.id == model), None)
 
 

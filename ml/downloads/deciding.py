@@ -1,0 +1,76 @@
+"""What operators decide about models: which is used, which licence is accepted, which is fetched or thrown away."""
+
+from typing import Any
+
+from django.db import transaction
+
+from media.errors import ConflictError
+from ml import selection
+from ml.downloads import ordering, part, tending, waking
+from ml.downloads.flow import require_licence
+from ml.errors import LicenceError
+from ml.models import Acceptance, Download
+from ml.models.choosing import DownloadState
+from ml.registry import places, table
+from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
+
+
+def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: Any = None) -> ModelSpec:
+    """New work is done with it; its files are sent for, if its licence is accepted and a library wants them.
+
+    UnknownModelError for a model or a language that is not to be had.
+    """
+    with transaction.atomic():
+        spec = selection.choose(pipeline, model, language=language, by=by)
+        waking.wake(pipeline)
+    if places.missing(spec) and selection.may_fetch(spec) and tending.in_use(pipeline):
+        ordering.order(spec, at_once=True)
+    return spec
+
+
+def accept(licence: str, *, by: Any = None) -> Acceptance:
+    """Who waited for it goes on, and what is fetched ahead is sent for. UnknownModelError for an unknown licence."""
+    with transaction.atomic():
+        accepted = selection.accept(licence, by=by)
+        for pipeline in PIPELINES:
+            if selection.chosen(pipeline).licence == licence:
+                waking.wake(pipeline)
+    tending.prefetch()
+    return accepted
+
+
+def fetch(spec: ModelSpec) -> str:
+    """Somebody wants it here now; returns a sentence on how far it is. UnknownModelError, ConflictError."""
+    table.available_model(spec.pipeline, spec.id)
+    try:
+        require_licence(spec)
+    except LicenceError as error:
+        raise ConflictError(error.message, code=error.code) from error
+    if not places.missing(spec):
+        return f"{spec.title} is here."
+    return ordering.order(spec, at_once=True)
+
+
+def remove(spec: ModelSpec) -> list[str]:
+    """Throw its files away, and what is known of them; returns their names. What another model here needs stays.
+
+    ConflictError for a model that is chosen, or on its way.
+    """
+    if selection.chosen(spec.pipeline) == spec:
+        raise ConflictError(f"{spec.title} is the model that is used. Choose another one first.")
+    if Download.objects.filter(model=spec.id, pipeline=spec.pipeline, state=DownloadState.RUNNING).exists():
+        raise ConflictError(f"{spec.title} is being downloaded at this moment. Wait for it.")
+    names = [file.name for file in spec.files if file.name not in needed_by_others(spec)]
+    for name in names:
+        target = places.folder(spec.pipeline) / name
+        for path in (target, part.part_of(target), part.note_of(target)):
+            path.unlink(missing_ok=True)
+    Download.objects.filter(name__in=names).delete()
+    return names
+
+
+def needed_by_others(spec: ModelSpec) -> set[str]:
+    """Files of the models of its pipeline that are chosen, or whole on this machine."""
+    chosen = selection.chosen(spec.pipeline)
+    others = (one for one in table.models_of(spec.pipeline) if one != spec)
+    return {file.name for one in others if one == chosen or not places.missing(one) for file in one.files}

@@ -1,0 +1,49 @@
+"""Whether the files of models are still what they were when they came. Reads every byte."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ml.downloads import contents
+from ml.downloads.flow import known_digest
+from ml.models import Download
+from ml.models.choosing import DownloadState
+from ml.registry import places, table
+from ml.registry.specs import ModelFile, ModelSpec
+
+Verdict: TypeAlias = Literal["good", "noted", "changed", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """One file. `noted`: nobody knew its digest, which is compared from now on."""
+
+    name: str
+    verdict: Verdict
+
+
+def verify(specs: tuple[ModelSpec, ...]) -> list[Verified]:
+    """Each file once, in the order of the models."""
+    files = {file.name: (spec, file) for spec in specs for file in spec.files}
+    return [Verified(name, verdict_of(spec, file)) for name, (spec, file) in files.items()]
+
+
+def present() -> tuple[ModelSpec, ...]:
+    """Models of which anything is here."""
+    return tuple(
+        spec for spec in table.all_models() if any(places.path_of(spec, file).exists() for file in spec.files)
+    )
+
+
+def verdict_of(spec: ModelSpec, file: ModelFile) -> Verdict:
+    path = places.path_of(spec, file)
+    if not path.exists():
+        return "missing"
+    found, known = contents.digest_of(path), known_digest(file)
+    if known:
+        return "good" if found == known and places.is_here(spec, file) else "changed"
+    size = path.stat().st_size
+    told = {"pipeline": spec.pipeline, "model": spec.id, "state": DownloadState.READY}
+    Download.objects.update_or_create(
+        name=file.name, defaults={**told, "sha256": found, "bytes_done": size, "bytes_total": size}
+    )
+    return "noted"

@@ -1,0 +1,57 @@
+"""What Celery calls for models. Thin: the work is in `ml.downloads` and the flows above it."""
+
+import logging
+from typing import Any, Final
+
+import redis
+from celery import shared_task, signals
+from kombu.exceptions import OperationalError
+
+from media.errors import MediaError
+from ml.downloads import flow, ordering, tending
+from ml.downloads.flow import Outcome
+from ml.registry import table
+
+logger = logging.getLogger(__name__)
+TURN_SECONDS: Final = 300.0
+"""A long download gives its slot back after so many, and goes on behind all upkeep that waits."""
+TIME_LIMIT: Final = 1800
+"""A turn whose mirror is silent ends by its own time-outs long before."""
+
+
+@shared_task(name=ordering.TASK, acks_late=True, ignore_result=True, soft_time_limit=TIME_LIMIT)
+def fetch(pipeline: str, model: str) -> None:
+    """One turn to download a model. A message that comes twice changes nothing: the lock of the turn decides."""
+    spec = table.find_model(pipeline, model)
+    if spec is None:
+        logger.warning("%s was sent for, and no registry has it any more", model)
+        return
+    try:
+        outcome = flow.ensure(spec, seconds=TURN_SECONDS)
+    except MediaError as error:
+        logger.warning("%s is not here: %s", model, error.message)
+    else:
+        if outcome is Outcome.TAKEN:
+            return  # Whoever has the turn sends the next.
+    ordering.send_next()
+
+
+@shared_task(name="ml.prefetch", ignore_result=True)
+def prefetch() -> None:
+    """Send for the models that every photo needs."""
+    tending.prefetch()
+
+
+@shared_task(name="ml.tend", ignore_result=True)
+def tend() -> int:
+    """Rows that wait for a model, and downloads that were lost."""
+    return tending.tend()
+
+
+@signals.worker_ready.connect
+def prefetch_in_the_background(**_: Any) -> None:
+    """A worker takes messages now; `script/up` starts workers once the web part answers."""
+    try:
+        prefetch.apply_async(queue=ordering.QUEUE, expires=3600, retry=False)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        logger.warning("models are not fetched ahead: the broker is away (%s)", error)
