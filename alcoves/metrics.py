@@ -33,6 +33,9 @@ MISSING = Counter(
 )
 UPLOADS = Counter("alcoves_uploads_total", "Files received, by the way they came.", ["way", "outcome"])
 UPLOAD_BYTES = Counter("alcoves_upload_bytes_total", "Bytes received, by the way they came.", ["way"])
+MODEL_SECONDS = Histogram(
+    "alcoves_model_seconds", "Run time of a model, without what it waited for.", ["model"], buckets=LONG
+)
 HTTP_SECONDS = Histogram(
     "alcoves_http_seconds", "Answer time by route and status.", ["method", "route", "status"], buckets=QUICK
 )

@@ -1,5 +1,6 @@
 """Tests: real servers of the test run, fast password hashing, stores in a temporary folder given by conftest."""
 
+import os
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -16,3 +17,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AXES_ENABLED = True
 ALLOWED_HOSTS = ["*"]
 DERIVERS = {**base.DERIVERS}
+# One model host for a test process, and none that is another's.
+ML_HOST_PATH = Path(gettempdir()) / f"alcoves-test-models-{os.getpid()}"
