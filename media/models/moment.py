@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from media.models.base import Row
 from media.models.file import File
@@ -56,6 +57,12 @@ class Moment(Row):
                 fields=["file", "start", "id"],
                 condition=Q(trashed_at__isnull=True),
                 name="moment_live_by_start",
+            ),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                fastupdate=False,
+                condition=Q(trashed_at__isnull=True),
+                name="moment_live_by_part_of_name",
             ),
         )
 

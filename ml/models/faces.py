@@ -6,10 +6,10 @@ Boxes are shares of the upright picture, 0 to 1, from its top left corner.
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from pgvector.django import HalfVectorField, HnswIndex
 
 from media.models import Derivative, Library, Original
@@ -44,6 +44,9 @@ class Person(Row):
         help_text="set: only kept so that the merge can be undone",
     )
     merged_at = models.DateTimeField(null=True, blank=True)
+    lent_name = models.BooleanField(
+        default=False, help_text="to the one it was merged into, who had none: undone with the merge"
+    )
 
     objects: ClassVar[Any] = models.Manager()
 
@@ -58,6 +61,9 @@ class Person(Row):
         )
         indexes = (
             models.Index("library", Lower("name"), "id", name="person_by_name"),
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"), fastupdate=False, name="person_by_part_of_name"
+            ),
             models.Index(
                 fields=["merged_at"], condition=Q(merged_into__isnull=False), name="person_merged_when"
             ),

@@ -1,13 +1,19 @@
 """What is said in a film or a recording: one transcript for each track of sound, in segments with their words."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from media.models import Derivative, Library, Original
 from media.models.base import Row
+
+
+WORDS: Final = Func(F("language"), F("text"), function="alcoves_words", output_field=SearchVectorField())
+"""What is said, as Postgres searches it: by the rules of the language that is spoken. A migration has the function."""
 
 
 class Transcript(Row):
@@ -33,7 +39,10 @@ class Transcript(Row):
     objects: ClassVar[Any] = models.Manager()
 
     class Meta:
-        indexes = (models.Index(fields=["original", "track"], name="transcript_by_original"),)
+        indexes = (
+            models.Index(fields=["original", "track"], name="transcript_by_original"),
+            GinIndex(WORDS, fastupdate=False, name="transcript_by_words"),
+        )
 
     def __str__(self) -> str:
         return f"transcript of {self.original_id}"
