@@ -211,6 +211,11 @@ ML_THREADS = env.integer("ALCOVES_ML_THREADS", 0, low=0, high=256)
 ML_IDLE_SECONDS = env.number("ALCOVES_ML_IDLE_SECONDS", 300, low=1)
 ML_HOST_PATH = SCRATCH_PATH  # In it is the socket of the model host (ml.runtime).
 FACE_MIN_SCORE = env.number("ALCOVES_FACE_DETECTION_MIN_SCORE", 0.28, low=0.05, high=0.99)
+OBJECT_DETECTION_MIN_SCORE = env.number("ALCOVES_OBJECT_DETECTION_MIN_SCORE", 0.25, low=0.01, high=1)
+OBJECT_DETECTION_MAX_DETECTIONS = env.integer("ALCOVES_OBJECT_DETECTION_MAX_DETECTIONS", 100, low=1, high=300)
+AUDIO_DETECT_WINDOW_SEC = env.number("ALCOVES_AUDIO_DETECT_WINDOW_SEC", 10, low=1, high=60)
+AUDIO_DETECT_THRESHOLD = env.number("ALCOVES_AUDIO_DETECT_THRESHOLD", 0.2, low=0.01, high=1)
+AUDIO_DETECT_TOP_K = env.integer("ALCOVES_AUDIO_DETECT_TOP_K", 5, low=1, high=100)
 # People: ml.faces.clustering.Rules. Distances are cosine distances.
 FACE_MAX_DISTANCE = env.number("ALCOVES_FACE_RECOGNITION_MAX_DISTANCE", 0.42, low=0.2, high=0.8)
 FACE_MIN_FACES = env.integer("ALCOVES_FACE_RECOGNITION_MIN_FACES", 3, low=1, high=100)

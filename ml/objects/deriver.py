@@ -1,0 +1,107 @@
+"""The deriver `objects`: what is to be seen in a picture, or in a film and when.
+
+A picture is looked at once, a film by its sampled frames. What was found is written by `ml.objects.recording`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.conf import settings
+
+from media.derivers.base import BaseDeriver, Context, Ready, Result, Subject
+from ml import downloads
+from ml.objects import recording
+from ml.objects.spans import Look, Span, spans_of
+from ml.objects.yolo import Detection, Detector
+from ml.runtime.client import onnx_model
+from ml.sampling import frames, pictures
+
+DIGITS: Final = 6
+"""Of shares: a thousandth of a pixel."""
+MOST_SPANS: Final = 1000
+"""Of one film: the surest."""
+
+
+class ObjectsDeriver(BaseDeriver):
+    name: ClassVar[str] = recording.DERIVER
+    version: ClassVar[int] = 1
+    queue: ClassVar[str] = "object-detection"
+    needs_probe: ClassVar[bool] = True
+    switch: ClassVar[str] = "objects"
+
+    def accepts(self, subject: Subject) -> bool:
+        return subject.kind in {"image", "video"}
+
+    def derive(self, context: Context) -> Result:
+        ready = downloads.ready("objects")
+        detector = Detector(onnx_model(ready.paths["model"]))
+        found = (
+            of_film(context, detector) if context.subject.kind == "video" else of_picture(context, detector)
+        )
+        made_with = {
+            "model": ready.spec.id,
+            "min_score": settings.OBJECT_DETECTION_MIN_SCORE,
+            "max_detections": settings.OBJECT_DETECTION_MAX_DETECTIONS,
+        }
+        facts = {"objects": len(found), "labels": dict(Counter(one["label"] for one in found))}
+        return Ready((), facts, made_with, {"objects": found})
+
+    def record(self, original: Any, result: Ready) -> None:
+        recording.record(original, result.learnt["objects"])
+
+    def holdings(self, library_id: UUID) -> Mapping[str, int]:
+        return recording.holdings(library_id)
+
+
+def of_picture(context: Context, detector: Detector) -> list[dict[str, Any]]:
+    pixels = pictures.upright(context, detector.side)
+    context.check()
+    (found,) = look(detector, [pixels])
+    context.check()
+    return [columns(one) for one in found]
+
+
+def of_film(context: Context, detector: Detector) -> list[dict[str, Any]]:
+    """Batch by batch, so that only so many frames are held at once."""
+    looks: list[Look] = []
+    for batch in batches(frames.frames(context, detector.side), detector.at_once):
+        context.check()
+        found = look(detector, [frame.pixels for frame in batch])
+        looks += [Look(frame.second, seen) for frame, seen in zip(batch, found, strict=True)]
+    duration = float((context.subject.probe or {}).get("duration") or 0)
+    spans = sorted(spans_of(looks, duration), key=lambda span: -span.best.score)[:MOST_SPANS]
+    return [{**columns(span.best), **times(span)} for span in spans]
+
+
+def look(detector: Detector, pixels: Sequence[Any]) -> list[list[Detection]]:
+    least, most = settings.OBJECT_DETECTION_MIN_SCORE, settings.OBJECT_DETECTION_MAX_DETECTIONS
+    return detector.find(pixels, least, most)
+
+
+def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def columns(found: Detection) -> dict[str, Any]:
+    return {
+        "label": found.label,
+        "class_index": found.index,
+        "score": round(found.score, DIGITS),
+        "x": round(found.x, DIGITS),
+        "y": round(found.y, DIGITS),
+        "width": round(found.width, DIGITS),
+        "height": round(found.height, DIGITS),
+    }
+
+
+def times(span: Span) -> dict[str, float]:
+    return {
+        "second": round(span.second, 3),
+        "start_seconds": round(span.start, 3),
+        "end_seconds": round(span.end, 3),
+    }
