@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from alcoves import metrics
+from media.derivers.base import Output
 from media.errors import InfrastructureError
 from media.models import CachedImage, UnnamedBlob
 from media.models import blob as register_of_blobs
@@ -44,6 +46,30 @@ def chunks_of(path: Path) -> Iterator[bytes]:
     with path.open("rb") as source:
         while block := source.read(CHUNK_SIZE):
             yield block
+
+
+def store_outputs(
+    library_id: UUID, original_id: UUID, deriver: str, run: str, outputs: Iterable[Output]
+) -> list[dict[str, Any]]:
+    """Each output under a key nobody has used, registered before its first byte is written; as rows name them."""
+    keys = {
+        output.name: (output, output_key(library_id, original_id, deriver, run, output.name))
+        for output in outputs
+    }
+    register(key for _, key in keys.values())
+    store, named = get_store(FILES), []
+    for name, (output, key) in keys.items():
+        stat = store.put(key, chunks_of(output.path), content_type=output.content_type)
+        named.append(
+            {
+                "name": name,
+                "key": stat.key,
+                "size": stat.size,
+                "content_type": output.content_type,
+                "sha256": stat.sha256,
+            }
+        )
+    return named
 
 
 def register(keys: Iterable[str], *, due: timedelta = WRITING) -> None:

@@ -19,15 +19,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from media import blobs, dispatch, imagemaking, ledger, pipeline
+from media.derivers.base import Output
 from media.derivers.registry import get_deriver
 from media.errors import ConflictError, PermanentError, RequestError
 from media.images import posters, uploaded
 from media.models import Derivative, File, Original, uuid7
-from media.models.blob import FILES
 from media.models.derivative import GIVEN, Status
 from media.pictures import POSTER
 from media.pipeline import Planned
-from storage.registry import get_store
 
 AT: Final = "at-"
 
@@ -177,21 +176,6 @@ def make(file: File, content: bytes) -> tuple[list[dict[str, Any]], dict[str, An
 
 
 def store(file: File, folder: Path) -> list[dict[str, Any]]:
-    run = uuid7().hex
     names = (posters.SMALL_NAME, posters.LARGE_NAME)
-    keys = {name: blobs.output_key(file.library_id, file.original_id, POSTER[0], run, name) for name in names}
-    blobs.register(keys.values())
-    stats = {
-        name: get_store(FILES).put(key, blobs.chunks_of(folder / name), content_type=posters.CONTENT_TYPE)
-        for name, key in keys.items()
-    }
-    return [
-        {
-            "name": name,
-            "key": stat.key,
-            "size": stat.size,
-            "content_type": posters.CONTENT_TYPE,
-            "sha256": stat.sha256,
-        }
-        for name, stat in stats.items()
-    ]
+    outputs = [Output(name, folder / name, posters.CONTENT_TYPE) for name in names]
+    return blobs.store_outputs(file.library_id, file.original_id, POSTER[0], uuid7().hex, outputs)

@@ -193,31 +193,11 @@ def scratch_path(claim: Claim) -> Path:
 
 
 def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
-    """Each output under a key nobody has used, registered before its first byte is written."""
+    """What a run has made, under keys of its own."""
     if not isinstance(result, Ready) or not result.outputs:
         return []
-    store = get_store(FILES)
     run_name = f"{claim.id.hex}-{claim.fence}"
-    keys = {
-        output.name: blobs.output_key(
-            claim.library_id, claim.original_id, claim.deriver, run_name, output.name
-        )
-        for output in result.outputs
-    }
-    blobs.register(keys.values())
-    named = []
-    for output in result.outputs:
-        stat = store.put(keys[output.name], blobs.chunks_of(output.path), content_type=output.content_type)
-        named.append(
-            {
-                "name": output.name,
-                "key": stat.key,
-                "size": stat.size,
-                "content_type": output.content_type,
-                "sha256": stat.sha256,
-            }
-        )
-    return named
+    return blobs.store_outputs(claim.library_id, claim.original_id, claim.deriver, run_name, result.outputs)
 
 
 def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, Any]]]) -> str:
