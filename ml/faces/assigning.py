@@ -2,8 +2,9 @@
 
 Whoever writes faces leaves them `waiting` and calls `assign_soon`: one task for a library then takes all that wait,
 a batch at a time. A message that is lost is no loss: beat asks for libraries in which faces wait. Everything that
-changes whose a face is takes the lock first (`holding`), and only then rows, so that a user who merges and a worker that
-assigns never wait for each other in a circle. That is also why a run does not assign inside its finishing transaction.
+changes whose a face is takes the lock first (`holding`), and only then rows, so that a user who merges and a worker
+that assigns never wait for each other in a circle. That is also why a run does not assign inside the transaction in
+which it writes its faces.
 """
 
 import logging

@@ -77,6 +77,10 @@ def together(one: Known, other: Known) -> bool:
     return any(a[0] <= b[1] and b[0] <= a[1] for a in one.spans for b in other.spans)
 
 
+Likeness: TypeAlias = tuple[Known, float]
+"""A face that is like another, and how far it is."""
+
+
 class Gallery(Protocol):
     """The faces of one library and one model, and what is done to them."""
 
@@ -118,13 +122,50 @@ class Candidate:
     distances: list[float] = field(default_factory=list)
 
 
+def around_of(gallery: Gallery, face: Known, rules: Rules) -> list[Likeness]:
+    """Those that are like it and are not seen together with it."""
+    reach = rules.max_distance * rules.candidates
+    near = gallery.near(face.id, rules.neighbours)
+    found = ((gallery.face(key), distance) for key, distance in near if distance <= reach)
+    return [(other, distance) for other, distance in found if not together(face, other)]
+
+
+def candidates_of(around: Sequence[Likeness]) -> list[Candidate]:
+    """The people of those around, the nearest first."""
+    found: dict[UUID, Candidate] = {}
+    for other, distance in around:
+        if other.owner is not None:
+            one = found.setdefault(other.owner, Candidate(other.owner, distance))
+            one.distances.append(distance)
+    return sorted(found.values(), key=lambda one: (one.nearest, str(one.person)))
+
+
+def may_be(gallery: Gallery, face: Known, one: Candidate, around: Sequence[Likeness]) -> bool:
+    """Not seen beside it, not refused by a user, and not nearer to a face of which a user has refused it."""
+    if one.person in face.refused:
+        return False
+    if any(distance < one.nearest and one.person in other.refused for other, distance in around):
+        return False
+    return not any(other.person == one.person and together(face, other) for other in gallery.beside(face.id))
+
+
+def likely(gallery: Gallery, face: Known, rules: Rules) -> Candidate | None:
+    """Whose a face may be that is too far to be given to anybody: the nearest of whom several faces are around."""
+    around = around_of(gallery, face, rules)
+    for one in candidates_of(around):
+        if one.person == NOBODY:
+            return None
+        if len(one.distances) >= rules.merging_faces and may_be(gallery, face, one, around):
+            return one
+    return None
+
+
 class Placing:
     """One batch. What it does depends on the gallery and the order of the faces alone."""
 
     def __init__(self, gallery: Gallery, rules: Rules) -> None:
         self.gallery = gallery
         self.rules = rules
-        self.reach = rules.max_distance * rules.candidates
         self.agreeing = rules.max_distance * rules.agreeing
         self._again: dict[UUID, None] = {}
 
@@ -160,50 +201,29 @@ class Placing:
             if not looked_at_again:
                 self._look_around(face)
             return
-        around = self._around(face)
+        around = around_of(self.gallery, face, self.rules)
         chosen = self._choose(face, around)
         if chosen is None:
             self._found(face, around)
         elif chosen.person != NOBODY:
             self._put(face, chosen.person, chosen.nearest)
 
-    def _around(self, face: Known) -> list[tuple[Known, float]]:
-        """Those that are like it and are not seen together with it."""
-        near = self.gallery.near(face.id, self.rules.neighbours)
-        found = ((self.gallery.face(key), distance) for key, distance in near if distance <= self.reach)
-        return [(other, distance) for other, distance in found if not together(face, other)]
-
-    def _choose(self, face: Known, around: Sequence[tuple[Known, float]]) -> Candidate | None:
+    def _choose(self, face: Known, around: Sequence[Likeness]) -> Candidate | None:
         """The nearest person that it may be. NOBODY where it is nearest to what a user has left without one."""
-        candidates = self._candidates(around)
-        taken = {other.person for other in self.gallery.beside(face.id) if together(face, other)}
-        for one in sorted(candidates, key=lambda one: (one.nearest, str(one.person))):
-            if one.person in taken or one.person in face.refused or self._taught_otherwise(one, around):
+        candidates = candidates_of(around)
+        for one in candidates:
+            if not may_be(self.gallery, face, one, around):
                 continue
             if one.nearest <= self.rules.max_distance or self._agreed(one, alone=len(candidates) == 1):
                 return one
         return None
-
-    @staticmethod
-    def _candidates(around: Sequence[tuple[Known, float]]) -> list[Candidate]:
-        found: dict[UUID, Candidate] = {}
-        for other, distance in around:
-            if other.owner is not None:
-                one = found.setdefault(other.owner, Candidate(other.owner, distance))
-                one.distances.append(distance)
-        return list(found.values())
-
-    @staticmethod
-    def _taught_otherwise(one: Candidate, around: Sequence[tuple[Known, float]]) -> bool:
-        """Nearer to a face of which a user has said that it is not this person than to any of this person's."""
-        return any(distance < one.nearest and one.person in other.refused for other, distance in around)
 
     def _agreed(self, one: Candidate, *, alone: bool) -> bool:
         if not alone or one.person == NOBODY:
             return False
         return sum(distance <= self.agreeing for distance in one.distances) >= self.rules.agreeing_faces
 
-    def _found(self, face: Known, around: Sequence[tuple[Known, float]]) -> None:
+    def _found(self, face: Known, around: Sequence[Likeness]) -> None:
         """It and those near to it that have nobody either are a new person, where they are enough."""
         members: list[tuple[Known, float | None]] = [(face, None)]
         for other, distance in around:

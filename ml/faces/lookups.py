@@ -128,8 +128,8 @@ def set_local(wanted: dict[str, str]) -> dict[str, str]:
     with connection.cursor() as cursor:
         # pgvector knows its settings once it is loaded, which the first use of its type does.
         cursor.execute("SELECT '[1]'::halfvec")
-        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)  # noqa: S608
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
         before = dict(zip(names, cursor.fetchone(), strict=True))
         changes = ", ".join(["set_config(%s, %s, true)"] * len(names))
-        cursor.execute(f"SELECT {changes}", [part for pair in wanted.items() for part in pair])  # noqa: S608
+        cursor.execute(f"SELECT {changes}", [part for pair in wanted.items() for part in pair])
     return before

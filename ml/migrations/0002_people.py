@@ -39,6 +39,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='person',
+            name='lent_name',
+            field=models.BooleanField(default=False, help_text='to the one it was merged into, who had none: undone with the merge'),
+        ),
+        migrations.AddField(
+            model_name='person',
             name='merged_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
