@@ -74,10 +74,12 @@ def request(keys: list[UUID]) -> int:
     return count
 
 
-def reprocess_file(file: File, deriver: str, parameters: dict[str, Any] | None = None) -> Derivative:
+def reprocess_file(
+    file: File, deriver: str, parameters: dict[str, Any] | None = None, variant: str = ""
+) -> Derivative:
     """One deriver of one file. Creates the row where planning left it out but the deriver accepts.
 
-    `parameters` take the place of the row's own; None leaves them.
+    `parameters` take the place of the row's own; None leaves them. `variant` is one that the deriver can make.
     """
     check_deriver(deriver)
     with transaction.atomic():
@@ -89,8 +91,8 @@ def reprocess_file(file: File, deriver: str, parameters: dict[str, Any] | None =
                 f"{deriver} is not made for this kind of file, or the library has it switched off.",
                 code="not_accepted",
             )
-        pipeline.create_rows(original, [pipeline.Planned(about.name, about.queue)])
-        row: Derivative = Derivative.objects.get(original=original, deriver=deriver, variant="")
+        pipeline.create_rows(original, [pipeline.Planned(about.name, about.queue, variant)])
+        row: Derivative = Derivative.objects.get(original=original, deriver=deriver, variant=variant)
         if parameters is not None and parameters != row.parameters:
             Derivative.objects.filter(pk=row.pk).update(parameters=parameters)
         fresh = row.status == "queued" and row.requested_version == 1 and row.published_at is None

@@ -4,10 +4,13 @@ segments    pure: what was heard, as segments with words; cutting and joining th
 blocks      pure: a long sound in blocks, cut at quiet places; the seams between them
 guards      pure: what a model invents is dropped
 captions    pure: WebVTT and SubRip
-languages   which language a track is in
+tongues     pure: the languages that whisper knows
+languages   which of them a track is in
 listening   one track from its sound to segments
 deriver     what the engine calls
+outputs     the files of a transcript
 recording   the rows of a result
-reading     which text stands for a track
+asking      tracks, and transcripts that people ask for
+drafts      pure: segments as people change them
 editing     what people correct
 """

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.transcription.guards import folded
+from ml.transcription.guards import SILENT, folded
 from ml.transcription.segments import Segment, Word
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -41,6 +41,10 @@ class Block:
     end: float
     offset: float
     samples: Samples
+
+    @property
+    def is_silent(self) -> bool:
+        return float(np.abs(self.samples).max(initial=0.0)) < SILENT
 
     def loudest(self, start: float, end: float) -> float:
         """The largest absolute sample between two seconds of the recording."""
