@@ -15,23 +15,15 @@ from alcoves import queues
 from media.derivers.base import SMALL_SCRATCH, BaseDeriver, Context, Output, Ready, Result, Subject
 from media.peaks import PEAKS_PER_SECOND, SAMPLE_RATE, WINDOW, Peaks, Written
 from media.probing import facts_of
-from media.sniffing import described
 from media.streams import track_of
-from media.tools import ffmpeg, graphs
+from media.tools import ffmpeg
 from media.tools.run import ExitedError, Stream
+from media.transcoding import samples
+from media.transcoding.samples import LONGEST
 
 WINDOWS_A_BLOCK: Final = 512
-LONGEST: Final = 7 * 24 * 3600.0
-"""Seconds of which peaks are kept. What goes on longer is cut off there."""
 BYTES_A_PEAK: Final = 10
 """Of all levels, in both forms."""
-LONG: Final = 4 * 3600.0
-"""Seconds. Of a longer MP4 ffmpeg is not let hold the index twice (64 MB more for ten hours), which it does to leave
-out what an edit list cuts from the middle. Recordings of that length have only the plain kind, which works."""
-
-WHOLE_BUFFERS: Final = ("-flush_packets", "0")
-"""ffmpeg writes its pipe in 32 KB and not each frame of 2 KB: that was 36,000 wake-ups of ours for 20 minutes."""
-
 FORMS: Final = {"json": "application/json", "binary": "application/octet-stream"}
 
 
@@ -80,12 +72,8 @@ def told(level: Written) -> Mapping[str, int]:
 
 def decode(context: Context, track: int, duration: float | None, peaks: Peaks) -> bool:
     """Feed `peaks`. False when the sound breaks off in the middle: what came before is kept."""
-    demuxer = described(context.subject.mime).demuxer
-    lean = ("-advanced_editlist", "0") if demuxer == "mov" and (duration or 0) > LONG else ()
-    opened = graphs.open_input(context.source_input(), demuxer, *lean)
-    samples = ("-ac", "1", "-ar", str(SAMPLE_RATE), "-c:a", "pcm_f32le", "-f", "f32le", *WHOLE_BUFFERS)
-    options = ("-vn", "-sn", "-dn", *samples)
-    arguments = graphs.arguments(graphs.write(graphs.PIPE, opened.track(track), options=options))
+    source, mime = context.source_input(), context.subject.mime
+    arguments = samples.arguments(source, mime, track, SAMPLE_RATE, duration)
     limit = queues.BY_NAME["waveform"].time_limit * 0.95
     with ffmpeg.stream(arguments, timeout=limit, abandoned=context.abandoned) as stream:
         if not read_all(context, stream, duration, peaks):

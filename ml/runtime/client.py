@@ -61,7 +61,7 @@ class OnnxModel:
 
 
 def onnx_model(path: Path) -> OnnxModel:
-    """Cheap: a file is asked once what it takes. ModelMissingError where it is not there, ModelError where it is none."""
+    """Cheap: a file is asked once what it takes. ModelMissingError where it is not there, ModelError for none."""
     path = path.absolute()
     try:
         about = probes.find(path)

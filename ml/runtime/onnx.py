@@ -71,7 +71,7 @@ class Graph:
     def run(
         self, feeds: Arrays, wanted: Sequence[str], stopped_by: Callable[[Callable[[], None] | None], None]
     ) -> Arrays:
-        """`wanted` are names of outputs; none: all. UnusableError for what it does not take, FailedError for the rest."""
+        """`wanted`: names of outputs; none: all. UnusableError for what it does not take, FailedError for the rest."""
         options = ort.RunOptions()
         stopped_by(lambda: setattr(options, "terminate", True))
         try:

@@ -85,7 +85,7 @@ class Detector:
 
 @lru_cache(maxsize=1)
 def defaults() -> Params:
-    """Those of whisper.cpp. UnusableError where the binding tells others: then its structure is not this one any more."""
+    """Those of whisper.cpp. UnusableError where the binding tells others: then the structure is another one."""
     ours: Params = library().whisper_vad_default_params()
     theirs = cpp.whisper_vad_default_params()
     if any(getattr(ours, name) != getattr(theirs, name) for name, _ in Params._fields_):

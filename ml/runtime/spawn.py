@@ -1,8 +1,8 @@
 """Starts the model host: the one place of `ml` that starts a process.
 
-It gets a session of its own, no secrets of ours in its environment, and our stderr, so that what it has to say stands in
-the log of the worker that started it. It leaves its starter at once (`ml.runtime.host`), so a worker that ends, or is
-killed, takes no model from the others.
+It gets a session of its own, no secrets of ours in its environment, and our stderr, so that what it has to say stands
+in the log of the worker that started it. It leaves its starter at once (`ml.runtime.host`), so a worker that ends, or
+is killed, takes no model from the others.
 """
 
 import fcntl

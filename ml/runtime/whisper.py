@@ -93,7 +93,7 @@ class Voice:
         tell: Callable[[float], None],
         gone: Callable[[], bool],
     ) -> Json:
-        """Mono, 16 kHz. `language` is ISO 639-1 or 'auto'; a model that knows one language is never asked for another."""
+        """Mono, 16 kHz. `language` is ISO 639-1 or 'auto'; a model of one language is never asked for another."""
         if language not in {"", AUTO} and cpp.whisper_lang_id(language) < 0:
             raise UnusableError(f"It does not know the language {language!r}.")
         with self.guard, log.heard() as heard:

@@ -1,0 +1,1 @@
+"""What models are shown and played: pictures, frames of films, blocks of sound. Decoded by `media`, once."""
