@@ -31,6 +31,7 @@ app.conf.beat_schedule = {
     # A time of the hour, for the same reason; so many an hour is the pace of the pre-warm.
     "prewarm": {"task": "media.prewarm", "schedule": crontab(minute="5"), "options": {"expires": 3600}},
     "follow-switches": {"task": "media.follow_switches", "schedule": 60.0, "options": {"expires": 60}},
+    "tend-models": {"task": "ml.tend", "schedule": 60.0, "options": {"expires": 60}},
     "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
@@ -43,9 +44,12 @@ app.conf.task_routes = {
         "media.prewarm*",
         "media.evict_images",
         "media.follow_*",
+        "ml.fetch",
+        "ml.prefetch",
+        "ml.tend",
     )
 }
-app.conf.task_routes["media.make_image"] = {"queue": "imageproxy"}
+app.conf.task_routes |= {name: {"queue": "imageproxy"} for name in ("media.make_image", "ml.encode_query")}
 app.steps["consumer"].add(LeaseRenewer)
 app.autodiscover_tasks()
 

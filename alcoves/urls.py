@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", Schema.as_view(), name="schema"),
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
     path("api/", include("media.api.urls")),
+    path("api/", include("ml.api.urls")),
     path("admin/formats", admin.site.admin_view(formats.show), name="admin-formats"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),

@@ -38,6 +38,12 @@ def usable(spec: ModelSpec) -> bool:
     return spec.available or not places.missing(spec)
 
 
+def usable_model(pipeline: Pipeline, model: str) -> ModelSpec:
+    """UnknownModelError (400) for what is neither on a mirror nor here."""
+    spec = table.find_model(pipeline, model)
+    return spec if spec is not None and usable(spec) else table.available_model(pipeline, model)
+
+
 def language() -> str:
     """What is spoken on this installation: a code, or "auto". One query. A library or a file may differ."""
     return language_of(Choice.objects.filter(pipeline="speech").first())
@@ -52,9 +58,7 @@ def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: A
 
     UnknownModelError for a model or a language that is not to be had.
     """
-    spec = table.find_model(pipeline, model)
-    if spec is None or not usable(spec):
-        spec = table.available_model(pipeline, model)
+    spec = usable_model(pipeline, model)
     values: dict[str, Any] = {"model": spec.id, "chosen_by": by}
     if language is not None:
         values["language"] = checked_language(spec, language)

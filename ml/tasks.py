@@ -11,6 +11,7 @@ from media.errors import MediaError
 from ml.downloads import flow, ordering, tending
 from ml.downloads.flow import Outcome
 from ml.registry import table
+from ml.search import queries
 
 logger = logging.getLogger(__name__)
 TURN_SECONDS: Final = 300.0
@@ -46,6 +47,12 @@ def prefetch() -> None:
 def tend() -> int:
     """Rows that wait for a model, and downloads that were lost."""
     return tending.tend()
+
+
+@shared_task(name=queries.TASK, acks_late=True, ignore_result=True, send_events=False)
+def encode_query(model: str, text: str, asker: str) -> None:
+    """The vector of a text that somebody searches for and waits for."""
+    queries.answer(model, text, asker)
 
 
 @signals.worker_ready.connect

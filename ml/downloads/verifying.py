@@ -22,16 +22,22 @@ class Verified:
 
 
 def verify(specs: tuple[ModelSpec, ...]) -> list[Verified]:
-    """Each file once, in the order of the models."""
-    files = {file.name: (spec, file) for spec in specs for file in spec.files}
-    return [Verified(name, verdict_of(spec, file)) for name, (spec, file) in files.items()]
+    """Every file of these models, each once, in their order."""
+    return [Verified(name, verdict_of(spec, file)) for name, (spec, file) in files_of(specs).items()]
 
 
-def present() -> tuple[ModelSpec, ...]:
-    """Models of which anything is here."""
-    return tuple(
-        spec for spec in table.all_models() if any(places.path_of(spec, file).exists() for file in spec.files)
-    )
+def verify_all() -> list[Verified]:
+    """Every file of any model that is here."""
+    found = files_of(table.all_models())
+    return [
+        Verified(name, verdict_of(spec, file))
+        for name, (spec, file) in found.items()
+        if places.path_of(spec, file).exists()
+    ]
+
+
+def files_of(specs: tuple[ModelSpec, ...]) -> dict[str, tuple[ModelSpec, ModelFile]]:
+    return {file.name: (spec, file) for spec in specs for file in spec.files}
 
 
 def verdict_of(spec: ModelSpec, file: ModelFile) -> Verdict:

@@ -7,7 +7,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from ml.errors import UnknownModelError
-from ml.registry.specs import ModelSpec, Pipeline
+from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
 
 
 @cache
@@ -18,6 +18,10 @@ def all_models() -> tuple[ModelSpec, ...]:
         for spec in import_string(path):
             found[spec.pipeline, spec.id] = spec
     return tuple(found.values())
+
+
+def find_pipeline(name: str) -> Pipeline | None:
+    return next((one for one in PIPELINES if one == name), None)
 
 
 def models_of(pipeline: str) -> tuple[ModelSpec, ...]:

@@ -1,0 +1,11 @@
+"""Addresses of the understanding part, all under /api/. Each noun has a list of its own."""
+
+from django.urls import URLPattern, URLResolver
+
+from ml.api import model_urls, similar_urls
+
+app_name = "understanding"
+urlpatterns: list[URLPattern | URLResolver] = [
+    *model_urls.urlpatterns,
+    *similar_urls.urlpatterns,
+]
