@@ -48,7 +48,8 @@ class Log:
 
     @contextmanager
     def heard(self) -> Iterator[list[tuple[int, str]]]:
-        self.own.heard = heard = []
+        heard: list[tuple[int, str]] = []
+        self.own.heard = heard
         try:
             yield heard
         finally:
