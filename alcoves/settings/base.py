@@ -201,6 +201,8 @@ DERIVERS = {
     "moment": "media.derivers.moment.MomentDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
+    "faces": "ml.faces.deriver.FacesDeriver",
+    "embedding": "ml.search.deriver.EmbeddingDeriver",
 }
 
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.

@@ -8,6 +8,7 @@ Whose the faces are is found out afterwards (`ml.faces.assigning`): rows without
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from media import dispatch, ledger, pipeline
 from media.derivers.base import Ready
 from media.models import Derivative, Original
 from media.models.derivative import Status
-from ml.faces.assigning import assign_soon
+from ml.faces import people
+from ml.faces.assigning import assign_soon, holding
 from ml.faces.boxes import Box
 from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
@@ -40,11 +42,18 @@ UNDER_WAY: Final = (Status.QUEUED, Status.PROCESSING)
 def record(original: Original, result: Ready) -> None:
     """What the deriver has learnt, as rows."""
     learnt = result.learnt
-    if "drawn" in learnt:
-        record_drawn(original, learnt)
-    else:
-        record_found(original, learnt["faces"], learnt["model"])
+    with unmoved(original):
+        if "drawn" in learnt:
+            record_drawn(original, learnt)
+        else:
+            record_found(original, learnt["faces"], learnt["model"])
     assign_soon(original.library_id)
+
+
+def unmoved(original: Original) -> AbstractContextManager[None]:
+    """While rows are changed that others may be giving to people. The first run of an original has none to wait for."""
+    there = Face.objects.filter(original=original).exists()
+    return holding(original.library_id) if there else nullcontext()
 
 
 def record_found(original: Original, found: Sequence[dict[str, Any]], model: str) -> None:
@@ -118,7 +127,9 @@ def fill(face: Face, values: dict[str, Any], made_by: Derivative, model: str) ->
 def settle(original: Original, lost: Sequence[Face], made_by: Derivative, model: str) -> None:
     """Rows that were not found again: those of users stay, with a small picture of their own."""
     decided = decided_of(lost)
-    Face.objects.filter(pk__in=[face.pk for face in lost if face.pk not in decided]).delete()
+    gone = [face for face in lost if face.pk not in decided]
+    Face.objects.filter(pk__in=[face.pk for face in gone]).delete()
+    people.forget_empty(original.library_id, {face.person_id for face in gone if face.person_id is not None})
     kept = [face for face in lost if face.pk in decided]
     # The name of the picture that they had is that of another face now.
     Face.objects.filter(pk__in=[face.pk for face in kept], derivative=made_by).update(crop="")
@@ -187,3 +198,11 @@ def variant_of(face: Face) -> str:
 def row_of(original: Original, variant: str) -> Derivative:
     row: Derivative = Derivative.objects.get(original=original, deriver=DERIVER, variant=variant)
     return row
+
+
+def holdings(library_id: UUID) -> dict[str, int]:
+    """What is lost when faces are switched off."""
+    return {
+        "faces": Face.objects.filter(library=library_id).count(),
+        "people": Person.objects.filter(library=library_id, merged_into=None).count(),
+    }

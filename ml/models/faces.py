@@ -76,7 +76,8 @@ class Person(Row):
 class Face(Row):
     """One face of a picture, or one face through a film: its best frame, and when it is to be seen.
 
-    A face that a user has drawn has no derivative, and an embedding only where the model could make one.
+    A face that a user has drawn has a derivative of its own once its small picture is made, and an embedding only
+    where the model could make one.
     """
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="faces_found")
