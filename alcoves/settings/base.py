@@ -202,6 +202,8 @@ DERIVERS = {
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
     "faces": "ml.faces.deriver.FacesDeriver",
+    "transcript": "ml.transcription.deriver.TranscriptDeriver",
+    "transcript-part": "ml.transcription.deriver.TranscriptPartDeriver",
     "embedding": "ml.search.deriver.EmbeddingDeriver",
 }
 

@@ -4,17 +4,18 @@ instance. Where nobody has, the model finds out by itself.
 A model that guesses is often wrong on short clips, so everything that somebody has said goes first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from media.errors import PermanentError, RequestError
-from ml.models import Choice, LibraryLanguage
+from ml import selection
+from ml.models import LibraryLanguage
 from ml.registry.specs import ModelSpec
 from ml.transcription import tongues
 
-AUTO: Final = "auto"
+AUTO: Final = selection.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +76,28 @@ def first_said(library: UUID | None, track: Mapping[str, Any], parameters: Mappi
         return Spoken(code, "track")
     if code := tongues.understood(of_library(library)):
         return Spoken(code, "library")
-    if code := tongues.understood(of_instance()):
+    if code := tongues.understood(selection.language()):
         return Spoken(code, "instance")
     return Spoken(AUTO, AUTO)
 
 
 def of_library(library: UUID | None) -> str | None:
+    """As its members say."""
     found: str | None = (
         LibraryLanguage.objects.filter(library=library).values_list("language", flat=True).first()
     )
     return found
 
 
-def of_instance() -> str | None:
-    """What the operator has chosen with the model."""
-    found: str | None = Choice.objects.filter(pipeline="speech").values_list("language", flat=True).first()
-    return found
-
-
-def sentence(spec: ModelSpec, spoken: Spoken, only: list[str]) -> str:
+def sentence(spec: ModelSpec, spoken: Spoken, only: Sequence[str]) -> str:
     """What happened, and what to do."""
-    known_ones = " and ".join(tongues.NAMES.get(code, code) for code in only[:5])
     said = tongues.NAMES.get(spoken.language, spoken.language)
-    return (
-        f"The model {spec.title} knows only {known_ones}, and this track is in {said}. "
-        "Choose another model, or another language for the file."
-    )
+    if len(only) > MANY:
+        told = f"The model {spec.title} does not know {said}, in which this track is"
+    else:
+        known_ones = " and ".join(tongues.NAMES.get(code, code) for code in only)
+        told = f"The model {spec.title} knows only {known_ones}, and this track is in {said}"
+    return f"{told}. Choose another model, or another language for the file."
+
+
+MANY: Final = 5
