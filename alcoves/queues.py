@@ -28,7 +28,10 @@ TWO_MINUTES = 120
 TWO_HOURS = 7200
 
 QUEUES: Final[tuple[Queue, ...]] = (
-    Queue("imageproxy", 100, "interactive", 60, TWO_MINUTES, "image transforms somebody is waiting for"),
+    Queue(
+        *("imageproxy", 100, "interactive", 60, TWO_MINUTES),
+        "image transforms somebody is waiting for, texts somebody searches for",
+    ),
     Queue("metadata", 70, "interactive", 300, 0, "EXIF and ffprobe"),
     Queue(
         "thumbnail", 65, "interactive", 600, 0, "posters, previews, still and moving, films in motion photos"

@@ -1,7 +1,7 @@
 """Rows of the understanding part: what was chosen and fetched, and what models have said of originals."""
 
 from ml.models.choosing import Acceptance, Choice, Download, LibraryLanguage
-from ml.models.embeddings import PictureEmbedding, SimilarDecision
+from ml.models.embeddings import PictureEmbedding, SimilarDecision, SimilarPair
 from ml.models.events import ObjectDetection, SoundEvent
 from ml.models.faces import Face, FaceProposal, FaceRejection, MergeProposal, Person
 from ml.models.transcripts import Transcript, TranscriptSegment
@@ -19,6 +19,7 @@ __all__ = [
     "Person",
     "PictureEmbedding",
     "SimilarDecision",
+    "SimilarPair",
     "SoundEvent",
     "Transcript",
     "TranscriptSegment",

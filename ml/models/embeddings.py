@@ -1,4 +1,4 @@
-"""What pictures and frames mean, as vectors of the semantic model; and what users said of those that are alike."""
+"""What pictures and frames mean, as vectors of the semantic model; which are nearly the same, and what users said."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from media.models.base import Row
 class PictureEmbedding(Row):
     """Of a picture, or of one frame of a film. Vectors of different models are never compared.
 
-    The column has no length of its own, because models differ; `ml.search` keeps an index for each length in use.
+    The column has no length of its own, because models differ; a migration makes an index for each length in use.
     """
 
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="+")
@@ -22,15 +22,48 @@ class PictureEmbedding(Row):
     derivative = models.ForeignKey(Derivative, on_delete=models.CASCADE, related_name="+")
     model = models.CharField(max_length=64)
     second = models.FloatField(null=True, blank=True)
+    fingerprint = models.BigIntegerField(
+        null=True, blank=True, help_text="64 bits of a perceptual hash; of pictures only"
+    )
     embedding = HalfVectorField()
 
     objects: ClassVar[Any] = models.Manager()
 
     class Meta:
-        indexes = (models.Index(fields=["original"], name="embedding_by_original"),)
+        indexes = (
+            models.Index(fields=["original"], name="embedding_by_original"),
+            models.Index(fields=["library", "model"], name="embedding_by_library"),
+        )
 
     def __str__(self) -> str:
         return f"{self.model} of {self.original_id}"
+
+
+class SimilarPair(Row):
+    """Two pictures that are nearly the same: `first` was looked at before `second`. Goes with either of them.
+
+    Kept wider than anybody is shown by default, so that users may try another threshold.
+    """
+
+    library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="+")
+    first = models.ForeignKey(PictureEmbedding, on_delete=models.CASCADE, related_name="later_twins")
+    second = models.ForeignKey(PictureEmbedding, on_delete=models.CASCADE, related_name="earlier_twins")
+    distance = models.FloatField(help_text="cosine, of the embeddings")
+    bits = models.PositiveSmallIntegerField(help_text="in which the fingerprints differ, of 64")
+
+    objects: ClassVar[Any] = models.Manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["first", "second"], name="similar_pair_once"),
+            models.CheckConstraint(
+                condition=Q(first__lt=models.F("second")), name="similar_pair_in_one_order"
+            ),
+        )
+        indexes = (models.Index(fields=["library", "-second"], name="similar_pair_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.first_id} and {self.second_id}"
 
 
 class SimilarDecision(Row):

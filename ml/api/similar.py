@@ -1,0 +1,168 @@
+"""Pictures that are nearly the same: groups for review, and what a member decides of them.
+
+Copies that shall go are put into the trash as every file is; then they are in no group any more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from media.api import cursors, describing
+from media.api.access import find_library, image_pass
+from media.api.libraries import checked
+from media.errors import RequestError
+from media.models import File, Library, Original
+from ml.api.similar_shapes import (
+    DecidedShape,
+    DecisionInput,
+    PreviewQuery,
+    PreviewShape,
+    SimilarPageShape,
+    SimilarQuery,
+)
+from ml.search import similar
+from ml.search.keeping import Copy, suggest
+from ml.search.similar import Group, Limits
+
+PAGE_LIMIT: Final = 50
+MEMBERS_LIMIT: Final = 50
+SORTED: Final = "similar"
+
+
+class SimilarGroups(APIView):
+    """Groups of pictures that are nearly the same."""
+
+    @extend_schema(
+        operation_id="libraries_similar_list", parameters=[SimilarQuery], responses=SimilarPageShape
+    )
+    def get(self, request: Request, library_id: UUID) -> Response:
+        """A page of groups, the newest first. It may be short; give nextCursor back as `cursor` until it is null."""
+        library, _ = find_library(request, library_id)
+        given = checked(SimilarQuery(data=request.query_params))
+        limits = Limits(given["threshold"], given["bits"])
+        after = place_of(given.get("cursor"))
+        groups, following = similar.page(library, limits, after, min(given["limit"], PAGE_LIMIT))
+        return Response(
+            {
+                "groups": list(told(groups, library, image_pass(request, library))),
+                "nextCursor": cursors.encode(SORTED, following) if following is not None else None,
+            }
+        )
+
+
+class SimilarPreview(APIView):
+    """How much another threshold would find."""
+
+    @extend_schema(
+        operation_id="libraries_similar_preview", parameters=[PreviewQuery], responses=PreviewShape
+    )
+    def get(self, request: Request, library_id: UUID) -> Response:
+        """Pairs up to each of some thresholds."""
+        library, _ = find_library(request, library_id)
+        given = checked(PreviewQuery(data=request.query_params))
+        steps = similar.preview(library, given["bits"])
+        return Response({"steps": [{"threshold": step, "pairs": pairs} for step, pairs in steps]})
+
+
+class KeepAll(APIView):
+    """These are no copies."""
+
+    @extend_schema(request=DecisionInput, responses=DecidedShape)
+    def post(self, request: Request, library_id: UUID) -> Response:
+        """Keep all of these files, and do not ask about them together again. Others' ids are passed over."""
+        library, _ = find_library(request, library_id, write=True)
+        originals = originals_of(library, checked(DecisionInput(data=request.data))["fileIds"])
+        return Response({"pairs": similar.keep_all(library, originals, request.user)})
+
+
+class AskAgain(APIView):
+    """A decision is taken back."""
+
+    @extend_schema(request=DecisionInput, responses=DecidedShape)
+    def post(self, request: Request, library_id: UUID) -> Response:
+        """Ask about these files again, as if nobody had decided about them together."""
+        library, _ = find_library(request, library_id, write=True)
+        originals = originals_of(library, checked(DecisionInput(data=request.data))["fileIds"])
+        return Response({"pairs": similar.ask_again(library, originals)})
+
+
+def place_of(cursor: str | None) -> UUID | None:
+    if cursor is None:
+        return None
+    sorted_by, key = cursors.decode(cursor)
+    if sorted_by != SORTED:
+        raise cursors.refusal()
+    return key
+
+
+def originals_of(library: Library, files: Iterable[UUID]) -> set[UUID]:
+    """RequestError where these are not two different pictures at least."""
+    rows = File.objects.live().filter(library=library, pk__in=list(files))
+    found = set(rows.values_list("original_id", flat=True))
+    if len(found) < 2:
+        raise RequestError("Send two files of this library at least that are not of the same bytes.")
+    return found
+
+
+def told(groups: Sequence[Group], library: Library, signature: str) -> Iterable[dict[str, Any]]:
+    """Needs three queries, whatever the number of groups."""
+    wanted = [original for group in groups for original in group.originals]
+    rows = File.objects.live().filter(library=library, original__in=wanted).order_by("id")
+    by_original: dict[UUID, list[File]] = defaultdict(list)
+    for row in describing.with_all(rows):
+        by_original[row.original_id].append(row)
+    for group in groups:
+        files = [file for original in group.originals for file in by_original[original]]
+        if len(files) > 1:
+            yield told_group(group, files, signature)
+
+
+def told_group(group: Group, files: Sequence[File], signature: str) -> dict[str, Any]:
+    keep, because = suggest([copy_of(file) for file in files])
+    listed = sorted(files, key=lambda file: file.pk != keep)[:MEMBERS_LIMIT]
+    return {
+        "id": str(group.id),
+        "keep": str(keep),
+        "because": because,
+        "count": len(files),
+        "cut": group.cut,
+        "members": [
+            {
+                "file": describing.file(file, signature),
+                "distance": group.originals[file.original_id].distance,
+                "bits": group.originals[file.original_id].bits,
+            }
+            for file in listed
+        ],
+    }
+
+
+def copy_of(file: File) -> Copy:
+    original = file.original
+    return Copy(
+        file_id=file.pk,
+        mime=original.mime,
+        pixels=(original.width or 0) * (original.height or 0),
+        size=original.size,
+        facts=facts_of(original),
+        added_at=file.created_at,
+    )
+
+
+def facts_of(original: Original) -> int:
+    """How much the bytes say of themselves."""
+    told = (
+        original.captured_at,
+        original.latitude is not None,
+        original.camera_model,
+        original.title or original.caption,
+        original.keywords,
+        original.rating,
+    )
+    return sum(bool(one) for one in told)

@@ -1,0 +1,75 @@
+"""Shapes of requests and answers about pictures that are nearly the same."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from media.api.shapes import FileShape
+from ml.search.keeping import CRITERIA
+from ml.search.pairing import LOOSEST, MOST_BITS
+from ml.search.similar import BITS, DECIDED_MOST, DISTANCE
+
+BITS_HELP = "how many of 64 bits of the perceptual hashes may differ"
+
+
+class PreviewQuery(serializers.Serializer[Any]):
+    bits = serializers.IntegerField(
+        required=False, default=BITS, min_value=0, max_value=MOST_BITS, help_text=BITS_HELP
+    )
+
+
+class SimilarQuery(PreviewQuery):
+    """How alike two pictures must be, and which page."""
+
+    threshold = serializers.FloatField(
+        required=False,
+        default=DISTANCE,
+        min_value=0,
+        max_value=LOOSEST,
+        help_text="cosine distance up to which two pictures count as copies",
+    )
+    cursor = serializers.CharField(required=False, max_length=4000, help_text="nextCursor of the page before")
+    limit = serializers.IntegerField(required=False, default=20, min_value=1, help_text="groups, at most 50")
+
+
+class MemberShape(serializers.Serializer[Any]):
+    """A file of a group, and how alike it is to the one it is most like."""
+
+    file = FileShape()
+    distance = serializers.FloatField(help_text="cosine; 0 is the same to the model")
+    bits = serializers.IntegerField(help_text=BITS_HELP.replace("may ", ""))
+
+
+class GroupShape(serializers.Serializer[Any]):
+    """Files that hang together by being nearly the same. Nothing is deleted by itself."""
+
+    id = serializers.UUIDField()
+    keep = serializers.UUIDField(help_text="the file that is the best to keep")
+    because = serializers.ChoiceField(
+        choices=[name for name, _ in CRITERIA], help_text="what decided that: the first in which it was alone"
+    )
+    count = serializers.IntegerField(help_text="files, also where fewer are listed")
+    cut = serializers.BooleanField(help_text="more hangs together with it than was followed")
+    members = MemberShape(many=True)
+
+
+class SimilarPageShape(serializers.Serializer[Any]):
+    groups = GroupShape(many=True)
+    nextCursor = serializers.CharField(allow_null=True)
+
+
+class StepShape(serializers.Serializer[Any]):
+    threshold = serializers.FloatField()
+    pairs = serializers.IntegerField(help_text="up to this threshold")
+
+
+class PreviewShape(serializers.Serializer[Any]):
+    steps = StepShape(many=True)
+
+
+class DecisionInput(serializers.Serializer[Any]):
+    fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=2, max_length=DECIDED_MOST)
+
+
+class DecidedShape(serializers.Serializer[Any]):
+    pairs = serializers.IntegerField(help_text="of files that were decided about")

@@ -1,0 +1,143 @@
+"""A text that somebody searches for, as a vector: kept from before, or encoded by a worker while the asker waits.
+
+The worker is asked through the queue of what people wait for. It answers into a list of the asker's own, on which the
+asker blocks (BLPOP): no polling, and never longer than the time it was given. An answer that comes late is kept too,
+so the next one who asks has it. Redis is for speed only: without it there is no vector, and the search is by text.
+"""
+
+import hashlib
+import logging
+import time
+from functools import lru_cache
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+import redis
+from celery import current_app
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from alcoves.queues import BY_NAME
+from media.dispatch import GRACE_SECONDS
+from media.errors import MediaError
+from ml import downloads
+from ml.registry.specs import ModelSpec
+from ml.search import encoders
+from ml.search.encoders import Encoder, Vector
+
+logger = logging.getLogger(__name__)
+TASK: Final = "ml.encode_query"
+QUEUE: Final = "imageproxy"
+WAIT_SECONDS: Final = 0.3
+PREFIX: Final = "alcoves:query:"
+KEPT_SECONDS: Final = 7 * 24 * 3600
+WANTED_SECONDS: Final = 15
+"""After which a worker that comes to the message leaves it: whoever asked has long gone on."""
+REPLY_SECONDS: Final = 5
+CROWDED: Final = 100
+"""Messages in the queue after which none more is sent: it would not be answered in time."""
+FAILED: Final = b""
+"""An answer that there will be none."""
+
+
+def vector_of(spec: ModelSpec, text: str, seconds: float = WAIT_SECONDS) -> Vector | None:
+    """The vector of a text by this model; None where it is not to be had within so many seconds."""
+    until = time.monotonic() + seconds
+    cleaned = encoders.clean(spec, text)
+    try:
+        kept, waiting = look(spec, cleaned)
+        if kept is not None:
+            return opened(spec, kept)
+        if waiting >= CROWDED:
+            return None
+        return opened(spec, ask(spec, cleaned, until))
+    except (redis.RedisError, OperationalError, OSError) as error:
+        logger.warning("a search goes on without its meaning: Redis is away (%s)", error)
+        return None
+
+
+@lru_cache(maxsize=1)
+def client() -> Any:
+    """One a process, with time-outs of its own: a Redis that hangs holds nobody for long."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=WAIT_SECONDS)
+
+
+def look(spec: ModelSpec, text: str) -> tuple[bytes | None, int]:
+    """What is kept of it, and how many messages are in the queue."""
+    pipe = client().pipeline(transaction=False)
+    pipe.get(kept_key(spec.id, text))
+    pipe.llen(QUEUE)
+    kept, waiting = pipe.execute()
+    return kept, int(waiting)
+
+
+def ask(spec: ModelSpec, text: str, until: float) -> bytes | None:
+    """Send for it and wait. None where the time is over."""
+    asker = uuid4().hex
+    client().set(wanted_key(asker), 1, ex=WANTED_SECONDS)
+    limit = BY_NAME[QUEUE].time_limit
+    current_app.send_task(
+        TASK,
+        args=(spec.id, text, asker),
+        queue=QUEUE,
+        soft_time_limit=limit,
+        time_limit=limit + GRACE_SECONDS,
+        ignore_result=True,
+        retry=False,
+    )
+    left = until - time.monotonic()
+    # For Redis a time-out of zero is for ever.
+    answer = client().blpop([reply_key(asker)], timeout=left) if left > 0.001 else None
+    return answer[1] if answer else None
+
+
+def answer(model: str, text: str, asker: str) -> None:
+    """The worker's turn: encode it, keep it, and tell the asker, also where it fails. Raises nothing of media."""
+    if not client().exists(wanted_key(asker)):
+        return
+    try:
+        vector = encoded(model, text)
+    except MediaError as error:
+        logger.warning("a text that was searched for was not encoded: %s", error.message)
+        tell(asker, FAILED)
+        return
+    told = vector.astype("<f4").tobytes()
+    client().set(kept_key(model, text), told, ex=KEPT_SECONDS)
+    tell(asker, told)
+
+
+def encoded(model: str, text: str) -> Vector:
+    """From what is kept, where another asker was first. MediaError where the model is not to be had."""
+    ready = downloads.ready("search")
+    if ready.spec.id != model:
+        raise MediaError("Another model of search was chosen meanwhile.", code="model_changed")
+    kept = opened(ready.spec, client().get(kept_key(model, text)))
+    return kept if kept is not None else Encoder(ready).text(text, urgent=True)
+
+
+def tell(asker: str, told: bytes) -> None:
+    pipe = client().pipeline()
+    pipe.rpush(reply_key(asker), told)
+    pipe.expire(reply_key(asker), REPLY_SECONDS)
+    pipe.delete(wanted_key(asker))
+    pipe.execute()
+
+
+def opened(spec: ModelSpec, told: bytes | None) -> Vector | None:
+    """None for what is no vector of this model."""
+    if told is None or len(told) != 4 * encoders.dimensions_of(spec):
+        return None
+    return np.frombuffer(told, dtype="<f4").astype(np.float32)
+
+
+def kept_key(model: str, text: str) -> str:
+    return f"{PREFIX}{model}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def wanted_key(asker: str) -> str:
+    return f"{PREFIX}wanted:{asker}"
+
+
+def reply_key(asker: str) -> str:
+    return f"{PREFIX}reply:{asker}"

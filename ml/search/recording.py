@@ -1,0 +1,49 @@
+"""Writes down what a run has seen, in the transaction that names its result: old vectors go, new ones come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pgvector import HalfVector
+
+from media.models import Original
+from ml.models import PictureEmbedding
+from ml.search import pairing
+from ml.search.encoders import Vector
+
+DERIVER = "embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture (no second), or a frame of a film (no fingerprint)."""
+
+    vector: Vector = field(repr=False)
+    second: float | None
+    fingerprint: int | None
+
+
+def record(original: Original, model: str, seen: Sequence[Seen]) -> None:
+    """Replaces all vectors of the original, those of other models too; finds its twins."""
+    row = original.derivatives.only("pk").get(deriver=DERIVER, variant="")
+    PictureEmbedding.objects.filter(original=original).delete()
+    written = PictureEmbedding.objects.bulk_create(
+        PictureEmbedding(
+            library_id=original.library_id,
+            original=original,
+            derivative=row,
+            model=model,
+            second=one.second,
+            fingerprint=one.fingerprint,
+            embedding=HalfVector(one.vector),
+        )
+        for one in seen
+    )
+    for embedding in written:
+        pairing.pair(embedding)
+
+
+def holdings(library_id: UUID) -> dict[str, Any]:
+    """What is lost when the library's switch goes off. What users have decided about twins is kept for another time."""
+    return {"embeddings": PictureEmbedding.objects.filter(library=library_id).count()}

@@ -1,0 +1,89 @@
+"""The nearest vectors among those somebody may see: exactly where they are few, by the index where they are many.
+
+An index (HNSW, one for each length of vectors, see the migrations) holds the vectors of the whole installation. So a
+search through it goes on until enough of them are of the libraries asked for (iterative scan), and where it gives up
+before that, all vectors of these libraries are compared. A list never comes back short for the sake of the index.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, Func, IntegerField, OuterRef, QuerySet, Value
+from django.db.models.functions import Cast
+from django.db.models.lookups import Exact
+from pgvector import HalfVector
+from pgvector.django import CosineDistance, HalfVectorField
+
+from media.models import File
+from ml.models import PictureEmbedding
+from ml.registry.specs import ModelSpec
+from ml.search.encoders import Vector
+
+EXACT_MOST: Final = 10_000
+"""Vectors that are compared one by one: some 10 ms."""
+EF_LEAST, EF_MOST = 100, 1000
+"""Candidates that a search in the index keeps; pgvector takes no more than the latter."""
+INDEXED: Final = (512, 640, 768, 1024, 1152)
+"""Lengths with an index of their own. Vectors of another length are found too, one by one."""
+SETTINGS: Final = (
+    "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)"
+)
+"""To the end of the transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A vector that was found. `score` is its cosine, at most 1."""
+
+    id: UUID
+    original_id: UUID
+    library_id: UUID
+    second: float | None
+    fingerprint: int | None
+    score: float
+
+
+class Dimensions(Func):
+    function = "vector_dims"
+    output_field = IntegerField()
+
+
+def rows_of(spec: ModelSpec, libraries: Iterable[UUID], files: QuerySet[File] | None = None) -> Any:
+    """What this model has seen in these libraries. With `files`: only where one of them shows it."""
+    rows = PictureEmbedding.objects.filter(library__in=list(libraries), model=spec.id)
+    return rows if files is None else rows.filter(Exists(files.filter(original=OuterRef("original_id"))))
+
+
+def nearest(rows: Any, scope: Any, vector: Vector, count: int) -> list[Near]:
+    """At most so many of `rows`, the nearest first. `scope` are the same rows before any finer filter."""
+    by_index = len(vector) in INDEXED and scope[: EXACT_MOST + 1].count() > EXACT_MOST
+    if by_index:
+        found = through_index(rows, vector, count)
+        if len(found) == count:
+            return found
+    return read(rows.annotate(distance=CosineDistance("embedding", HalfVector(vector))), count)
+
+
+def through_index(rows: Any, vector: Vector, count: int) -> list[Near]:
+    """May come back short, where most of what lies near is not wanted."""
+    length = len(vector)
+    cast = Cast("embedding", HalfVectorField(dimensions=length))
+    indexed = rows.filter(Exact(Dimensions("embedding"), Value(length))).annotate(
+        distance=CosineDistance(cast, HalfVector(vector))
+    )
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(SETTINGS, [str(min(EF_MOST, max(EF_LEAST, count)))])
+        return read(indexed, count)
+
+
+def read(rows: Any, count: int) -> list[Near]:
+    columns = ("id", "original_id", "library_id", "second", "fingerprint", "distance")
+    found = rows.order_by("distance").values_list(*columns)[:count]
+    return [
+        Near(key, original, library, second, fingerprint, 1 - distance)
+        for key, original, library, second, fingerprint, distance in found
+    ]
