@@ -340,6 +340,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "pyvips": {"level": "CRITICAL"},
         "axes": {"level": "WARNING"},
+        # It tells every address, and those to which a mirror sends us may carry a signature.
+        "httpx": {"level": "WARNING"},
         "celery": {"level": LOG_LEVEL},
     },
 }

@@ -139,7 +139,8 @@ def receive(client: httpx.Client, wanted: Wanted, begun: Part, told: Told) -> No
             check_announced(wanted, total)
             room.check(wanted.target.parent, (total or wanted.minimum_size) - begun.position, wanted.reserve)
             told(begun.position, total)
-            for block in answer.iter_raw(contents.BLOCK):
+            # As they come: in blocks of a size of ours, a line that breaks would lose what has come of the last one.
+            for block in answer.iter_raw():
                 take(wanted, begun, block)
                 told(begun.position, total)
     except httpx.TransportError as error:
@@ -193,10 +194,7 @@ def answered(client: httpx.Client, wanted: Wanted, begun: Part) -> Iterator[http
 
 def followed(url: httpx.URL, target: str) -> httpx.URL:
     """NotOnMirrorError for an address that is not to be followed."""
-    try:
-        onward = url.join(target)
-    except httpx.InvalidURL as error:
-        raise NotOnMirrorError(f"{url.host} sends us to an address that cannot be read.") from error
+    onward = url.join(target)
     if onward.scheme not in {"http", "https"} or (url.scheme == "https" and onward.scheme != "https"):
         raise NotOnMirrorError(f"{url.host} sends us to {onward.scheme}://, which is not followed.")
     return onward
