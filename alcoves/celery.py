@@ -32,6 +32,12 @@ app.conf.beat_schedule = {
     "prewarm": {"task": "media.prewarm", "schedule": crontab(minute="5"), "options": {"expires": 3600}},
     "follow-switches": {"task": "media.follow_switches", "schedule": 60.0, "options": {"expires": 60}},
     "tend-models": {"task": "ml.tend", "schedule": 60.0, "options": {"expires": 60}},
+    "assign-waiting-faces": {"task": "ml.assign_waiting_faces", "schedule": 300.0, "options": {"expires": 300}},
+    "propose-people": {
+        "task": "ml.propose_people",
+        "schedule": crontab(minute="40", hour="2"),
+        "options": {"expires": 86400},
+    },
     "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
@@ -47,6 +53,8 @@ app.conf.task_routes = {
         "ml.fetch",
         "ml.prefetch",
         "ml.tend",
+        "ml.assign_waiting_faces",
+        "ml.propose_*",
     )
 }
 app.conf.task_routes |= {name: {"queue": "imageproxy"} for name in ("media.make_image", "ml.encode_query")}

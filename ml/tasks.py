@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any, Final
+from uuid import UUID
 
 import redis
 from celery import shared_task, signals
@@ -10,6 +11,7 @@ from kombu.exceptions import OperationalError
 from media.errors import MediaError
 from ml.downloads import flow, ordering, tending
 from ml.downloads.flow import Outcome
+from ml.faces import assigning, proposals
 from ml.registry import table
 from ml.search import queries
 
@@ -53,6 +55,37 @@ def tend() -> int:
 def encode_query(model: str, text: str, asker: str) -> None:
     """The vector of a text that somebody searches for and waits for."""
     queries.answer(model, text, asker)
+
+
+@shared_task(name=assigning.TASK, acks_late=True, ignore_result=True)
+def assign_faces(library_id: str) -> None:
+    """One batch of the faces of a library that wait for their people; others wait their turn behind it."""
+    if assigning.assign_waiting(UUID(library_id)):
+        assigning.publish(UUID(library_id))
+
+
+@shared_task(name="ml.assign_waiting_faces", ignore_result=True)
+def assign_waiting_faces() -> int:
+    """Libraries whose message was lost."""
+    libraries = assigning.find_waiting_libraries()
+    for key in libraries:
+        assigning.publish(key)
+    return len(libraries)
+
+
+@shared_task(name="ml.propose_people", ignore_result=True)
+def propose_people() -> int:
+    """By night: a task for each library that has faces."""
+    libraries = proposals.find_libraries()
+    for key in libraries:
+        propose_people_of.apply_async(args=(str(key),), queue="maintenance", expires=86400)
+    return len(libraries)
+
+
+@shared_task(name="ml.propose_people_of", acks_late=True, ignore_result=True, soft_time_limit=TIME_LIMIT)
+def propose_people_of(library_id: str) -> None:
+    """Compare all faces of one library anew, and propose what the daily work could not see."""
+    proposals.propose(UUID(library_id))
 
 
 @signals.worker_ready.connect

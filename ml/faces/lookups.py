@@ -86,7 +86,7 @@ def is_small(library_id: UUID) -> bool:
     """Counts no further than it has to."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) some",  # noqa: S608
+            f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) few",  # noqa: S608
             {"library": library_id, "most": EXACT_BELOW + 1},
         )
         return bool(cursor.fetchone()[0] <= EXACT_BELOW)

@@ -40,6 +40,11 @@ class ProposalGoneError(RequestError):
     http_status = 404
 
 
+def find_libraries() -> list[UUID]:
+    """Those in which there are people."""
+    return list(Person.objects.order_by().values_list("library_id", flat=True).distinct())
+
+
 def propose(library_id: UUID) -> None:
     """Everything for one library: what is too old is forgotten, then merges, then faces."""
     with assigning.holding(library_id):
