@@ -3,7 +3,7 @@
 client      what the rest of `ml` calls: `onnx_model(path).run(...)`
 speech      the same for speech: `transcribe(path, samples, ...)`
 calls       connections of this process to the host, and one question on one of them
-spawn       starts the host where none answers
+spawn       starts the host where none answers; detach makes it nobody's child
 places      where its socket lies, and with which options it runs
 wire        how a message looks: a header in JSON, then raw arrays
 host        the process itself: who connects, what waits, when it ends

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from media.errors import RunAbandonedError, TransientError
-from ml.errors import HostLostError, ModelError
+from ml.errors import HostLostError, ModelError, ModelMissingError
 from ml.runtime import places, spawn, wire
 from ml.runtime.places import Place
 from ml.runtime.wire import Arrays
@@ -149,6 +149,11 @@ def judged(header: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arra
     match header.get("error"):
         case None:
             return header, arrays
+        case "missing":
+            raise ModelMissingError(
+                f"The model {header['name']} is not on this machine any more. It is fetched again.",
+                detail=header["detail"],
+            )
         case "unusable":
             raise ModelError(
                 f"The model {header['name']} cannot be used. Fetch it again, or choose another.",

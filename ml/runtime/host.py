@@ -2,7 +2,7 @@
 
     python -m ml.runtime.host SOCKET OPTIONS
 
-`ml.runtime.spawn` starts it. It detaches itself, says `ready` when it listens, and ends when it has had no client for
+`ml.runtime.spawn` starts it, as nobody's child. It says `ready` when it listens, and ends when it has had no client for
 some seconds, or nothing to do for so long that its models are to be given back. Before that it says goodbye, so that
 whoever was about to ask goes to the next host.
 
@@ -34,8 +34,10 @@ from ml.runtime.wire import Arrays
 
 logger = logging.getLogger("model-host")
 
-LOOK_EVERY: Final = 0.25
+LOOK_EVERY: Final = 0.5
 BACKLOG: Final = 64
+MOST_DETAIL: Final = 2000
+"""Characters."""
 CREDENTIALS: Final = struct.Struct("3i")
 """Process, user and group of who has connected (struct ucred)."""
 
@@ -124,7 +126,7 @@ class Host:
                     # Nobody sends a second question before the first is answered: this is the end.
                     raise wire.ClosedError
         finally:
-            call.abandon()
+            call.end()
 
     def work(self, call: Call) -> None:
         """In a thread of a lane: the answer, whatever happens."""
@@ -132,12 +134,16 @@ class Host:
         try:
             header, arrays = self.done(call)
             call.tell(header, arrays)
+        except FileNotFoundError as error:
+            call.tell({"error": "missing", "name": name, "detail": str(error)})
         except (UnusableError, OSError) as error:
-            call.tell({"error": "unusable", "name": name, "detail": str(error)[-2000:]})
+            call.tell({"error": "unusable", "name": name, "detail": str(error)[-MOST_DETAIL:]})
         except Exception as error:
             if not isinstance(error, FailedError):
                 logger.exception("%s", name)
-            call.tell({"error": "failed", "name": name, "detail": f"{type(error).__name__}: {error}"[-2000:]})
+            call.tell(
+                {"error": "failed", "name": name, "detail": f"{type(error).__name__}: {error}"[-MOST_DETAIL:]}
+            )
 
     def done(self, call: Call) -> tuple[dict[str, Any], Arrays]:
         match call.header.get("do"):
@@ -183,7 +189,9 @@ class Host:
             )
             began = time.monotonic()
             language = str(call.header.get("language") or "")
-            heard = voice.transcribe(samples, timeline, language, Percent(call).tell, call.gone.is_set)
+            heard = voice.transcribe(
+                samples, timeline, language, Told(call, self.lanes[False]), call.gone.is_set
+            )
             return {**heard, "seconds": time.monotonic() - began}, {}
 
     def may_end(self) -> bool:
@@ -215,17 +223,19 @@ class Host:
         return True
 
 
-class Percent:
-    """Tells whole percents, and each once."""
+class Told:
+    """What a transcription calls after each half minute of sound: tells whole percents, once, and gives way."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, lane: Lane) -> None:
         self.call = call
+        self.lane = lane
         self.last = -1
 
-    def tell(self, percent: float) -> None:
+    def __call__(self, percent: float) -> None:
         if int(percent) > self.last:
             self.last = int(percent)
             self.call.tell({"progress": self.last})
+        self.lane.give_way(lambda other: other.header.get("do") != "speech")
 
 
 def listen(path: Path) -> socket.socket:
@@ -251,9 +261,6 @@ def is_readable(channel: socket.socket, seconds: float) -> bool:
 
 def main(argv: list[str]) -> None:
     """Never returns."""
-    # The starter waits for our parent, and is not left with us as a child that it would have to bury.
-    if os.fork():
-        os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
     host = Host(Path(argv[0]), json.loads(argv[1]))

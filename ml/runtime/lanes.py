@@ -9,8 +9,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from queue import SimpleQueue
 from typing import Any, Final
 
 from ml.runtime.wire import Arrays
@@ -34,9 +32,10 @@ class Call:
 
     def tell(self, header: dict[str, Any], arrays: Arrays | None = None) -> None:
         """Progress, or the answer."""
-        self.told.append((header, arrays or {}))
-        with suppress(OSError):
-            os.eventfd_write(self.news, 1)
+        with self._guard:
+            if not self.gone.is_set():
+                self.told.append((header, arrays or {}))
+                os.eventfd_write(self.news, 1)
 
     def stopped_by(self, stop: Callable[[], None] | None) -> None:
         """How the run that has just begun is ended; None when it is over."""
@@ -45,37 +44,51 @@ class Call:
             if stop is not None and self.gone.is_set():
                 stop()
 
-    def abandon(self) -> None:
-        """The client has gone."""
+    def end(self) -> None:
+        """It is answered, or its client has gone: then the run ends too."""
         with self._guard:
             self.gone.set()
             if self._stop is not None:
                 self._stop()
-
-    def close(self) -> None:
-        os.close(self.news)
-        self.news = -1
+            os.close(self.news)
+            self.told.clear()
 
 
 class Lane:
-    """Threads that take one call after the other."""
+    """Threads that take one call after the other, in the order in which they came."""
 
     def __init__(self, name: str, threads: int, nice: int, work: Callable[[Call], None]) -> None:
-        self.waiting: SimpleQueue[Call] = SimpleQueue()
+        self.waiting: deque[Call] = deque()
+        self.arrived = threading.Condition()
         self.nice = nice
         self.work = work
         for number in range(threads):
             threading.Thread(target=self.run, name=f"{name}-{number}", daemon=True).start()
 
     def put(self, call: Call) -> None:
-        self.waiting.put(call)
+        with self.arrived:
+            self.waiting.append(call)
+            self.arrived.notify()
 
     def run(self) -> None:
-        if self.nice:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self.nice)
+        own = threading.get_native_id()
+        # Whoever has started the host may be nicer; only the mighty may lower it again.
+        os.setpriority(os.PRIO_PROCESS, own, max(self.nice, os.getpriority(os.PRIO_PROCESS, own)))
         while True:
-            call = self.waiting.get()
+            with self.arrived:
+                self.arrived.wait_for(lambda: self.waiting)
+                call = self.waiting.popleft()
             if not call.gone.is_set():
                 self.work(call)
             # Else the last call's arrays would live until the next one comes.
             del call
+
+    def give_way(self, short: Callable[[Call], bool]) -> None:
+        """Called by a long run between two of its steps: short calls that wait now go first, in its thread."""
+        with self.arrived:
+            going = [call for call in self.waiting if short(call)]
+            self.waiting = deque(call for call in self.waiting if not short(call))
+        while going:
+            call = going.pop(0)
+            if not call.gone.is_set():
+                self.work(call)

@@ -6,6 +6,7 @@ work is common. What fails on the card later is done again on the processor.
 
 import base64
 import logging
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +39,7 @@ TYPES: Final = {
     "tensor(bool)": "bool",
 }
 TERMINATED: Final = "terminate flag"
+SHORT_OF_MEMORY: Final = re.compile(r"bad_alloc|failed to allocate|out of memory", re.IGNORECASE)
 
 
 class Graph:
@@ -57,11 +59,14 @@ class Graph:
             if CUDA in wanted:
                 logger.warning("%s does not load on the graphics card: %s", self.path.name, error)
                 return self.open([CPU])
-            raise UnusableError(str(error)) from error
+            family = FailedError if SHORT_OF_MEMORY.search(str(error)) else UnusableError
+            raise family(str(error)) from error
 
     def about(self) -> dict[str, Any]:
         """What it takes and gives, and what its maker wrote into it."""
         told = self.session.get_modelmeta().custom_metadata_map
+        if strange := [one.name for one in self.session.get_inputs() if one.type not in TYPES]:
+            raise UnusableError(f"It takes something else than numbers: {', '.join(strange)}.")
         return {
             "inputs": [described(one) for one in self.session.get_inputs()],
             "outputs": [described(one) for one in self.session.get_outputs()],

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -55,7 +56,8 @@ class Place:
 
     @property
     def name(self) -> str:
-        told = json.dumps([PROTOCOL, asdict(self.options)], sort_keys=True)
+        # A folder that several machines share holds a socket of each.
+        told = json.dumps([PROTOCOL, boot(), asdict(self.options)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
     @property
@@ -70,6 +72,12 @@ class Place:
 def current() -> Place:
     """By the settings of this moment. InfrastructureError where no folder of ours can be had."""
     return Place(own_folder(Path(settings.ML_HOST_PATH) / FOLDER), Options.from_settings())
+
+
+@cache
+def boot() -> str:
+    """This machine, since its last start."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def own_folder(wanted: Path) -> Path:

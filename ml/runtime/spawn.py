@@ -21,12 +21,16 @@ from typing import IO, Final
 
 from media.tools.run import ENVIRONMENT
 from ml.errors import HostLostError
+from ml.runtime import detach
 from ml.runtime.places import Place
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
 """Seconds until it must listen. It takes half of one, and longer where disk and processors are busy."""
 READY: Final = b"ready\n"
+WAITING: Final = {"OMP_WAIT_POLICY": "passive"}
+"""Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors too,
+eleven seconds of speech take up to eight seconds instead of half of one."""
 
 
 def connected(place: Place) -> socket.socket:
@@ -70,6 +74,7 @@ def alone(place: Place) -> Iterator[None]:
 def launch(place: Place) -> None:
     """Returns when it listens."""
     command = [
+        *(sys.executable, "-S", "-E", "-I", detach.__file__),
         sys.executable,
         "-E",
         "-s",
@@ -78,9 +83,8 @@ def launch(place: Place) -> None:
         str(place.socket),
         json.dumps(asdict(place.options)),
     ]
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | {
-        "LC_ALL": "C.UTF-8"
-    }
+    ours = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment = ours | WAITING | {"LC_ALL": "C.UTF-8"}
     with subprocess.Popen(
         command,
         cwd=PROJECT,
