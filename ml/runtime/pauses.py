@@ -18,6 +18,13 @@ OVERLAP: Final = 0.1
 """Seconds of the sound after a span that stay with it, except after the last one."""
 
 
+PAUSE: Final = 2.0
+"""Seconds that are worth cutting out. Shorter pauses stay: a model hears the ends of sentences, and the times of words,
+by them (faster-whisper, `min_silence_duration_ms`; whisper.cpp's own 0.1 loses a sentence of four)."""
+PAD: Final = 0.4
+"""Seconds that stay around speech: the detection begins late and ends early (faster-whisper, `speech_pad_ms`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """For each span: where it begins in the shortened sound, where in the whole, and how long it is. Seconds."""
@@ -46,7 +53,8 @@ def whole(samples: NDArray[np.float32]) -> Timeline:
 def without_pauses(
     samples: NDArray[np.float32], spans: Sequence[tuple[float, float]]
 ) -> tuple[NDArray[np.float32], Timeline]:
-    """The sound of these spans (seconds, in order), one after the other."""
+    """The sound of these spans (seconds, in order), one after the other; their short pauses are no pauses."""
+    spans = widened(spans, len(samples) / RATE)
     pieces: list[NDArray[np.float32]] = []
     begins, origins, lengths = [], [], []
     total = 0
@@ -62,3 +70,14 @@ def without_pauses(
         total += len(piece) + (0 if last else len(silence))
     shortened = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
     return shortened, Timeline(tuple(begins), tuple(origins), tuple(lengths))
+
+
+def widened(spans: Sequence[tuple[float, float]], seconds: float) -> list[tuple[float, float]]:
+    """With a little of what is around each, and in one where the pause between two is short."""
+    wide: list[tuple[float, float]] = []
+    for start, end in spans:
+        begin, finish = max(0.0, start - PAD), min(seconds, end + PAD)
+        if wide and begin - wide[-1][1] < PAUSE - 2 * PAD:
+            begin = wide.pop()[0]
+        wide.append((begin, finish))
+    return wide
