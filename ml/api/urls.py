@@ -2,11 +2,13 @@
 
 from django.urls import URLPattern, URLResolver
 
-from ml.api import model_urls, similar_urls, transcript_urls
+from ml.api import model_urls, people_urls, search_urls, similar_urls, transcript_urls
 
 app_name = "understanding"
 urlpatterns: list[URLPattern | URLResolver] = [
     *model_urls.urlpatterns,
+    *people_urls.urlpatterns,
+    *search_urls.urlpatterns,
     *similar_urls.urlpatterns,
     *transcript_urls.urlpatterns,
 ]

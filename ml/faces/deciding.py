@@ -188,11 +188,12 @@ def check_place(original: Original, box: Box, second: float | None) -> None:
         raise RequestError(
             "Say in which second of a film the face is; a picture has none.", code="bad_second"
         )
-    if second is not None and original.duration is not None and second > original.duration:
+    if second is not None and not 0 <= second <= (original.duration or second):
         raise RequestError(
-            "This second lies behind the end of the film. Send an earlier one.", code="bad_second"
+            "This second is not one of the film. Send one between its start and its end.", code="bad_second"
         )
-    if box.x + box.width > 1 or box.y + box.height > 1:
+    # Asked this way round, what is no number is refused too.
+    if not (0 <= box.x < box.x + box.width <= 1 and 0 <= box.y < box.y + box.height <= 1):
         raise RequestError("The box leaves the picture. Send shares of it, from 0 to 1.", code="bad_box")
 
 

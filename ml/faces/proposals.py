@@ -187,11 +187,11 @@ def open_merges(library: Library) -> Any:
 
 
 def accept_face(library: Library, key: UUID) -> UUID:
-    """It is that person's from now on. Returns the face."""
+    """It is that person's from now on. Returns the person."""
     with assigning.holding(library.pk):
         row = find_face_proposal(library, key)
         deciding.assign(library, [row.face_id], row.person_id)
-    return row.face_id
+    return row.person_id
 
 
 def decline_face(library: Library, key: UUID) -> None:

@@ -1,0 +1,136 @@
+"""Reads: people with how many faces they have, their covers, faces as they are shown. Only live files count."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from media.models import Derivative, File, Library
+from ml.faces import people
+from ml.models import Face, Person
+
+
+class Place(NamedTuple):
+    """Where a page of people ended: the order of the list."""
+
+    unnamed: bool
+    name: str
+    faces: int
+    id: UUID
+
+
+LISTED: Final = """
+SELECT p.id, p.name = '', lower(p.name), coalesce(counted.faces, 0) FROM ml_person p LEFT JOIN (
+    SELECT person_id, count(*) AS faces FROM ml_face f
+    WHERE library_id = %(library)s AND person_id IS NOT NULL AND NOT removed AND EXISTS (
+        SELECT 1 FROM media_file m WHERE m.original_id = f.original_id AND m.trashed_at IS NULL)
+    GROUP BY person_id) counted ON counted.person_id = p.id
+WHERE p.library_id = %(library)s AND p.merged_into_id IS NULL
+    AND (counted.faces > 0 OR %(empty)s AND (p.made_by_user OR p.name <> ''))
+    AND (%(hidden)s::boolean IS NULL OR p.hidden = %(hidden)s)
+    AND (p.name = '', lower(p.name), -coalesce(counted.faces, 0), p.id)
+        > (%(unnamed)s, %(name)s, %(faces)s, %(id)s)
+ORDER BY 2, 3, 4 DESC, 1 LIMIT %(limit)s
+"""
+FIRST: Final = Place(unnamed=False, name="", faces=2**31 - 1, id=UUID(int=0))
+
+
+def people_after(
+    library: Library, place: Place | None, limit: int, *, hidden: bool | None = False, empty: bool = False
+) -> list[Place]:
+    """So many people behind this place: those with a name by it, then the others; who has most faces first.
+
+    `hidden` None lists all; `empty` also those whom a user knows and of whom no live file has a face.
+    """
+    after = place or FIRST
+    values = {
+        "library": library.pk,
+        "hidden": hidden,
+        "empty": empty,
+        "limit": limit,
+        "unnamed": after.unnamed,
+        "name": after.name,
+        "faces": -after.faces,
+        "id": after.id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LISTED, values)
+        return [Place(unnamed, name, faces, key) for key, unnamed, name, faces in cursor.fetchall()]
+
+
+def shown(keys: Sequence[UUID]) -> list[Person]:
+    """These people in this order, each with `face` (its cover, or None), `face_count` and `file_count`."""
+    theirs = live(Face.objects.filter(person=OuterRef("pk"), removed=False))
+    chosen = theirs.filter(pk=OuterRef("cover"))
+    best = theirs.exclude(crop="").order_by("-quality", "id")
+    rows: Any = Person.objects.filter(pk__in=keys).annotate(
+        cover_now=Coalesce(Subquery(chosen.values("pk")[:1]), Subquery(best.values("pk")[:1])),
+        merges=Count("merged"),
+    )
+    found = {row.pk: row for row in rows}
+    covers = {face.pk: face for face in in_full(Face.objects.filter(pk__in=[row.cover_now for row in rows]))}
+    counts = counts_of(keys)
+    for row in found.values():
+        row.face = covers.get(row.cover_now)
+        row.face_count, row.file_count = counts.get(row.pk, (0, 0))
+    return [found[key] for key in keys if key in found]
+
+
+def counts_of(keys: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Faces and files of each of these people that are not in the trash."""
+    rows = Face.objects.filter(
+        person__in=keys,
+        removed=False,
+        original__files__isnull=False,
+        original__files__trashed_at__isnull=True,
+    ).values_list("person_id")
+    counted = rows.annotate(faces=Count("pk", distinct=True), files=Count("original__files", distinct=True))
+    return {key: (faces, files) for key, faces, files in counted.order_by()}
+
+
+def live(faces: QuerySet[Face]) -> QuerySet[Face]:
+    """Those of whose original there is a file outside the trash."""
+    files = File.objects.live().filter(original=OuterRef("original")).order_by("id")
+    return faces.annotate(file=Subquery(files.values("pk")[:1])).filter(file__isnull=False)
+
+
+def in_full(faces: QuerySet[Face]) -> QuerySet[Face]:
+    """Live ones with `file` (the key of one in which each is to be seen), their person and what names their crops."""
+    results = Derivative.objects.only("id", "deriver", "variant", "outputs")
+    rows: QuerySet[Face] = live(faces).defer("embedding").select_related("person")
+    return rows.prefetch_related(Prefetch("derivative", queryset=results))
+
+
+def faces_of_person(person: Person, after: tuple[float, UUID] | None) -> QuerySet[Face]:
+    """The best first."""
+    rows = Face.objects.filter(person=person, removed=False).order_by("-quality", "-id")
+    if after is not None:
+        quality, key = after
+        rows = rows.filter(Q(quality__lt=quality) | Q(id__lt=key), quality__lte=quality)
+    return in_full(rows)
+
+
+def unassigned(library: Library, after: UUID | None) -> QuerySet[Face]:
+    """Faces of nobody, the newest first."""
+    rows = Face.objects.filter(library=library, person=None, removed=False).order_by("-id")
+    return in_full(rows.filter(id__lt=after) if after else rows)
+
+
+def faces_of_file(file: File) -> QuerySet[Face]:
+    """From left to right; in a film by when they are first seen. `file` is this one, in the trash too."""
+    rows = Face.objects.filter(original=file.original_id, removed=False).defer("embedding")
+    results = Derivative.objects.only("id", "deriver", "variant", "outputs")
+    return (
+        rows.select_related("person")
+        .prefetch_related(Prefetch("derivative", queryset=results))
+        .order_by(F("second").asc(nulls_first=True), "x", "id")
+    )
+
+
+def files_of_person(library: Library, person: Person) -> QuerySet[File]:
+    faces = people.faces_of(library).filter(person=person)
+    found: QuerySet[File] = File.objects.live().filter(library=library, original__in=faces.values("original"))
+    return found
