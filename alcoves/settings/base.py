@@ -201,6 +201,8 @@ DERIVERS = {
     "moment": "media.derivers.moment.MomentDeriver",
     "motion": "media.derivers.motion.MotionDeriver",
     "hash": "media.derivers.hash.HashDeriver",
+    "objects": "ml.objects.deriver.ObjectsDeriver",
+    "sounds": "ml.audio_events.deriver.SoundsDeriver",
     "faces": "ml.faces.deriver.FacesDeriver",
     "transcript": "ml.transcription.deriver.TranscriptDeriver",
     "transcript-part": "ml.transcription.deriver.TranscriptPartDeriver",
@@ -210,6 +212,7 @@ DERIVERS = {
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.
 MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
 MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
+SEARCH_SECONDS = env.number("ALCOVES_SEARCH_SECONDS", 5, low=0.01)
 ML_CONCURRENCY = env.integer("ALCOVES_ML_CONCURRENCY", 1, low=1, high=64)
 ML_THREADS = env.integer("ALCOVES_ML_THREADS", 0, low=0, high=256)
 ML_IDLE_SECONDS = env.number("ALCOVES_ML_IDLE_SECONDS", 300, low=1)

@@ -30,3 +30,13 @@ def upright(path: Path, mime: str, longest_side: int, limits: PixelLimits) -> Up
     image = flatten(decoded.image)
     pixels = np.frombuffer(vips.pixels_of(image), dtype=np.uint8)
     return Upright(pixels.reshape(image.height, image.width, image.bands), decoded.partial)
+
+
+def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The same picture with its longer side exactly so long, larger or smaller. Bilinear, as detectors are trained."""
+    height, width = pixels.shape[:2]
+    if max(height, width) == side:
+        return pixels
+    image = vips.from_pixels(np.ascontiguousarray(pixels).data, width, height, 3)
+    image = vips.scale(image, side / max(height, width))
+    return np.frombuffer(vips.pixels_of(image), dtype=np.uint8).reshape(image.height, image.width, 3)

@@ -311,6 +311,13 @@ def shrink(
         return in_memory(image.thumbnail_image(width, height=height, size="down", **profile), deadline)
 
 
+def scale(image: Image, factor: float) -> Image:
+    """Larger or smaller by this factor: bilinear, over as many pixels as become one where it gets smaller."""
+    guard_pixels()
+    with translated():
+        return in_memory(image.resize(factor, kernel="linear"))
+
+
 def in_memory(image: Image, deadline: float = FOREVER) -> Image:
     """All pixels, computed now. Raises TimedOutError at the deadline."""
     with translated(), watched(image, deadline) as watching:

@@ -21,6 +21,8 @@ from ml.sampling import frames, pictures
 
 DIGITS: Final = 6
 """Of shares: a thousandth of a pixel."""
+WHOLE: Final = 2
+"""Times the side of the square up to which a picture is decoded in its own size."""
 MOST_SPANS: Final = 1000
 """Of one film: the surest."""
 
@@ -57,11 +59,22 @@ class ObjectsDeriver(BaseDeriver):
 
 
 def of_picture(context: Context, detector: Detector) -> list[dict[str, Any]]:
-    pixels = pictures.upright(context, detector.side)
+    pixels = pictures.upright(context, decoded_side(context.subject, detector.side))
     context.check()
     (found,) = look(detector, [pixels])
     context.check()
     return [columns(one) for one in found]
+
+
+def decoded_side(subject: Subject, side: int) -> int:
+    """The longer side in pixels at which a picture is decoded.
+
+    A decoder makes large pictures smaller on its way, which saves half of the time. Those that are not much larger
+    than the square are decoded whole and made smaller as in training, by which boxes get truer by some pixels.
+    """
+    probe = subject.probe or {}
+    longest = max(int(probe.get(name) or 0) for name in ("width", "height"))
+    return longest if side < longest <= WHOLE * side else side
 
 
 def of_film(context: Context, detector: Detector) -> list[dict[str, Any]]:

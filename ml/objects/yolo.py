@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from media.images.pixels import fitted
 from ml.errors import ModelError
 from ml.objects.coco import LABELS
 from ml.runtime.client import OnnxModel
@@ -67,7 +68,7 @@ class Detector:
         self.at_once = AT_ONCE if model.batches else 1
 
     def find(self, pictures: Sequence[Pixels], least: float, most: int) -> list[list[Detection]]:
-        """Of each picture (rows x columns x RGB, no side longer than `side`) what scores `least`, the surest first."""
+        """Of each picture (rows x columns x RGB, of any size) what scores `least`, the surest first."""
         squares, places = zip(*(framed(pixels, self.side) for pixels in pictures), strict=True)
         rows = self.answer(np.stack(squares))
         return [
@@ -124,7 +125,11 @@ def refusal(model: OnnxModel, why: str) -> ModelError:
 
 
 def framed(pixels: Pixels, side: int) -> tuple[Floats, Place]:
-    """The picture in the middle of a grey square, [3, side, side] from 0 to 1, and where it lies there."""
+    """The picture in the middle of a grey square, [3, side, side] from 0 to 1, and where it lies there.
+
+    Small ones are made larger, as in training: a model of this kind overlooks what covers few pixels.
+    """
+    pixels = fitted(pixels, side)
     height, width = pixels.shape[:2]
     place = Place((side - width) // 2, (side - height) // 2, width, height)
     square = np.full((3, side, side), GREY / 255, dtype=np.float32)

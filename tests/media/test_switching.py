@@ -15,7 +15,7 @@ from alcoves.accounts.models import User
 from media import dispatch, ledger, pipeline, runs, switching, trash
 from media.derivers.base import Ready
 from media.derivers.registry import all_derivers, get_deriver
-from media.errors import RunAbandonedError
+from media.errors import ConflictError, RunAbandonedError
 from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, Switching, UnnamedBlob
 from media.models.library import FIELD_OF, SWITCHES
@@ -459,7 +459,7 @@ def test_the_page_of_the_console_goes_the_same_way(library: Library, file: File,
 def test_a_library_that_is_gone_cannot_be_turned(library: Library) -> None:
     gone = Library.objects.get(pk=library.pk)
     library.delete()
-    with pytest.raises(switching.ConflictError):
+    with pytest.raises(ConflictError):
         switching.turn(gone, {"faces": True})
 
 

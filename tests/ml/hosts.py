@@ -1,0 +1,39 @@
+"""The model host of a test, found and killed as a machine would when its memory is short."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from ml.runtime import places
+
+
+def hosts() -> list[int]:
+    """Processes that listen on the socket which the settings of this moment name."""
+    socket = str(places.current().socket).encode()
+    return [
+        int(folder.name)
+        for folder in Path("/proc").iterdir()
+        if folder.name.isdigit() and socket in arguments_of(folder)
+    ]
+
+
+def arguments_of(folder: Path) -> list[bytes]:
+    try:
+        return (folder / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def kill_hosts() -> int:
+    found = hosts()
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def use(settings: Any, folder: Path, *registries: str) -> None:
+    """These models, as if they lay on this machine since ever, and a host for this test alone."""
+    settings.MODELS_PATH = folder
+    settings.ML_HOST_PATH = folder
+    settings.MODEL_REGISTRIES = [*settings.MODEL_REGISTRIES, *registries]
