@@ -1,6 +1,5 @@
 """Tests: real servers of the test run, fast password hashing, stores in a temporary folder given by conftest."""
 
-import os
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -18,4 +17,4 @@ AXES_ENABLED = True
 ALLOWED_HOSTS = ["*"]
 DERIVERS = {**base.DERIVERS}
 # One model host for a test process, and none that is another's.
-ML_HOST_PATH = Path(gettempdir()) / f"alcoves-test-models-{os.getpid()}"
+ML_HOST_PATH = DATA_PATH

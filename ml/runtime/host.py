@@ -202,19 +202,23 @@ class Host:
         return (alone or idle) and self.end()
 
     def end(self) -> bool:
-        """Nobody starts another host while we take leave. False where somebody has just asked something."""
-        held = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(held)
-            return False
-        with self.guard:
-            if self.busy:
-                os.close(held)
+        """Nobody starts another host while we take leave. False where somebody is about to, or has just asked."""
+        with ExitStack() as stack:
+            try:
+                held = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                stack.callback(os.close, held)
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
                 return False
-            self.ending = True
-            leaving = list(self.clients)
+            except FileNotFoundError:
+                logger.info("the folder of the socket is gone: nobody can find us any more")
+            with self.guard:
+                if self.busy:
+                    return False
+                self.ending = True
+                leaving = list(self.clients)
+            # From here on the lock is held until the process ends: the next host comes when this one is gone.
+            stack.pop_all()
         self.path.unlink(missing_ok=True)
         for channel in leaving:
             with suppress(wire.ClosedError):
@@ -232,8 +236,9 @@ class Told:
         self.last = -1
 
     def __call__(self, percent: float) -> None:
-        if int(percent) > self.last:
-            self.last = int(percent)
+        # The last half minute counts as a whole one.
+        if (whole := min(100, int(percent))) > self.last:
+            self.last = whole
             self.call.tell({"progress": self.last})
         self.lane.give_way(lambda other: other.header.get("do") != "speech")
 

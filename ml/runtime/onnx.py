@@ -21,7 +21,8 @@ from ml.runtime.wire import Arrays
 logger = logging.getLogger(__name__)
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-ERRORS_ONLY: Final = 3
+SILENT: Final = 4
+"""Errors come as exceptions, with the same words."""
 MOST_METADATA: Final = 256 * 1024
 """Characters of a value that a model tells of itself."""
 TYPES: Final = {
@@ -38,6 +39,7 @@ TYPES: Final = {
     "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
+IN_WORK: Final = "Non-zero status code returned while running"
 TERMINATED: Final = "terminate flag"
 SHORT_OF_MEMORY: Final = re.compile(r"bad_alloc|failed to allocate|out of memory", re.IGNORECASE)
 
@@ -81,7 +83,7 @@ class Graph:
         stopped_by(lambda: setattr(options, "terminate", True))
         try:
             return self.attempt(feeds, wanted, options)
-        except UnusableError:
+        except (UnusableError, FailedError):
             raise
         except Exception as error:
             if TERMINATED in str(error) or CUDA not in self.session.get_providers():
@@ -97,7 +99,8 @@ class Graph:
         try:
             given = self.session.run(names, feeds, options)
         except (ort.capi.onnxruntime_pybind11_state.InvalidArgument, ValueError) as error:
-            raise UnusableError(str(error)) from error
+            # The same class also says that a step of the graph has failed on these numbers.
+            raise (FailedError if IN_WORK in str(error) else UnusableError)(str(error)) from error
         if not all(isinstance(one, np.ndarray) and one.dtype.kind in "fiub" for one in given):
             raise UnusableError("It answers with something else than numbers.")
         return dict(zip(names, given, strict=True))
@@ -111,7 +114,7 @@ def described(one: Any) -> list[Any]:
 def session_options(threads: int) -> Any:
     """Memory as it is needed: an arena would keep the largest batch ever seen. Threads sleep between runs."""
     options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = SILENT
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False

@@ -29,8 +29,8 @@ PATIENCE: Final = 60.0
 """Seconds until it must listen. It takes half of one, and longer where disk and processors are busy."""
 READY: Final = b"ready\n"
 WAITING: Final = {"OMP_WAIT_POLICY": "passive"}
-"""Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors too,
-eleven seconds of speech take up to eight seconds instead of half of one."""
+"""Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors
+too, eleven seconds of speech take up to eight seconds instead of half of one."""
 
 
 def connected(place: Place) -> socket.socket:

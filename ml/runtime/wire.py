@@ -43,7 +43,7 @@ def send(
     channel: socket.socket, header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None
 ) -> None:
     """Raises ClosedError; BadFrameError for what the other side would refuse."""
-    solid = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+    solid = {name: np.asarray(array, order="C") for name, array in (arrays or {}).items()}
     told = [[name, array.dtype.str, list(array.shape)] for name, array in solid.items()]
     check([shape_of(*one) for one in told])
     text = json.dumps({**header, "arrays": told}, separators=(",", ":")).encode()
