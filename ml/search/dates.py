@@ -12,6 +12,8 @@ from typing import Final
 
 FIRST_YEAR, LAST_YEAR = 1826, 2199
 """From the first photograph there is; what the column of dates can hold."""
+LEAP_YEAR: Final = 2024
+"""Stands for any year: some have a 29th of February."""
 LONGEST: Final = 6
 """Words of one date: `1 de junio de 2024` has five."""
 
@@ -70,7 +72,7 @@ class When:
         begin = datetime(self.year, self.month or 1, self.day or 1)  # noqa: DTZ001  A wall clock has no zone.
         if self.day is not None:
             return begin, begin + timedelta(days=1)
-        if self.month is not None and self.month < 12:  # noqa: SIM300
+        if self.month is not None and self.month < 12:
             return begin, begin.replace(month=self.month + 1)
         return begin, begin.replace(year=self.year + 1, month=1)
 

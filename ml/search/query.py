@@ -1,4 +1,4 @@
-"""Pure: from what a person typed to what has to hold of a file. Any text at all is a question; nothing is an error here.
+"""Pure: from what a person typed to what has to hold of a file. Any text is a question; nothing is an error here.
 
     beach "New Year" -dog june 2024 cat OR kitten like:0198...
 
@@ -29,8 +29,8 @@ LIKE: Final = re.compile(r"like:(?P<key>[0-9a-fA-F-]{32,36})")
 AROUND: Final = "\"'`()[]{}<>|&!?*,;:+~^\\"
 """Signs that stand around words and mean nothing here; `%` and `_` may be part of a name."""
 SIGNS: Final = frozenset(AROUND + "-./=")
-SEPARATORS: Final = "_.-,;:()[]{}/'\"+&"
-"""What stands between the words of a name. `sources.padded` has the same."""
+SEPARATORS: Final = "_.-,;:()[]{}/'\"+&\n\t"
+"""What stands between the words of a name. `sources.spread_upper` has the same."""
 BLANKED: Final = str.maketrans(SEPARATORS, " " * len(SEPARATORS))
 
 
@@ -48,7 +48,7 @@ class Term:
 
     @property
     def start(self) -> str:
-        """For LIKE on a text that `sources.padded` has spread: at the beginning of a word."""
+        """For LIKE on a text that `sources.spread_upper` has spread: at the beginning of a word."""
         return f"% {self.spread}%"
 
     @property
@@ -68,7 +68,7 @@ class Term:
     @property
     def near(self) -> str | None:
         """What may be a slip of the finger."""
-        return self.words if len(self.words) >= SHORTEST_NEAR else None
+        return self.words if self.when is None and len(self.words) >= SHORTEST_NEAR else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,13 @@ def parse(text: str) -> Question:
 
 
 def pieces_of(text: str) -> Iterator[Piece]:
-    """What is left of each when the signs around it are gone. A quotation mark without its other half is one of them."""
+    """Each without the signs around it. A quotation mark without its other half is one of them."""
     for token in TOKEN.finditer(text):
         if token["quoted"] is not None:
             piece = Piece(" ".join(token["quoted"].split()), quoted=True, unwanted=bool(token["minus"]))
         else:
             unwanted = token["word"].startswith("-")
-            piece = Piece(token["word"].lstrip("-").strip(AROUND), unwanted=unwanted)
+            piece = Piece(token["word"].strip(f"{AROUND}-"), unwanted=unwanted)
         if not SIGNS.issuperset(piece.words.replace(" ", "")):
             yield piece
 
@@ -148,7 +148,7 @@ def without_small(pieces: list[Piece]) -> list[Piece]:
         found = dates.find(plain_words(pieces[place:]))
         count = found[1] if found is not None else 1
         one = pieces[place]
-        if count > 1 or one.quoted or one.words == "OR" or not is_small(one.words):
+        if count > 1 or one.quoted or one.unwanted or one.words == "OR" or not is_small(one.words):
             kept += pieces[place : place + count]
         place += count
     return kept if any(not piece.unwanted and piece.words != "OR" for piece in kept) else pieces

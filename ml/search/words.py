@@ -18,12 +18,13 @@ IRREGULAR: Final = {
 }
 SINGULARS: Final = {one: many for many, one in IRREGULAR.items()}
 
-SMALL: Final = frozenset(
+SMALL_WORDS: Final = (
     "a an and at by for from in of on or the to with "
     "am das dem den der des die ein eine einem einen einer im mit oder und vom von zum zur "
     "au aux avec dans des du en et la le les ou un une "
-    "al con de del el las los por un una unas unos y".split()
+    "al con de del el las los por un una unas unos y"
 )
+SMALL: Final = frozenset(SMALL_WORDS.split())
 """Of English, German, French and Spanish. They are passed over where another word is asked for."""
 
 

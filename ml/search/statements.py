@@ -1,0 +1,220 @@
+"""The two statements of a search: what is found, in order and counted; and why each thing of a page was found.
+
+    places -> hits -> found (meets every need) -> passed (filters) -> shown (stacks closed) -> page, total, facets
+
+All in one statement, so that a page, its total and its facets are of one moment, and nothing is asked for each row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from ml.search.facets import FACETS
+from ml.search.filters import Filters
+from ml.search.sources import (
+    DATE,
+    FOLDER_ITSELF,
+    NEVER,
+    NO_KEY,
+    SOURCES,
+    TOLD,
+    TRANSCRIPT,
+    WHOLE,
+    Looking,
+    allowed,
+)
+
+DEEPEST: Final = 1000
+"""How many of the found are fused with what vectors found; the rest follows in its own order."""
+MOST_SEGMENTS: Final = 3
+"""Of each film that are told: those with most of the needs, and of equals the first."""
+MARKS: Final = ("\x02", "\x03")
+"""Around what was found in a segment. The text itself is freed of them."""
+HEADLINE: Final = f"HighlightAll=true,StartSel={MARKS[0]},StopSel={MARKS[1]}"
+
+COLUMNS: Final = ("section", "item", "folder", "rank", "at", "value", "label", "count")
+NOTHING: Final = "SELECT 0 AS need, NULL::uuid AS item, FALSE AS folder, FALSE AS own, 0 AS score WHERE FALSE"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Where the last page ended, in the order of ranks."""
+
+    rank: int
+    at: datetime
+    item: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of the found are wanted. `meant` are originals that vectors found: they need no word to be found by."""
+
+    limit: int
+    after: After | None = None
+    facets: bool = True
+    meant: Sequence[UUID] = ()
+
+
+Statement = tuple[str, dict[str, Any]]
+
+
+def finding(looking: Looking, filters: Filters, part: Part) -> Statement:
+    """Rows of COLUMNS: `page` in order, one `total`, and the facets. Never more than `limit` of the page."""
+    values = looking.values
+    tables = [
+        *(looking.tables() if looking.question.needs else [looking.mine()]),
+        *filters.tables(values),
+        f"hits AS ({' UNION ALL '.join(hits(looking)) or NOTHING})",
+        f"found AS ({found(looking, part)})",
+        f"passed AS ({passed(filters, looking)})",
+        f"shown AS MATERIALIZED ({shown(filters)})",
+    ]
+    sections = [page(part, looking), TOTAL, *(facet.select() for facet in FACETS if part.facets)]
+    statement = f"WITH RECURSIVE {', '.join(tables)} {' UNION ALL '.join(sections)}"
+    return statement, values.bound
+
+
+def hits(looking: Looking) -> list[str]:
+    """A row for each thing and need, from each place where it is met."""
+    if not looking.question.needs:
+        return []
+    return [
+        *(
+            f"""SELECT {need} AS need, f.id AS item, FALSE AS folder, TRUE AS own,
+                {looking.worth(source, term, need)} AS score
+            FROM {source.tables} WHERE {looking.matches(source, term, need)} AND {looking.own(source)}"""  # noqa: S608
+            for need, term in looking.needs()
+            for source in SOURCES
+        ),
+        *(
+            f"""SELECT {need}, f.id, FALSE, TRUE, {DATE.weight * WHOLE} FROM {TOLD}
+            WHERE {looking.at(term.when)} AND {looking.own(DATE)}"""  # noqa: S608
+            for need, term in looking.needs()
+            if term.when is not None
+        ),
+        """SELECT t.need, f.id, FALSE, TRUE, t.score FROM tree t JOIN media_file f ON f.folder_id = t.id
+            WHERE f.trashed_at IS NULL""",
+        f"""SELECT t.need, t.id, TRUE, t.own, CASE WHEN t.own THEN {FOLDER_ITSELF * WHOLE} ELSE t.score END
+            FROM tree t""",  # noqa: S608
+        f"""SELECT q.need, f.id, FALSE, TRUE, {TRANSCRIPT.weight * WHOLE}
+            FROM spoken q JOIN ml_transcript x ON alcoves_words(x.language, x.text) @@ q.query
+                AND alcoves_family(x.language) = ANY (q.families)
+            JOIN media_file f ON f.original_id = x.original_id WHERE {looking.own(TRANSCRIPT)}""",  # noqa: S608
+    ]
+
+
+def found(looking: Looking, part: Part) -> str:
+    """What meets every need and nothing unwanted. What only vectors found has rank 0."""
+    wanted = len(looking.question.wanted)
+    by_words = f"""SELECT item, folder, sum(score)::int AS rank FROM (
+            SELECT need, item, folder, bool_or(own) AS own, max(score) AS score
+            FROM hits GROUP BY need, item, folder) AS best
+        GROUP BY item, folder HAVING count(*) = {wanted} AND min(need) >= 0 AND bool_or(own)"""  # noqa: S608
+    if not part.meant:
+        return by_words
+    return f"""SELECT item, folder, max(rank) AS rank FROM ({by_words}
+            UNION ALL SELECT f.id, FALSE, 0 FROM media_file f WHERE f.trashed_at IS NULL
+                AND f.original_id = ANY ({looking.values.bind(list(part.meant))}::uuid[])
+                AND f.library_id {allowed("semantic")}
+                AND f.id NOT IN (SELECT item FROM hits WHERE need < 0)) AS both
+        GROUP BY item, folder"""  # noqa: S608
+
+
+def passed(filters: Filters, looking: Looking) -> str:
+    """With what the order, the stacks and the facets need."""
+    of_files = " AND ".join(["NOT c.folder", *filters.of_files(looking.values)])
+    of_folders = " AND ".join(["c.folder", *filters.of_folders()])
+    return f"""SELECT c.item, FALSE AS folder, c.rank, f.effective_at AS at, f.original_id, f.library_id,
+            k.primary_id AS leader
+        FROM found c JOIN media_file f ON f.id = c.item JOIN media_original o ON o.id = f.original_id
+            LEFT JOIN media_stack k ON k.id = f.stack_id
+        WHERE {of_files}
+        UNION ALL SELECT c.item, TRUE, c.rank, d.created_at, NULL, d.library_id, NULL
+        FROM found c JOIN media_folder d ON d.id = c.item WHERE {of_folders}"""  # noqa: S608
+
+
+def shown(filters: Filters) -> str:
+    """One for all of a stack, where the one that stands for them was found itself."""
+    if filters.stacks == "open":
+        return "SELECT * FROM passed"
+    return """SELECT * FROM passed p
+        WHERE p.leader IS NULL OR p.leader = p.item OR p.leader NOT IN (SELECT item FROM passed)"""
+
+
+def page(part: Part, looking: Looking) -> str:
+    after = ""
+    if part.after is not None:
+        bound = ", ".join(
+            looking.values.bind(value) for value in (part.after.rank, part.after.at, part.after.item)
+        )
+        after = f"AND (s.rank, s.at, s.item) < ({bound})"
+    by_words = f"""(SELECT 'page' AS section, s.item, s.folder, s.rank, s.at, NULL::text AS value, NULL::text AS label,
+            NULL::bigint AS count
+        FROM shown s WHERE s.rank > 0 {after}
+        ORDER BY s.rank DESC, s.at DESC, s.item DESC LIMIT {part.limit:d})"""  # noqa: S608
+    if not part.meant:
+        return by_words
+    return f"""{by_words}
+        UNION ALL (SELECT 'meant', s.item, s.folder, s.rank, s.at, s.original_id::text, NULL, NULL FROM shown s
+            WHERE s.original_id = ANY ({looking.values.bind(list(part.meant))}::uuid[]))"""  # noqa: S608
+
+
+TOTAL: Final = "SELECT 'total', NULL, FALSE, NULL, NULL, NULL, NULL, count(*) FROM shown"
+
+WHY: Final = ("need", "item", "source", "score", "text", "second", "key")
+
+
+def explaining(looking: Looking) -> Statement:
+    """Rows of WHY for the items of a page (`among`): every place where each of them meets a need."""
+    tables = ", ".join(looking.tables())
+    return f"WITH RECURSIVE {tables} {' UNION ALL '.join(reasons(looking))}", looking.values.bound
+
+
+def reasons(looking: Looking) -> list[str]:
+    return [
+        *(
+            f"""SELECT {need} AS need, f.id AS item, '{source.name}' AS source,
+                {looking.worth(source, term, need)} AS score, {source.text} AS text, {source.second} AS second,
+                {source.key} AS key
+            FROM {source.tables} WHERE {looking.matches(source, term, need)} AND {looking.own(source)}"""  # noqa: S608
+            for need, term in looking.needs()
+            for source in SOURCES
+        ),
+        *(
+            f"""SELECT {need}, f.id, '{DATE.name}', {DATE.weight * WHOLE}, {DATE.text}, {NEVER}, {NO_KEY}
+            FROM {TOLD} WHERE {looking.at(term.when)} AND {looking.own(DATE)}"""  # noqa: S608
+            for need, term in looking.needs()
+            if term.when is not None
+        ),
+        f"""SELECT t.need, f.id, 'folder', t.score, k.name, {NEVER}, k.id
+            FROM tree t JOIN media_file f ON f.folder_id = t.id JOIN media_folder k ON k.id = t.key
+            WHERE f.id = ANY ({looking.values.bind(looking.among)})""",  # noqa: S608
+        f"""SELECT t.need, t.id, 'folder', t.score, k.name, {NEVER}, k.id
+            FROM tree t JOIN media_folder k ON k.id = t.key
+            WHERE t.id = ANY ({looking.values.bind(looking.among)})""",  # noqa: S608
+        said(looking),
+    ]
+
+
+def said(looking: Looking) -> str:
+    """The segments in which it is said. A quotation may begin in one and end in the next."""
+    return f"""SELECT need, item, 'transcript', {TRANSCRIPT.weight * WHOLE}, text, start_seconds, id FROM (
+        SELECT need, item, id, start_seconds,
+            dense_rank() OVER (PARTITION BY item ORDER BY needs DESC, start_seconds, id),
+            CASE WHEN family = 'unspaced' THEN text ELSE ts_headline(('pg_catalog.' || family)::regconfig,
+                translate(text, '{"".join(MARKS)}', ''), query, '{HEADLINE}') END AS text
+        FROM (SELECT q.need, q.query, f.id AS item, s.id, s.start_seconds, s.text, alcoves_family(x.language) AS family,
+                count(*) OVER (PARTITION BY s.id) AS needs
+            FROM media_file f JOIN ml_transcript x ON x.original_id = f.original_id
+            CROSS JOIN LATERAL (
+                SELECT s.id, s.start_seconds, s.text, lead(s.text) OVER (ORDER BY s.position) AS next,
+                    alcoves_words(x.language, s.text) AS words
+                FROM ml_transcriptsegment s WHERE s.transcript_id = x.id OFFSET 0) AS s
+            JOIN spoken q ON alcoves_family(x.language) = ANY (q.families)
+                AND (s.words @@ q.query OR numnode(q.query) > 1 AND s.next IS NOT NULL
+                    AND alcoves_words(x.language, s.text || ' ' || s.next) @@ q.query
+                    AND NOT alcoves_words(x.language, s.next) @@ q.query)
+            WHERE {looking.own(TRANSCRIPT)}) AS matched) AS told (need, item, id, start_seconds, place, text)
+        WHERE place <= {MOST_SEGMENTS}"""  # noqa: S608
