@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from pgvector import HalfVector
-
 from media.models import Original
 from ml.models import PictureEmbedding
 from ml.search import pairing
@@ -36,7 +34,7 @@ def record(original: Original, model: str, seen: Sequence[Seen]) -> None:
             model=model,
             second=one.second,
             fingerprint=one.fingerprint,
-            embedding=HalfVector(one.vector),
+            embedding=one.vector.tolist(),
         )
         for one in seen
     )

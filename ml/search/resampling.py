@@ -1,8 +1,9 @@
 """Pictures made smaller as the models were taught: bicubic as Pillow does it, with numpy. Pure.
 
 The formula is that of Pillow (github.com/python-pillow/Pillow, `src/libImaging/Resample.c`): the cubic with a = -0.5,
-widened by the factor of the reduction, weights that add up to one, across first, then down, each rounded to 8 bits.
-Others (libvips, ffmpeg) draw other curves, and embeddings of the same picture would drift apart.
+widened by the factor of the reduction, weights that add up to one, across first, then down, each rounded to 8 bits
+(Pillow 13 began to choose the order by the shape; the models have learnt from the one before). Others (libvips, ffmpeg)
+draw other curves, and embeddings of the same picture would drift apart.
 """
 
 from functools import lru_cache

@@ -6,16 +6,18 @@ two copies of one drawing are alike, and two drawings are not.
 """
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from ml.registry.specs import ModelFile, ModelSpec
 from ml.search.clip_text import MERGES
 from ml.search.encoders import CONTRACTS
+from tests.ml.graphs.faces import Drawing
 
 SIDE: Final = 64
 DIMENSIONS: Final = 512
@@ -55,14 +57,23 @@ def write(folder: Path) -> Path:
     return folder
 
 
+def siglip(folder: Path) -> ModelSpec:
+    """The same graph of pictures, fed as SigLIP is; the text graph has no notion of these numbers."""
+    write(folder)
+    onnx.save(visual("siglip"), folder / VISUAL)
+    onnx.save(textual(64, TensorProto.INT64), folder / TEXTUAL)
+    train_pieces(folder).rename(folder / VOCABULARY)
+    return replace(MODELS[0], id="tiny-siglip", contract="siglip")
+
+
 def known_merges() -> list[tuple[str, str]]:
-    """What makes one piece of each colour's letters."""
+    """What makes one piece of each colour's letters, from the last one on: so the colours do not share a pair."""
     found = []
     for word in COLORS:
         letters = [*word[:-1], f"{word[-1]}</w>"]
         while len(letters) > 1:
-            found.append((letters[0], letters[1]))
-            letters = ["".join(letters[:2]), *letters[2:]]
+            found.append((letters[-2], letters[-1]))
+            letters = [*letters[:-2], "".join(letters[-2:])]
     return found
 
 
@@ -109,39 +120,20 @@ def train_pieces(folder: Path) -> Path:
     return folder / "tokenizer.model"
 
 
-class Drawing:
-    """Collects the nodes of a graph; `add` gives back the name of what a node makes."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def add(self, operation: str, *inputs: Any, out: str = "", **options: Any) -> str:
-        name = out or f"n{len(self.nodes)}"
-        given = [one if isinstance(one, str) else self.constant(one) for one in inputs]
-        self.nodes.append(helper.make_node(operation, given, [name], **options))
-        return name
-
-    def constant(self, value: Any) -> str:
-        name = f"c{len(self.constants)}"
-        array = value if isinstance(value, np.ndarray) else np.asarray(value, dtype=np.float32)
-        self.constants.append(numpy_helper.from_array(array, name))
-        return name
-
-    def model(self, name: str, kind: int, shape: list[Any]) -> onnx.ModelProto:
-        told = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIMENSIONS])]
-        taken = [helper.make_tensor_value_info(name, kind, shape)]
-        graph = helper.make_graph(self.nodes, f"tiny {name}", taken, told, self.constants)
-        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.checker.check_model(made)
-        return made
+def model_of(draw: Drawing, name: str, kind: int, shape: list[Any]) -> onnx.ModelProto:
+    told = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", DIMENSIONS])]
+    taken = [helper.make_tensor_value_info(name, kind, shape)]
+    graph = helper.make_graph(draw.nodes, f"tiny {name}", taken, told, draw.constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(made)
+    return made
 
 
-def visual() -> onnx.ModelProto:
+def visual(contract: str = "clip") -> onnx.ModelProto:
     draw = Drawing()
-    clip = CONTRACTS["clip"]
-    spread = np.array(clip.deviation, dtype=np.float32).reshape(1, 3, 1, 1)
-    middle = np.array(clip.mean, dtype=np.float32).reshape(1, 3, 1, 1)
+    fed = CONTRACTS[contract]
+    spread = np.array(fed.deviation, dtype=np.float32).reshape(1, 3, 1, 1)
+    middle = np.array(fed.mean, dtype=np.float32).reshape(1, 3, 1, 1)
     pixels = draw.add("Add", draw.add("Mul", "image", spread), middle)
     bands = [
         draw.add("Gather", pixels, np.array([band], dtype=np.int64), axis=1) for band in range(len(COLORS))
@@ -156,14 +148,15 @@ def visual() -> onnx.ModelProto:
     faint = draw.add("Mul", draw.add("Sub", grid, 0.5), FAINT)
     rows = draw.add("Reshape", faint, np.array([-1, 3 * GRID * GRID], dtype=np.int64))
     padded(draw, [*shares, rows], len(COLORS) + 3 * GRID * GRID)
-    return draw.model("image", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])
+    return model_of(draw, "image", TensorProto.FLOAT, ["batch", 3, SIDE, SIDE])
 
 
-def textual() -> onnx.ModelProto:
+def textual(length: int = 77, kind: int = TensorProto.INT32) -> onnx.ModelProto:
     draw = Drawing()
     found = []
     for color in COLORS:
-        same = draw.add("Equal", "text", np.array(NUMBERS[color], dtype=np.int32))
+        number = np.array(NUMBERS[color], dtype=np.int32 if kind == TensorProto.INT32 else np.int64)
+        same = draw.add("Equal", "text", number)
         found.append(
             draw.add("ReduceMax", draw.add("Cast", same, to=TensorProto.FLOAT), axes=[1], keepdims=1)
         )
@@ -171,7 +164,7 @@ def textual() -> onnx.ModelProto:
     nothing = draw.add("Sub", 1.0, known)
     zeros = draw.add("Mul", nothing, np.zeros((1, 3 * GRID * GRID), dtype=np.float32))
     padded(draw, [*found, zeros, nothing], len(COLORS) + 3 * GRID * GRID + 1)
-    return draw.model("text", TensorProto.INT32, ["batch", 77])
+    return model_of(draw, "text", kind, ["batch", length])
 
 
 def padded(draw: Drawing, parts: list[str], length: int) -> str:
