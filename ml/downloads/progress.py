@@ -32,13 +32,14 @@ class Progress:
         self._turn, self._until, self._shown = turn, until, shown
         self._name = file.name
         self._told_at = 0.0
+        self._done = 0
         begun = {"pipeline": spec.pipeline, "model": spec.id, "bytes_total": file.size}
         Download.objects.get_or_create(name=file.name, defaults=begun)
         self._write(state=DownloadState.RUNNING, started_at=Now(), finished_at=None, error="", attempts=0)
 
     def __call__(self, done: int, total: int | None) -> None:
         """PausedError when the turn is over, InfrastructureError when somebody else has it."""
-        now = time.monotonic()
+        now, self._done = time.monotonic(), done
         if now - self._told_at >= EVERY or done == total:
             self._told_at = now
             self._write(state=DownloadState.RUNNING, bytes_done=done, bytes_total=total)
@@ -53,7 +54,7 @@ class Progress:
         self._write(attempts=F("attempts") + 1, error=error.message)
 
     def paused(self) -> None:
-        self._write(state=DownloadState.QUEUED, error="")
+        self._write(state=DownloadState.QUEUED, error="", bytes_done=self._done)
 
     def failed(self, error: MediaError) -> None:
         self._write(state=DownloadState.FAILED, error=error.message, finished_at=Now())

@@ -18,9 +18,9 @@ from media.errors import InfrastructureError
 
 logger = logging.getLogger(__name__)
 NAME: Final = "models:download"
-SECONDS: Final = 60
+SECONDS: Final = 30
 """How long a turn outlives a process that was killed."""
-RENEWED_EVERY: Final = 15.0
+RENEWED_EVERY: Final = 5.0
 
 
 class Turn:
