@@ -159,7 +159,9 @@ class FaceProposals(APIView):
         rows = (
             FaceProposal.objects.filter(library=library).select_related("person").order_by("distance", "id")
         )
-        faces = {row.pk: row for row in listing.in_full(Face.objects.filter(proposal__in=rows[:PAGE_LIMIT]))}
+        faces: dict[UUID, Any] = {
+            row.pk: row for row in listing.in_full(Face.objects.filter(proposal__in=rows[:PAGE_LIMIT]))
+        }
         return Response(
             [
                 {

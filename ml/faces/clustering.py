@@ -235,8 +235,8 @@ class Placing:
         if len(members) < self.rules.min_faces:
             return
         person = self.gallery.create()
-        for member, distance in members:
-            self._put(member, person, distance)
+        for member, away in members:
+            self._put(member, person, away)
         self._join_twin(person, [member for member, _ in members])
 
     def _join_twin(self, person: UUID, members: Sequence[Known]) -> None:

@@ -77,7 +77,8 @@ def give(library: Library, faces: QuerySet[Face], person: Person) -> None:
 
 def leave(rows: QuerySet[Face]) -> None:
     """They were taken from whom they had: that person is none of theirs, and is gone where nothing is left."""
-    had = [(face, person) for face, person in rows.values_list("pk", "person_id") if person is not None]
+    owned = rows.filter(person__isnull=False)
+    had = [(face, person) for face, person in owned.values_list("pk", "person_id")]
     FaceRejection.objects.bulk_create(
         [FaceRejection(face_id=face, person_id=person) for face, person in had], ignore_conflicts=True
     )
@@ -153,7 +154,8 @@ def draw(library: Library, original: Original, user: Any, box: Box, second: floa
                 raise FaceThereError("There is a face in this place already. Assign that one.")
             if there:
                 restore(library, [there[0].pk])
-                return Face.objects.get(pk=there[0].pk)
+                there[0].refresh_from_db()
+                return there[0]
             drawn: Face = Face.objects.create(
                 library=library,
                 original=original,

@@ -94,7 +94,8 @@ def counts_of(keys: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
 def live(faces: QuerySet[Face]) -> QuerySet[Face]:
     """Those of whose original there is a file outside the trash."""
     files = File.objects.live().filter(original=OuterRef("original")).order_by("id")
-    return faces.annotate(file=Subquery(files.values("pk")[:1])).filter(file__isnull=False)
+    found: QuerySet[Face] = faces.annotate(file=Subquery(files.values("pk")[:1])).filter(file__isnull=False)
+    return found
 
 
 def in_full(faces: QuerySet[Face]) -> QuerySet[Face]:
@@ -123,11 +124,10 @@ def faces_of_file(file: File) -> QuerySet[Face]:
     """From left to right; in a film by when they are first seen. `file` is this one, in the trash too."""
     rows = Face.objects.filter(original=file.original_id, removed=False).defer("embedding")
     results = Derivative.objects.only("id", "deriver", "variant", "outputs")
-    return (
-        rows.select_related("person")
-        .prefetch_related(Prefetch("derivative", queryset=results))
-        .order_by(F("second").asc(nulls_first=True), "x", "id")
+    whole: QuerySet[Face] = rows.select_related("person").prefetch_related(
+        Prefetch("derivative", queryset=results)
     )
+    return whole.order_by(F("second").asc(nulls_first=True), "x", "id")
 
 
 def files_of_person(library: Library, person: Person) -> QuerySet[File]:

@@ -91,7 +91,7 @@ def enough(found: dict[UUID, Pairs], rules: Rules) -> Iterable[tuple[UUID, Pairs
 def seen_together(one: UUID, other: UUID) -> bool:
     """In one picture, or in one film: then a user may still merge them, but nobody proposes it."""
     theirs = Face.objects.filter(person=other, removed=False).values("original")
-    return Face.objects.filter(person=one, removed=False, original__in=theirs).exists()
+    return bool(Face.objects.filter(person=one, removed=False, original__in=theirs).exists())
 
 
 def write_merges(library_id: UUID, found: dict[tuple[UUID, UUID], float]) -> None:

@@ -18,7 +18,8 @@ MODEL = "test-model"
 
 def direction(seed: int) -> Vectors:
     """The direction of a person: of another seed, nearly at a right angle."""
-    return unit(np.random.default_rng(seed).standard_normal((1, DIMENSIONS), dtype=np.float32))[0]
+    found: Vectors = unit(np.random.default_rng(seed).standard_normal((1, DIMENSIONS), dtype=np.float32))[0]
+    return found
 
 
 def beside(of: Vectors, distance: float, seed: int = 0) -> Vectors:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from celery import current_app
 from django.db import connection
 
 from alcoves.accounts.models import User
@@ -163,7 +164,7 @@ def test_faces_are_looked_at_by_a_message_after_commit(
     library: Library, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr(assigning.current_app, "send_task", lambda *name, **how: sent.append((name, how)))
+    monkeypatch.setattr(current_app, "send_task", lambda *name, **how: sent.append((name, how)))
     with django_capture_on_commit_callbacks(execute=True):
         assigning.assign_soon(library.pk)
         assert not sent
@@ -183,7 +184,7 @@ def test_a_broker_that_is_away_is_no_loss(
 
     face = make_face(library, A)
     with monkeypatch.context() as patched, django_capture_on_commit_callbacks(execute=True):
-        patched.setattr(assigning.current_app, "send_task", away)
+        patched.setattr(current_app, "send_task", away)
         assigning.assign_soon(library.pk)
     sent: list[UUID] = []
     monkeypatch.setattr(assigning, "publish", sent.append)
