@@ -46,7 +46,7 @@ def test_nearest_first_with_person_and_distance(
     far = make_face(library, beside(A, 0.5, 5))
     near = make_face(library, beside(A, 0.01, 6), person=person)
     found = lookups.nearest(library.pk, A, 2, model=MODEL)
-    assert [one.face for one in found][0] == near.pk
+    assert found[0].face == near.pk
     assert [one.person for one in found] == [person.pk, person.pk]
     assert found[0].distance == pytest.approx(0.01, abs=1e-3)
     asked = lookups.around(library.pk, [far.pk, near.pk], 10)
