@@ -6,6 +6,7 @@ of this library (`hnsw.iterative_scan`); where it gives up before that, the face
 So an answer is never shorter than what there is. Vectors of different models are never compared.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,11 @@ LEAST_SEARCHED: Final = 100
 MOST_SCANNED: Final = 200_000
 """Entries of the index that one look-up may walk through for its library before it compares one by one."""
 
+REMEMBERED_SECONDS: Final = 600.0
+
 Vector = NDArray[Any]
+large_until: Final[dict[UUID, float]] = {}
+"""Libraries of which this process knows that they are large, and until when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,18 @@ def look_up(
 
 
 def is_small(library_id: UUID) -> bool:
-    """Counts no further than it has to."""
+    """Counts no further than it has to, and for a while not again what was large: then only the speed depends on it."""
+    if large_until.get(library_id, 0.0) > time.monotonic():
+        return False
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) few",  # noqa: S608
             {"library": library_id, "most": EXACT_BELOW + 1},
         )
-        return bool(cursor.fetchone()[0] <= EXACT_BELOW)
+        small = bool(cursor.fetchone()[0] <= EXACT_BELOW)
+    if not small:
+        large_until[library_id] = time.monotonic() + REMEMBERED_SECONDS
+    return small
 
 
 def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, list[Neighbour]]":

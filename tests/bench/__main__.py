@@ -28,6 +28,8 @@ MODULES = {
     "sprites": "spriting",
     "proxy": "encoding",
     "chunked": "chunking",
+    "clustering": "clustering",
+    "face-lookup": "lookups",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)

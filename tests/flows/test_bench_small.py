@@ -11,12 +11,14 @@ from storage import registry
 from tests.bench import (
     cached,
     chunking,
+    clustering,
     cold,
     encoding,
     flights,
     fronted,
     ingest,
     lasting,
+    lookups,
     overhead,
     peaks,
     postering,
@@ -155,6 +157,26 @@ def test_a_short_film_in_chunks(stores_of_the_workers: Path) -> None:
     assert told["raw"]["chunks"] == 3
     assert told["ratio"] > 0
     assert told["raw"]["seconds_of_the_workers"] > 0
+
+
+def test_a_small_crowd_finds_its_people(tmp_path: Path) -> None:
+    size = clustering.Size(people=20, faces=600, stored=150)
+    told, order = check(clustering.run(size, tmp_path), "clustering", "clustering-order")
+    assert told["ratio"] >= told["limit"]
+    assert order["ratio"] <= order["limit"]
+    low, middle, high = told["raw"]["cosines_of_one_person"].values()
+    assert 0.35 < low < middle < high < 0.85
+    assert told["raw"]["as_they_come"]["bcubed"] > 0.98
+    assert told["raw"]["through_the_database"]["groups"] == 5
+
+
+def test_looking_up_faces_among_a_few_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups.lookups, "EXACT_BELOW", 1000)
+    size = lookups.Size(faces=2000, others=400, lookups=20, memory="64MB")
+    (told,) = check(lookups.run(size, tmp_path), "face-lookup")
+    assert told["ratio"] >= told["limit"]
+    assert told["raw"]["look_ups"]["samples"] == 20
+    assert told["raw"]["index_mb"] > 1
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:
