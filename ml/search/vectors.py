@@ -69,15 +69,18 @@ def nearest(rows: Any, scope: Any, vector: Vector, count: int) -> list[Near]:
 
 def through_index(rows: Any, vector: Vector, count: int) -> list[Near]:
     """May come back short, where most of what lies near is not wanted."""
-    length = len(vector)
-    cast = Cast("embedding", HalfVectorField(dimensions=length))
-    indexed = rows.filter(Exact(Dimensions("embedding"), Value(length))).annotate(
-        distance=CosineDistance(cast, HalfVector(vector))
-    )
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(SETTINGS, [str(min(EF_MOST, max(EF_LEAST, count)))])
-        return read(indexed, count)
+        return read(indexed(rows, vector), count)
+
+
+def indexed(rows: Any, vector: Vector) -> Any:
+    """With the distance written as the index of this length has it."""
+    length = len(vector)
+    cast = Cast("embedding", HalfVectorField(dimensions=length))
+    of_this_length = rows.filter(Exact(Dimensions("embedding"), Value(length)))
+    return of_this_length.annotate(distance=CosineDistance(cast, HalfVector(vector)))
 
 
 def read(rows: Any, count: int) -> list[Near]:

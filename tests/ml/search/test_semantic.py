@@ -1,0 +1,290 @@
+"""Search by meaning: who finds what, what is said where the model is late or away, and that lists do not come short."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from alcoves.accounts.models import User
+from media.libraries import create_library
+from media.models import Derivative, File, Library
+from ml.downloads import ready
+from ml.models import PictureEmbedding
+from ml.search import encoders, queries, semantic, vectors
+from ml.search.fusing import fused
+from ml.search.semantic import Found
+from tests.ingesting import take_in
+from tests.ml.faces.filming import film_of
+from tests.ml.graphs import search as tiny
+from tests.ml.search.conftest import know, put, saved, tinted
+from tests.workers import running_worker, wait_until
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_search")]
+
+
+@pytest.fixture
+def pictures(searched: Library, tmp_path: Path) -> dict[str, File]:
+    """One of each colour, and the colours in the memory of searches."""
+    know(*tiny.COLORS, "nothing of the kind")
+    return {color: put(searched, saved(tinted(color), tmp_path / f"{color}.png")) for color in tiny.COLORS}
+
+
+def names(found: Found) -> list[str]:
+    files = {file.original_id: file.name for file in File.objects.all()}
+    return [files[hit.original_id] for hit in found.hits]
+
+
+def test_a_text_finds_what_is_to_be_seen(searched: Library, pictures: dict[str, File]) -> None:
+    for color in tiny.COLORS:
+        found = semantic.find([searched.pk], color, limit=10)
+        assert (found.status, names(found)) == ("used", [f"{color}.png"])
+        (hit,) = found.hits
+        assert (hit.second, hit.library_id) == (None, searched.pk)
+        assert 0.5 < hit.score <= 1
+
+
+def test_nonsense_finds_nothing(searched: Library, pictures: dict[str, File]) -> None:
+    assert semantic.find([searched.pk], "nothing of the kind", limit=10) == Found("used")
+
+
+def test_a_hit_in_a_film_says_the_second(
+    searched: Library, pictures: dict[str, File], tmp_path: Path
+) -> None:
+    film = film_of(tmp_path / "film.mp4", [tinted("red", 3), tinted("blue", 4), tinted("red", 5)], seconds=4)
+    put(searched, film)
+    found = semantic.find([searched.pk], "blue", limit=10)
+    assert sorted(names(found)) == ["blue.png", "film.mp4"]
+    second = next(hit.second for hit in found.hits if hit.second is not None)
+    assert 4 <= second < 6.1
+
+
+def test_only_what_lies_in_these_libraries_and_is_live(
+    searched: Library, pictures: dict[str, File], charlie: User, tmp_path: Path
+) -> None:
+    theirs = create_library(charlie, "Theirs", semantic=True)
+    put(theirs, saved(tinted("red", 7), tmp_path / "theirs.png"))
+    assert names(semantic.find([searched.pk], "red", limit=10)) == ["red.png"]
+    assert names(semantic.find([theirs.pk], "red", limit=10)) == ["theirs.png"]
+    assert len(semantic.find([searched.pk, theirs.pk], "red", limit=10).hits) == 2
+    assert semantic.find([], "red", limit=10).status == "off"
+    File.objects.filter(pk=pictures["red"].pk).update(trashed_at=timezone.now())
+    assert semantic.find([searched.pk], "red", limit=10) == Found("used")
+
+
+def test_only_what_these_files_show(searched: Library, pictures: dict[str, File]) -> None:
+    """A finer filter of the caller's: the list does not come short, because it is part of the search."""
+    others = File.objects.live().filter(library=searched).exclude(name="red.png")
+    assert names(semantic.find([searched.pk], "red", limit=10, files=others)) == []
+    ours = File.objects.live().filter(library=searched, name__startswith="red")
+    assert names(semantic.find([searched.pk], "red", limit=10, files=ours)) == ["red.png"]
+
+
+def test_off_is_said(searched: Library, pictures: dict[str, File], tiny_search: Path) -> None:
+    assert semantic.find([searched.pk], "  ", limit=10).status == "off"
+    searched.semantic = False
+    searched.save()
+    assert semantic.find([searched.pk], "red", limit=10).status == "off"
+    searched.semantic = True
+    searched.save()
+    (tiny_search / tiny.TEXTUAL).unlink()
+    assert semantic.find([searched.pk], "red", limit=10).status == "off"
+    assert semantic.like([searched.pk], pictures["red"].pk, limit=10).status == "off"
+
+
+def test_late_is_said_and_in_time(searched: Library, pictures: dict[str, File]) -> None:
+    """No worker: nobody waits longer than allowed, and the next one asks again."""
+    for _ in range(2):
+        began = time.monotonic()
+        assert semantic.find([searched.pk], "a red thing", limit=10) == Found("late")
+        assert 0.25 < time.monotonic() - began < 0.8
+    assert queries.client().llen(queries.QUEUE) == 2
+
+
+def test_a_crowded_queue_is_not_asked(searched: Library, pictures: dict[str, File]) -> None:
+    queries.client().rpush(queries.QUEUE, *range(queries.CROWDED))
+    began = time.monotonic()
+    assert semantic.find([searched.pk], "a red thing", limit=10) == Found("late")
+    assert time.monotonic() - began < 0.2
+    queries.client().delete(queries.QUEUE)
+
+
+def test_without_redis_it_is_late(searched: Library, pictures: dict[str, File], settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    queries.client.cache_clear()
+    try:
+        assert semantic.find([searched.pk], "red", limit=10) == Found("late")
+    finally:
+        queries.client.cache_clear()
+
+
+def test_whoever_waits_is_answered_and_the_next_one_need_not_wait(
+    searched: Library, pictures: dict[str, File], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's turn in a thread of the test; the message is the one that was sent."""
+    sent: list[tuple[str, str, str]] = []
+
+    def work(name: str, *, args: tuple[str, str, str], **_: Any) -> None:
+        sent.append(args)
+        threading.Thread(target=queries.answer, args=args).start()
+
+    monkeypatch.setattr("ml.search.queries.current_app.send_task", work)
+    monkeypatch.setattr("ml.downloads.flow.selection.chosen", lambda pipeline: ready_spec)
+    ready_spec = tiny.MODELS[0]
+    found = semantic.find([searched.pk], "A  RED thing", limit=10, seconds=20)
+    assert (found.status, names(found)) == ("used", ["red.png"])
+    assert semantic.find([searched.pk], "a red thing", limit=10) == found
+    assert [args[:2] for args in sent] == [("tiny-search", "a red thing")]
+    assert not queries.client().keys(f"{queries.PREFIX}wanted:*")
+
+
+def test_an_answer_that_fails_is_told_at_once(
+    searched: Library, tiny_search: Path, pictures: dict[str, File], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tiny_search / tiny.TEXTUAL).write_bytes(b"no graph" * 1000)
+    monkeypatch.setattr(
+        "ml.search.queries.current_app.send_task",
+        lambda name, *, args, **_: queries.answer(*args),
+    )
+    began = time.monotonic()
+    assert semantic.find([searched.pk], "a red thing", limit=10, seconds=20) == Found("late")
+    assert time.monotonic() - began < 15
+    queries.answer("tiny-search", "red", "nobody")
+    queries.client().set(queries.wanted_key("somebody"), 1)
+    queries.answer("a model of before", "red", "somebody")
+    assert queries.client().lrange(queries.reply_key("somebody"), 0, -1) == [queries.FAILED]
+
+
+def test_what_is_kept_and_is_no_vector_of_the_model_is_not_used(searched: Library) -> None:
+    spec = ready("search").spec
+    queries.client().set(queries.kept_key(spec.id, "red"), b"\0" * 17)
+    assert queries.vector_of(spec, "red") is None
+
+
+def test_like_finds_what_looks_alike(searched: Library, pictures: dict[str, File], tmp_path: Path) -> None:
+    put(searched, saved(tinted("red", 9), tmp_path / "other red.png"))
+    found = semantic.like([searched.pk], pictures["red"].pk, limit=10)
+    assert (found.status, names(found)) == ("used", ["other red.png"])
+    film = put(searched, film_of(tmp_path / "film.mp4", [tinted("red", 3), tinted("red", 4)]))
+    assert set(names(semantic.like([searched.pk], film.pk, limit=10))) == {"red.png", "other red.png"}
+
+
+def test_a_file_that_one_may_not_see_is_like_nothing(
+    searched: Library, pictures: dict[str, File], charlie: User, tmp_path: Path
+) -> None:
+    theirs = create_library(charlie, "Theirs", semantic=True)
+    file = put(theirs, saved(tinted("red", 7), tmp_path / "theirs.png"))
+    assert semantic.like([searched.pk], file.pk, limit=10) == Found("used")
+    assert semantic.like([searched.pk], uuid4(), limit=10) == Found("used")
+    assert semantic.like([theirs.pk], pictures["red"].pk, limit=10) == Found("used")
+    File.objects.filter(pk=pictures["red"].pk).update(trashed_at=timezone.now())
+    assert semantic.like([searched.pk], pictures["red"].pk, limit=10) == Found("used")
+
+
+def test_a_search_costs_few_questions(
+    searched: Library, pictures: dict[str, File], django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(4):
+        semantic.find([searched.pk], "red", limit=10)
+    with django_assert_num_queries(6):
+        semantic.like([searched.pk], pictures["red"].pk, limit=10)
+
+
+def crowd(library: Library, count: int, model: str, near: np.ndarray, spread: float) -> None:
+    """So many rows around a vector, all of one original."""
+    file = take_in(library, os.urandom(64), f"{uuid4()}.bin").file
+    row = Derivative.objects.create(
+        original_id=file.original_id, deriver="embedding", queue="object-detection", queued_at=timezone.now()
+    )
+    noise = np.random.default_rng(count).normal(0, spread, (count, len(near))).astype(np.float32)
+    found = encoders.unit(near + noise)
+    PictureEmbedding.objects.bulk_create(
+        [
+            PictureEmbedding(
+                library=library,
+                original_id=file.original_id,
+                derivative=row,
+                model=model,
+                second=float(at),
+                embedding=vector.tolist(),
+            )
+            for at, vector in enumerate(found)
+        ]
+    )
+
+
+@pytest.mark.parametrize("dimensions", [512, 768])
+def test_a_small_library_among_many_is_found_whole_through_the_index(
+    library: Library, charlie: User, dimensions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3,000 vectors of others lie nearer than the 40 that are wanted, and others of another model lie nearest."""
+    spec = tiny.spec("m", dimensions)
+    theirs = create_library(charlie, "Theirs")
+    query = encoders.unit(np.random.default_rng(7).normal(0, 1, dimensions).astype(np.float32))
+    crowd(theirs, 3000, "m", query, 0.01)
+    crowd(library, 50, "other", query, 0.001)
+    crowd(library, 40, "m", query, 0.05)
+    scope = vectors.rows_of(spec, [library.pk])
+    exact = vectors.nearest(scope, scope, query, 40)
+    assert len(exact) == 40
+    assert [one.score for one in exact] == sorted((one.score for one in exact), reverse=True)
+    monkeypatch.setattr(vectors, "EXACT_MOST", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ml_pictureembedding")
+        cursor.execute("SET LOCAL enable_sort = off")
+    found = vectors.nearest(scope, scope, query, 40)
+    assert {one.id for one in found} == {one.id for one in exact}
+
+
+def test_the_index_is_used_for_each_length(library: Library) -> None:
+    for dimensions in vectors.INDEXED:
+        query = np.ones(dimensions, dtype=np.float32)
+        crowd(library, 30, "m", query, 0.1)
+        scope = vectors.rows_of(tiny.spec("m", dimensions), [library.pk])
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+        plan = vectors.indexed(scope, query).order_by("distance")[:10].explain()
+        assert f"embedding_nearest_{dimensions}" in plan
+
+
+def test_a_length_without_an_index_is_searched_too(library: Library) -> None:
+    query = np.ones(100, dtype=np.float32)
+    crowd(library, 30, "m", query, 0.1)
+    scope = vectors.rows_of(tiny.spec("m", 100), [library.pk])
+    assert len(vectors.nearest(scope, scope, query, 10)) == 10
+
+
+def test_the_order_of_several_lists() -> None:
+    assert [key for key, _ in fused([["a", "b", "c"], ["b", "c", "x"]])] == ["b", "c", "a", "x"]
+    assert fused([["a"], []]) == [("a", pytest.approx(1 / 61))]
+    assert fused([]) == []
+    assert [key for key, _ in fused([["a", "a", "b"], ["b"]])] == ["b", "a"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_encodes_within_the_time(searched: Library, tmp_path: Path, tiny_search: Path) -> None:
+    """Cold it may be late; what it has encoded late is there for the next one; warm it is in time."""
+    put(searched, saved(tinted("red"), tmp_path / "red.png"))
+    extra = {
+        "DJANGO_SETTINGS_MODULE": "tests.ml.search.worker_settings",
+        "ALCOVES_MODELS_PATH": str(tiny_search),
+    }
+    with running_worker(tmp_path, **extra):
+        semantic.find([searched.pk], "red", limit=10)
+        kept = queries.kept_key("tiny-search", "red")
+        wait_until(lambda: queries.client().exists(kept), 40, "the first text")
+        assert names(semantic.find([searched.pk], "red", limit=10)) == ["red.png"]
+        taken = []
+        for number in range(10):
+            began = time.monotonic()
+            found = semantic.find([searched.pk], f"red {number}", limit=10, seconds=5)
+            taken.append(time.monotonic() - began)
+            assert (found.status, names(found)) == ("used", ["red.png"])
+        print(f"seconds to the answer: {sorted(round(one, 3) for one in taken)}")
+        assert sorted(taken)[len(taken) // 2] < queries.WAIT_SECONDS
