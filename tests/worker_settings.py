@@ -7,6 +7,7 @@ from alcoves.settings.test import *
 from tests.derivers import TABLE
 
 DERIVERS = {**base.DERIVERS} if os.environ.get("ALCOVES_TEST_REAL_DERIVERS") else {**TABLE}
+MODEL_REGISTRIES = [*base.MODEL_REGISTRIES, *os.environ.get("ALCOVES_TEST_REGISTRIES", "").split()]
 DATABASES = base.databases(base.DATABASE_URL)
 BLOB_STORES = (
     base.blob_stores("s3")
