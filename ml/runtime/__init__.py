@@ -11,6 +11,7 @@ lanes       what runs at once, and what goes first
 shelf       the models that are loaded: shared, counted, freed when idle
 onnx        a graph in onnxruntime
 whisper     a model of speech in whisper.cpp
+ggml        pure: whether a file begins as whisper.cpp wants it
 silero      where in some sound somebody speaks
 pauses      pure: sound without its pauses, and the way back to its times
 words       pure: from the tokens of whisper.cpp to words with times

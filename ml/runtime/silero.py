@@ -18,6 +18,7 @@ import _pywhispercpp as cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.runtime import ggml
 from ml.runtime.failing import FailedError, UnusableError
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -49,6 +50,7 @@ class Detector:
 
     def __init__(self, path: Path) -> None:
         self.guard = threading.Lock()
+        ggml.check_voices(path)
         self.context = library().whisper_vad_init_from_file_with_params(
             os.fsencode(path), ContextParams(n_threads=1, use_gpu=False, gpu_device=0)
         )

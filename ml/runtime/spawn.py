@@ -28,9 +28,10 @@ PROJECT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
 """Seconds until it must listen. It takes half of one, and longer where disk and processors are busy."""
 READY: Final = b"ready\n"
-WAITING: Final = {"OMP_WAIT_POLICY": "passive"}
+QUIET: Final = {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
 """Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors
-too, eleven seconds of speech take up to eight seconds instead of half of one."""
+too, eleven seconds of speech take up to eight seconds instead of half of one. And no debugger is started to tell how
+whisper.cpp has ended."""
 
 
 def connected(place: Place) -> socket.socket:
@@ -84,7 +85,7 @@ def launch(place: Place) -> None:
         json.dumps(asdict(place.options)),
     ]
     ours = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    environment = ours | WAITING | {"LC_ALL": "C.UTF-8"}
+    environment = ours | QUIET | {"LC_ALL": "C.UTF-8"}
     with subprocess.Popen(
         command,
         cwd=PROJECT,

@@ -16,7 +16,7 @@ import _pywhispercpp as cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.runtime import pauses
+from ml.runtime import ggml, pauses
 from ml.runtime.failing import FailedError, UnusableError
 from ml.runtime.pauses import Timeline
 from ml.runtime.silero import Detector
@@ -73,6 +73,7 @@ class Voice:
     def __init__(self, path: Path, threads: int) -> None:
         self.threads = threads
         self.guard = threading.Lock()
+        ggml.check_speech(path)
         with log.heard() as heard:
             self.context = cpp.whisper_init_from_file_with_params(
                 os.fspath(path), cpp.whisper_context_default_params()
