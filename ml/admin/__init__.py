@@ -1,5 +1,5 @@
 """The operators' console over understanding. One module per noun."""
 
-from ml.admin import models
+from ml.admin import models, people
 
-__all__ = ["models"]
+__all__ = ["models", "people"]
