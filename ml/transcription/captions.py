@@ -225,7 +225,7 @@ def broken(units: Sequence[Unit]) -> tuple[str, ...]:
     signs = [first for first, _ in choices if Unit(first, 0, 0).weight]
     return min(
         choices,
-        key=lambda lines: abs(room(lines[0]) - room(lines[1])) - (LINE // 4 if lines[0] in signs else 0),
+        key=lambda lines: abs(room(lines[0]) - room(lines[1])) - (LINE // 2 if lines[0] in signs else 0),
     )
 
 

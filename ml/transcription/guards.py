@@ -12,7 +12,8 @@ result can tell how often each was needed.
                     on average, less likely than not (whisper asks for -1, which the rule above drops anyway)
     too_short       shorter than speech can be: Silero's `min_speech_duration_ms`, 250 ms, and words that last no time
     anomaly         words too short, too long and unlikely, with no speech near it (whisper,
-                    `hallucination_silence_threshold`)
+                    `hallucination_silence_threshold`), where the model is not sure of them either: the times of
+                    words of whisper.cpp are not as exact as those that rule was made for
     repeated        the third and later of segments with the same words in a row (faster-whisper 843)
 
 Inside of a segment, words that are said three times and more in a row are written once (screenpipe 4070).
@@ -36,6 +37,7 @@ MOST_COMPRESSION: Final = 2.4
 LOWEST_LOG_PROBABILITY: Final = -1.0
 NO_SPEECH: Final = 0.6
 EVEN: Final = math.log(0.5)
+SURE: Final = math.log(0.7)
 SHORTEST: Final = 0.25
 IN_A_ROW: Final = 3
 LONGEST_PHRASE: Final = 12
@@ -115,6 +117,9 @@ def is_lonely(segments: Sequence[Segment], number: int) -> bool:
 
 def is_anomaly(segment: Segment) -> bool:
     """As whisper's own `is_segment_anomaly`: its first eight words are odd altogether, or each of them is."""
+    certain = segment.log_probability
+    if certain is None or certain > SURE:
+        return False
     words = [word for word in segment.words if has_letters(word.text)][:FIRST_WORDS]
     score = sum(oddness(word) for word in words)
     return bool(words) and (score >= ODD or score + 0.01 >= len(words))

@@ -22,6 +22,8 @@ AUDIO_LAYERS, TEXT_LAYERS, AUDIO_CONTEXT, TEXT_CONTEXT, MELS = 4, 1, 1500, 448, 
 BINS: Final = 201
 """Of the spectrum of 400 samples."""
 FLOAT32, FLOAT16 = 0, 1
+ENGLISH_TOKEN: Final = 50_259
+"""What a multilingual model says first, when it is asked for the language."""
 STEPS_A_SECOND: Final = 50
 """Tokens of time."""
 SENTENCE: Final = (" Hello", " small", " world.")
@@ -76,7 +78,8 @@ def script(words: Sequence[str], span: tuple[float, float], vocabulary: int) -> 
     end_of_text, first_time = 50_256 + shift, 50_363 + shift
     start, end = (first_time + round(second * STEPS_A_SECOND) for second in span)
     said = [start, *range(1, len(words) + 1), end, end_of_text]
-    return {place + 2 * shift: token for place, token in enumerate(said)}
+    language = {0: ENGLISH_TOKEN} if shift else {}
+    return language | {place + 2 * shift: token for place, token in enumerate(said)}
 
 
 def tensors(said: dict[int, int], vocabulary: int) -> Iterator[tuple[str, Tensor]]:

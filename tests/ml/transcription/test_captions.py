@@ -1,0 +1,132 @@
+"""WebVTT and SubRip that can be read: cues of two lines and seven seconds, and nothing in them that runs."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from media.transcoding.captions import TIMES
+from ml.transcription import captions
+from ml.transcription.captions import Cue, cues, plain, room, subrip, webvtt
+from ml.transcription.segments import Segment, heard
+
+LONG = (
+    "When in the course of human events it becomes necessary for one people to dissolve the political bands which have "
+    "connected them with another, and to assume among the powers of the earth the separate and equal station to which "
+    "the laws of nature entitle them, a decent respect to the opinions of mankind requires that they should declare "
+    "the causes which impel them to the separation."
+)
+
+
+def spoken(start: float, end: float, text: str) -> Segment:
+    """With words that share the time by their letters."""
+    words, at = text.split(), start
+    pace = (end - start) / sum(map(len, words))
+    told = []
+    for word in words:
+        told.append((at, at + len(word) * pace, word, 1.0))
+        at += len(word) * pace
+    found = heard(start, end, text, told, None)
+    assert found is not None
+    return found
+
+
+def test_a_short_file_to_the_letter() -> None:
+    segments = [Segment(0.28, 2.22, "And so my fellow Americans,"), Segment(3661.5, 3663, "ask not")]
+    assert webvtt(segments) == (
+        "WEBVTT\n\n00:00:00.280 --> 00:00:02.220\nAnd so my fellow Americans,\n\n"
+        "01:01:01.500 --> 01:01:03.000\nask not\n"
+    )
+    assert subrip(segments) == (
+        "1\n00:00:00,280 --> 00:00:02,220\nAnd so my fellow Americans,\n\n"
+        "2\n01:01:01,500 --> 01:01:03,000\nask not\n\n"
+    )
+    assert plain(segments) == "And so my fellow Americans,\nask not\n"
+
+
+def test_no_speech_is_a_valid_file() -> None:
+    assert webvtt([]) == "WEBVTT\n"
+    assert subrip([]) == plain([]) == ""
+
+
+@pytest.mark.parametrize("with_words", [True, False])
+def test_long_speech_is_cut_into_cues_that_can_be_read(with_words: bool) -> None:
+    segment = spoken(10, 35, LONG) if with_words else Segment(10, 35, LONG)
+    found = cues([segment])
+    assert len(found) >= 5
+    for cue in found:
+        assert len(cue.lines) <= 2
+        assert all(len(line) <= 42 for line in cue.lines)
+        assert captions.SHORTEST - 1e-6 <= cue.end - cue.start <= captions.LONGEST
+        assert len(" ".join(cue.lines).split()) > 1
+    assert all(one.end <= other.start + 1e-9 for one, other in pairwise(found))
+    assert " ".join(line for cue in found for line in cue.lines) == LONG
+
+
+def test_two_lines_are_about_even_and_broken_after_a_sign() -> None:
+    (cue,) = cues([spoken(0, 4, "Ask not what your country can do for you, ask what you can do.")])
+    assert cue.lines == ("Ask not what your country can do for you,", "ask what you can do.")
+    (cue,) = cues([spoken(0, 4, "one two three four five six seven eight nine ten")])
+    assert abs(len(cue.lines[0]) - len(cue.lines[1])) < 8
+
+
+def test_a_cue_ends_rather_with_a_sentence() -> None:
+    text = (
+        "The first sentence ends quite here at last. The second one goes on for so long that both do not fit."
+    )
+    first, *_ = cues([spoken(0, 6, text)])
+    assert first.lines[-1].endswith("last.")
+
+
+def test_a_long_pause_parts_cues() -> None:
+    told = [(0, 0.5, "Well", 1.0), (4.0, 4.5, "then.", 1.0)]
+    segment = heard(0, 4.5, "Well then.", told, None)
+    assert segment is not None
+    assert [(cue.lines, cue.start) for cue in cues([segment])] == [(("Well",), 0), (("then.",), 4.0)]
+
+
+def test_wide_letters_fill_a_line_sooner_and_signs_do_not_begin_one() -> None:
+    text = (
+        "これはとても長い日本語の文章です。一行に入りきらないので、二行に分けられます。それでも足りません。"
+    )
+    found = cues([Segment(0, 6, text)])
+    lines = [line for cue in found for line in cue.lines]
+    assert "".join(lines) == text
+    assert all(len(line) <= 16 for line in lines)
+    assert not any(line[0] in "。、" for line in lines)
+    assert room("é") == room("e")
+
+
+def test_a_word_that_is_longer_than_a_line_is_broken_too() -> None:
+    found = cues([Segment(0, 5, "x" * 100)])
+    assert all(len(line) <= 42 for cue in found for line in cue.lines)
+    assert sum(len(line) for cue in found for line in cue.lines) == 100
+
+
+def test_cues_never_overlap_and_short_ones_stay_where_there_is_time() -> None:
+    found = cues([Segment(0, 0.1, "Yes."), Segment(0.5, 0.6, "No."), Segment(9, 30, "Perhaps.")])
+    assert [(cue.start, round(cue.end, 3)) for cue in found] == [(0, 0.5), (0.5, 1.333), (9, 16)]
+
+
+def test_nothing_in_a_cue_runs_or_breaks_the_file() -> None:
+    evil = "<script>alert(1)</script> & 00:00:01.000 --> 00:00:02.000 {\\an8}"
+    vtt, srt = webvtt([Segment(0, 3, evil)]), subrip([Segment(0, 3, evil)])
+    assert len(re.findall("-->", vtt)) == len(re.findall("-->", srt)) == 1
+    assert "<" not in vtt.replace("-->", "")
+    assert "&lt;script&gt;" in vtt
+    assert "&amp;" in vtt
+    assert "<" not in srt
+    assert "{" not in srt
+
+
+def test_times_are_those_of_the_format() -> None:
+    text = webvtt([Segment(359_999.9996, 360_001.0, "late")])
+    line = text.splitlines()[2]
+    assert line == "100:00:00.000 --> 100:00:01.000"
+    assert TIMES.match(line)
+    assert captions.lasting(Cue(1, 1.2, ("x",)), 1.5) == 1.5
+
+
+def test_a_paragraph_ends_with_a_long_pause() -> None:
+    segments = [Segment(0, 1, "One."), Segment(1.5, 2, "Two."), Segment(9, 10, "Three.")]
+    assert plain(segments) == "One. Two.\nThree.\n"
