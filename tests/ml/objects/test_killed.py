@@ -1,0 +1,117 @@
+"""The model host or the worker's child is killed while a film is looked at, or a recording listened to."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media.models import Derivative, File, Library
+from media.tools import ffmpeg
+from ml.models import ObjectDetection, SoundEvent
+from tests.flows.test_chaos import each_named_once
+from tests.ingesting import take_in
+from tests.ml import hosts
+from tests.ml.faces.filming import film_of
+from tests.ml.graphs import objects, sounds
+from tests.workers import running_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MINUTES = 40
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of two minutes, half with a dog, and a recording of many."""
+    folder = tmp_path_factory.mktemp("media")
+    stills = [
+        objects.scene([(objects.RED, (40, 60, 100, 120))], (320, 240)),
+        objects.scene([(objects.RED, (40, 60, 100, 120)), (objects.GREEN, (200, 60, 260, 120))], (320, 240)),
+    ]
+    film_of(folder / "objects.mp4", stills, seconds=60, rate=2)
+    tone = f"sine=frequency=300:sample_rate=8000:duration={MINUTES * 60},volume=8"
+    ffmpeg.run(["-f", "lavfi", "-i", tone, folder / "sounds.flac"], timeout=120)
+    return folder
+
+
+@pytest.fixture(params=["objects", "sounds"])
+def taken(
+    request: pytest.FixtureRequest, library: Library, media: Path, tmp_path: Path, settings: Any
+) -> Iterator[tuple[str, File]]:
+    settings.ML_HOST_PATH = tmp_path / "data"
+    settings.STORE_RESERVE_BYTES = 0
+    models = tmp_path / "models"
+    objects.write(models)
+    sounds.write(models)
+    library.objects_on = library.audio_events = True
+    library.save()
+    name = "objects.mp4" if request.param == "objects" else "sounds.flac"
+    yield request.param, take_in(library, media / name, name).file
+    hosts.kill_hosts()
+
+
+def worker_of(folder: Path) -> Any:
+    return running_worker(
+        folder,
+        ALCOVES_TEST_REAL_DERIVERS="1",
+        ALCOVES_TEST_REGISTRIES="tests.ml.graphs.objects.MODELS tests.ml.graphs.sounds.MODELS",
+        ALCOVES_MODELS_PATH=str(folder / "models"),
+        ALCOVES_AUDIO_DETECT_WINDOW_SEC="1",
+        ALCOVES_RETRY_SECONDS="1",
+    )
+
+
+def rows(name: str, file: File) -> Any:
+    return Derivative.objects.filter(original=file.original_id, deriver=name)
+
+
+def under_way(name: str, file: File) -> Callable[[], bool]:
+    def found() -> bool:
+        running = rows(name, file).filter(status="processing", progress__gte=10)
+        return bool(hosts.hosts()) and running.exists()
+
+    return found
+
+
+def is_ready(name: str, file: File) -> Callable[[], bool]:
+    return lambda: rows(name, file).filter(status="ready").exists()
+
+
+def all_is_there_once(name: str, file: File) -> None:
+    """Whatever happened on the way."""
+    if name == "objects":
+        found = ObjectDetection.objects.filter(original=file.original_id).order_by("start_seconds")
+        times = [time for row in found for time in (row.start_seconds, row.end_seconds)]
+        assert [row.label for row in found] == ["person", "dog"]
+        assert times == pytest.approx([0, 120, 60, 120], abs=2.1)
+    else:
+        heard = SoundEvent.objects.filter(original=file.original_id, label="Sound")
+        starts = list(heard.order_by("start_seconds").values_list("start_seconds", flat=True))
+        assert starts == [float(second) for second in range(MINUTES * 60)]
+    each_named_once()
+
+
+def test_the_model_host_is_killed(taken: tuple[str, File], tmp_path: Path) -> None:
+    name, file = taken
+    with worker_of(tmp_path) as worker:
+        wait_until(under_way(name, file), 40, "the run is under way")
+        assert hosts.kill_hosts() == 1
+        wait_until(is_ready(name, file), 60, "the run has ended")
+        assert worker.popen.poll() is None
+        row = rows(name, file).get()
+        assert (row.lost_claims, row.error_code) == (0, "")
+    all_is_there_once(name, file)
+
+
+def test_the_child_of_the_worker_is_killed(taken: tuple[str, File], tmp_path: Path) -> None:
+    name, file = taken
+    with worker_of(tmp_path):
+        wait_until(under_way(name, file), 40, "the run is under way")
+        before = hosts.hosts()
+        child = int(rows(name, file).get().lease_owner.rpartition(":")[2])
+        os.kill(child, signal.SIGKILL)
+        wait_until(is_ready(name, file), 60, "another child has done it")
+        assert hosts.hosts() == before, "the host lives on, with its models"
+    all_is_there_once(name, file)
