@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -123,9 +124,10 @@ def read_answer(
     abandoned: Callable[[], bool] | None,
 ) -> tuple[dict[str, Any], Arrays] | None:
     """None for a goodbye."""
+    claim = Claim(abandoned) if abandoned is not None else None
     while True:
-        if abandoned is not None:
-            watch(channel, abandoned)
+        if claim is not None:
+            claim.wait(channel)
         header, arrays = wire.receive(channel)
         if "progress" in header:
             if progress is not None:
@@ -136,13 +138,25 @@ def read_answer(
             return header, arrays
 
 
-def watch(channel: socket.socket, abandoned: Callable[[], bool]) -> None:
-    """Returns when there is something to read."""
-    waiting = select.poll()
-    waiting.register(channel, select.POLLIN)
-    while not waiting.poll(ASK_EVERY * 1000):
-        if abandoned():
-            raise RunAbandonedError("The run was cancelled or asked for anew.")
+class Claim:
+    """Asks now and then whether the run is abandoned, however much there is to read."""
+
+    def __init__(self, abandoned: Callable[[], bool]) -> None:
+        self.abandoned = abandoned
+        self.next = time.monotonic() + ASK_EVERY
+
+    def wait(self, channel: socket.socket) -> None:
+        """Returns when there is something to read. RunAbandonedError."""
+        waiting = select.poll()
+        waiting.register(channel, select.POLLIN)
+        while True:
+            left = self.next - time.monotonic()
+            if left <= 0:
+                self.next = time.monotonic() + ASK_EVERY
+                if self.abandoned():
+                    raise RunAbandonedError("The run was cancelled or asked for anew.")
+            elif waiting.poll(left * 1000):
+                return
 
 
 def judged(header: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
