@@ -114,7 +114,8 @@ def test_viewers_look_and_strangers_do_not(
     assert as_charlie.get(base(searched)).status_code == 404
     assert as_charlie.get(f"{base(searched)}/preview").status_code == 404
     assert not SimilarDecision.objects.exists()
-    for bad in ({}, {"fileIds": []}, {"fileIds": ["x", "y"]}, {"fileIds": [str(copies[0].pk)]}):
+    for given in ([], ["x", "y"], [str(copies[0].pk)], None):
+        bad = {"fileIds": given}
         assert as_alice.post(f"{base(searched)}/{what}", bad, JSON).status_code == 400
     unknown = {"fileIds": [str(copies[0].pk), str(uuid4())]}
     assert as_alice.post(f"{base(searched)}/{what}", unknown, JSON).status_code == 400

@@ -1,137 +1,175 @@
-"""A library as big as people's are, written straight into the tables: names, words, faces, labels, transcripts.
+"""A library as big as people's are, written by the database itself: names, words, faces, labels, transcripts.
 
-Words are invented, and spread so that a few are common and most are rare, as in a language.
+Words are invented, and spread so that a few are common and most are rare, as in a language. Each table is one row, made
+as the product makes it, and many copies that differ in what a search reads.
 """
 
 import random
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
-from django.db import connection
-from django.utils import timezone
+from django.db import connection, models
 
-from media.models import Derivative, File, Folder, Library, Original
-from ml.models import Face, ObjectDetection, Person, SoundEvent, Transcript, TranscriptSegment
+from media.models import File, Library
+from ml.models import Face, ObjectDetection, SoundEvent, Transcript, TranscriptSegment
+from tests.ml.search.things import holds, person, put, says, seen, sounds_of
 
 LABELS: Final = (
     *("person", "dog", "cat", "car", "bicycle", "bus", "boat", "bird", "horse", "chair", "bottle", "cup"),
     *("wine glass", "knife", "pizza", "cake", "bed", "book", "clock", "vase"),
 )
 SOUNDS: Final = ("Speech", "Music", "Laughter", "Vehicle horn, car horn, honking", "Dog", "Silence")
-CAMERAS: Final = (("Canon", "Canon EOS R5"), ("SONY", "ILCE-7M4"), ("Apple", "iPhone 15 Pro"), ("", ""))
 FILM: Final = 10
 """Every tenth file is one; something is said and heard in each."""
 YEARS: Final = 20
-BATCH: Final = 5000
-BOX: Final = {"x": 0.1, "y": 0.1, "width": 0.2, "height": 0.2}
+VOCABULARY: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Much:
+    """How many; of each file `things` are to be seen, and each film has `segments`."""
+
     files: int
     people: int = 200
-    folders: int = 500
+    things: int = 3
     segments: int = 10
-    words: int = 4000
 
 
-class Author:
-    """Writes with a small vocabulary; always the same."""
-
-    def __init__(self, library: Library, much: Much) -> None:
-        self.library, self.much = library, much
-        self.chance = random.Random(1)
-        self.words = [self.invented() for _ in range(much.words)]
-        self.weights = [1 / (place + 3) for place in range(much.words)]
-
-    def invented(self) -> str:
-        parts = range(self.chance.randint(2, 4))
-        return "".join(self.chance.choice("bdfghklmnprstvwz") + self.chance.choice("aeiou") for _ in parts)
-
-    def some(self, count: int) -> str:
-        return " ".join(self.chance.choices(self.words, self.weights, k=count))
-
-    def original(self, number: int) -> Original:
-        kind = "video" if number % FILM == 0 else "image"
-        make, model = CAMERAS[number % len(CAMERAS)]
-        row = Original(library=self.library, size=1, mime=f"{kind}/mp4", kind=kind, camera_make=make)
-        row.key, row.camera_model, row.lens = f"many/{row.pk}", model, make and "24-70mm F2.8"
-        if number % 3 == 0:
-            row.title, row.caption, row.keywords = self.some(3), self.some(20), self.some(4).split()
-        if number % 5 == 0:
-            row.probe = {"raw": {"iptc": {"city": self.some(1), "country": "Austria"}}}
-        return row
-
-    def file(self, number: int, original: Original, folder: Folder) -> File:
-        suffix = "mp4" if original.kind == "video" else "jpg"
-        taken = timezone.now() - timedelta(days=self.chance.randrange(365 * YEARS))
-        name = f"{self.some(1)}_IMG_{number:06}.{suffix}"
-        return File(library=self.library, folder=folder, original=original, name=name, effective_at=taken)
-
-
-def fill(library: Library, much: Much) -> Author:
-    """So many files with all that is known of them; the planner knows the tables afterwards."""
-    author = Author(library, much)
-    chance = author.chance
-    people = make(Person, (Person(library=library, name=author.some(2).title()) for _ in range(much.people)))
-    folders = make(
-        Folder, (Folder(library=library, name=f"{author.some(2)} {n}") for n in range(much.folders))
-    )
-    originals = make(Original, map(author.original, range(much.files)))
-    make(File, (author.file(n, row, folders[n % len(folders)]) for n, row in enumerate(originals)))
-    make(Face, (face(row, chance.choice(people)) for row in originals))
-    rows = make(Derivative, (Derivative(original=row, deriver="objects", **QUEUED) for row in originals))
-    make(ObjectDetection, (thing(row, chance.choice(LABELS)) for row in rows for _ in range(3)))
-    films = [row for row in rows if row.original.kind == "video"]
-    make(SoundEvent, (sound(row, chance.choice(SOUNDS)) for row in films for _ in range(3)))
-    fill_transcripts(author, films)
+def fill(library: Library, much: Much) -> list[str]:
+    """So many files with all that is known of them; the planner knows the tables. Returns the words, common ones first."""
+    words = vocabulary()
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    return author
+        cursor.execute("CREATE TEMP TABLE words AS SELECT n - 1 AS n, word FROM unnest(%s) WITH ORDINALITY AS w (word, n)", [words])
+        cursor.execute("CREATE UNIQUE INDEX ON words (n); ANALYZE words; SELECT setseed(0.5)")
+    film = first_of_all(library)
+    fill_files(film, much.files)
+    fill_people(film, much)
+    fill_labels(film, much)
+    fill_transcripts(film, much)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE words; ANALYZE")
+    return words
 
 
-def fill_transcripts(author: Author, films: Iterable[Derivative]) -> None:
-    said = {row: [author.some(8) for _ in range(author.much.segments)] for row in films}
-    transcripts = make(Transcript, (spoken(row, " ".join(texts)) for row, texts in said.items()))
-    make(
-        TranscriptSegment,
-        (
-            TranscriptSegment(
-                transcript=transcript, position=at, start_seconds=at * 5, end_seconds=at * 5 + 4, text=text
-            )
-            for transcript in transcripts
-            for at, text in enumerate(said[transcript.derivative])
-        ),
+def vocabulary() -> list[str]:
+    chance = random.Random(1)
+    found: dict[str, None] = {}
+    while len(found) < VOCABULARY:
+        parts = range(chance.randint(2, 4))
+        found["".join(chance.choice("bdfghklmnprstvwz") + chance.choice("aeiou") for _ in parts)] = None
+    return list(found)
+
+
+def some(count: int) -> str:
+    """So many words for row `i`."""
+    return f"""(SELECT string_agg(w.word, ' ') FROM (
+        SELECT floor({VOCABULARY} * power(random(), 3))::int AS n FROM generate_series(1, {count} + 0 * i)) AS r
+        JOIN words w USING (n))"""
+
+
+def key(kind: str, number: str = "i") -> str:
+    return f"md5('{kind}' || {number})::uuid"
+
+
+def one_of(values: tuple[str, ...]) -> str:
+    return f"(ARRAY[{', '.join(repr(value) for value in values)}])[1 + floor(random() * {len(values)})::int]"
+
+
+def copies(row: models.Model, source: str, **changes: str) -> None:
+    """A copy of the row for each of the source, which has a column `i`."""
+    columns = [field.column for field in row._meta.concrete_fields]
+    values = ", ".join(changes.get(column, f"t.{column}") for column in columns)
+    table = row._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} t, {source} WHERE t.id = %s",
+            [row.pk],
+        )
+
+
+def first_of_all(library: Library) -> File:
+    """What all others are copies of."""
+    film = put(library, "first.mp4", kind="video")
+    seen(film, person(library, "First"))
+    holds(film, "dog")
+    sounds_of(film, "Dog", 0)
+    says(film, "en", "first")
+    return film
+
+
+def fill_files(film: File, count: int) -> None:
+    numbers = f"generate_series(1, {count}) AS i"
+    copies(
+        film.original,
+        numbers,
+        id=key("original"),
+        key="'many/' || i",
+        kind=f"CASE WHEN i % {FILM} = 0 THEN 'video' ELSE 'image' END".replace("%", "%%"),
+        title=f"CASE WHEN i %% 3 = 0 THEN {some(3)} ELSE '' END",
+        caption=f"CASE WHEN i %% 3 = 0 THEN {some(20)} ELSE '' END",
+        keywords=f"CASE WHEN i %% 3 = 0 THEN string_to_array({some(4)}, ' ') ELSE '{{}}' END",
+        probe=f"jsonb_build_object('raw', jsonb_build_object('iptc', jsonb_build_object('city', {some(1)})))",
+        camera_make="(ARRAY['Canon', 'SONY', 'Apple', ''])[1 + i %% 4]",
+        camera_model="(ARRAY['Canon EOS R5', 'ILCE-7M4', 'iPhone 15 Pro', ''])[1 + i %% 4]",
+        lens="'24-70mm F2.8'",
+    )
+    copies(
+        film,
+        numbers,
+        id=key("file"),
+        original_id=key("original"),
+        name=f"{some(1)} || '_IMG_' || i || '.jpg'",
+        effective_at=f"now() - random() * interval '{YEARS} years'",
+    )
+    copies(
+        film.original.derivatives.get(deriver="objects"),
+        numbers,
+        id=key("objects"),
+        original_id=key("original"),
     )
 
 
-QUEUED: Final[dict[str, Any]] = {"queue": "thumbnail", "status": "ready", "queued_at": timezone.now()}
+def fill_people(film: File, much: Much) -> None:
+    face = Face.objects.get(original=film.original)
+    copies(face.person, f"generate_series(1, {much.people}) AS i", id=key("person"), name=some(2))
+    whose = f"md5('person' || 1 + floor(random() * {much.people})::int)::uuid"
+    copies(
+        face,
+        f"generate_series(1, {much.files}) AS i",
+        id=key("face"),
+        original_id=key("original"),
+        person_id=whose,
+    )
 
 
-def make(model: Callable[..., Any], rows: Iterable[Any]) -> list[Any]:
-    objects: Any = model.objects  # type: ignore[attr-defined]  # Any of the models above.
-    made: list[Any] = objects.bulk_create(list(rows), batch_size=BATCH)
-    return made
+def fill_labels(film: File, much: Much) -> None:
+    every = f"generate_series(1, {much.files}) AS i, generate_series(1, {much.things}) AS j"
+    told = {"id": "gen_random_uuid()", "original_id": key("original"), "derivative_id": key("objects")}
+    copies(ObjectDetection.objects.get(original=film.original), every, **told, label=one_of(LABELS))
+    films = f"generate_series({FILM}, {much.files}, {FILM}) AS i, generate_series(1, {much.things}) AS j"
+    copies(SoundEvent.objects.get(original=film.original), films, **told, label=one_of(SOUNDS))
 
 
-def of(row: Original) -> dict[str, Any]:
-    return {"library_id": row.library_id, "original": row}
-
-
-def face(row: Original, person: Person) -> Face:
-    return Face(person=person, assigned_by="model", **of(row), **BOX)
-
-
-def thing(row: Derivative, label: str) -> ObjectDetection:
-    return ObjectDetection(derivative=row, label=label, class_index=0, score=0.8, **of(row.original), **BOX)
-
-
-def sound(row: Derivative, label: str) -> SoundEvent:
-    span = {"start_seconds": 0, "end_seconds": 10}
-    return SoundEvent(derivative=row, label=label, class_index=0, score=0.5, **of(row.original), **span)
-
-
-def spoken(row: Derivative, text: str) -> Transcript:
-    return Transcript(derivative=row, language="en", model="invented", text=text, **of(row.original))
+def fill_transcripts(film: File, much: Much) -> None:
+    films = f"generate_series({FILM}, {much.files}, {FILM}) AS i"
+    row: Any = Transcript.objects.get(original=film.original)
+    copies(
+        row,
+        films,
+        id=key("transcript"),
+        original_id=key("original"),
+        derivative_id=key("objects"),
+        text=some(8 * much.segments),
+    )
+    copies(
+        TranscriptSegment.objects.get(transcript=row),
+        f"{films}, generate_series(1, {much.segments}) AS j",
+        id="gen_random_uuid()",
+        transcript_id=key("transcript"),
+        position="j",
+        start_seconds="5 * j",
+        end_seconds="5 * j + 4",
+        text=f"""(SELECT string_agg(word, ' ') FROM (
+            SELECT word FROM regexp_split_to_table((SELECT text FROM ml_transcript WHERE id = {key("transcript")}), ' ')
+            WITH ORDINALITY AS r (word, n) WHERE (n - 1) / 8 = j - 1) AS words)""",
+    )
