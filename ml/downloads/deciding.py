@@ -13,6 +13,7 @@ from ml.models import Acceptance, Download
 from ml.models.choosing import DownloadState
 from ml.registry import places, table
 from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
+from ml.runtime import probes
 
 
 def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: Any = None) -> ModelSpec:
@@ -63,7 +64,7 @@ def remove(spec: ModelSpec) -> list[str]:
     names = [file.name for file in spec.files if file.name not in needed_by_others(spec)]
     for name in names:
         target = places.folder(spec.pipeline) / name
-        for path in (target, part.part_of(target), part.note_of(target)):
+        for path in (target, part.part_of(target), part.note_of(target), probes.memory_of(target)):
             path.unlink(missing_ok=True)
     Download.objects.filter(name__in=names).delete()
     return names

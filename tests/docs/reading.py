@@ -40,7 +40,7 @@ def variable_of(call: ast.Call) -> str | None:
 def programs() -> Iterator[Path]:
     """What people start: Python or a shell, by the first line."""
     yield PROJECT / "manage.py"
-    yield from (PROJECT / "script").iterdir()
+    yield from (path for path in (PROJECT / "script").iterdir() if path.is_file())
     yield from (PROJECT / "deploy" / name for name in ("entrypoint", "make-secrets"))
     yield PROJECT / ".ci" / "run"
 
