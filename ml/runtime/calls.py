@@ -1,8 +1,8 @@
 """One question to the host, on one of the connections that this process keeps.
 
 Connections belong to the process that made them: a child that was forked closes what it has inherited and connects
-anew. A host that ends because it was idle says goodbye, and the question goes to the next one; a host that is gone in
-the middle of an answer is lost (HostLostError), and the row is tried again.
+anew. A host says when it has taken a question. One that ends because it was idle says goodbye instead, and the question
+goes to the next one; one that is gone after that is lost (HostLostError), and the row is tried again.
 """
 
 import os
@@ -20,7 +20,7 @@ from ml.runtime.places import Place
 from ml.runtime.wire import Arrays
 
 TRIES: Final = 4
-"""Goodbyes in a row that one question takes."""
+"""Hosts in a row that may go before they have taken a question."""
 KEPT: Final = 4
 """Idle connections of a process."""
 ASK_EVERY: Final = 0.25
@@ -103,8 +103,8 @@ def ask(
     for _ in range(TRIES):
         channel = connections.take(place)
         try:
-            wire.send(channel, header, arrays)
-            answer = read_answer(channel, progress, abandoned)
+            taken = is_taken(channel, header, arrays)
+            answer = read_answer(channel, progress, abandoned) if taken else None
         except wire.ClosedError as error:
             channel.close()
             raise lost("it was gone before it had answered") from error
@@ -115,27 +115,33 @@ def ask(
             connections.give_back(place, channel)
             return judged(*answer)
         channel.close()
-    raise lost("it says goodbye again and again")
+    raise lost("it takes no question")
+
+
+def is_taken(channel: socket.socket, header: Mapping[str, Any], arrays: Arrays | None) -> bool:
+    """False where the host says goodbye, or has gone before it began with this: then the next one may be asked."""
+    try:
+        wire.send(channel, header, arrays)
+        return "taken" in wire.receive(channel)[0]
+    except wire.ClosedError:
+        return False
 
 
 def read_answer(
     channel: socket.socket,
     progress: Callable[[float], None] | None,
     abandoned: Callable[[], bool] | None,
-) -> tuple[dict[str, Any], Arrays] | None:
-    """None for a goodbye."""
+) -> tuple[dict[str, Any], Arrays]:
+    """Of a question that the host has taken."""
     claim = Claim(abandoned) if abandoned is not None else None
     while True:
         if claim is not None:
             claim.wait(channel)
         header, arrays = wire.receive(channel)
-        if "progress" in header:
-            if progress is not None:
-                progress(float(header["progress"]))
-        elif "goodbye" in header:
-            return None
-        else:
+        if "progress" not in header:
             return header, arrays
+        if progress is not None:
+            progress(float(header["progress"]))
 
 
 class Claim:

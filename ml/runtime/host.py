@@ -90,6 +90,8 @@ class Host:
                         return
                     self.busy += 1
                 try:
+                    # Who has not read this may ask the next host: nothing was begun.
+                    wire.send(channel, {"taken": True})
                     self.answer(channel, Call(header, arrays))
                 finally:
                     del arrays

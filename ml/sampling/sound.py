@@ -24,6 +24,8 @@ Samples: TypeAlias = NDArray[np.float32]
 
 TIMEOUT: Final = queues.BY_NAME["transcription"].time_limit * 0.95
 """Seconds for ffmpeg, which waits while the model listens."""
+CHAIN: Final = f"{IN_TIME}:ochl=mono:rematrix_maxval=1.0"
+"""The mean of all channels. Left alone, ffmpeg makes samples with a point half as loud again."""
 BYTES: Final = 4
 """Of a sample."""
 LEAST: Final = 0.02
@@ -57,7 +59,7 @@ def blocks(context: Context, track: int, rate: int, seconds: float) -> Iterator[
     """
     facts = facts_of(context.subject, context.source_input)
     arguments = samples.arguments(
-        context.source_input(), context.subject.mime, track, rate, facts.get("duration"), chain=IN_TIME
+        context.source_input(), context.subject.mime, track, rate, facts.get("duration"), chain=CHAIN
     )
     room, silent = round(seconds * rate), round(late(context, track) * rate)
     passed = heard = 0

@@ -171,7 +171,7 @@ def test_an_abandoned_transcription_stops_and_leaves_the_lane_free(tmp_path: Pat
     began: list[float] = []
     with pytest.raises(RunAbandonedError):
         transcribe(
-            path, np.zeros(600 * RATE, np.float32), progress=began.append, abandoned=lambda: len(began) > 1
+            path, np.zeros(400 * RATE, np.float32), progress=began.append, abandoned=lambda: len(began) > 1
         )
     assert began[-1] < 50
     quick = onnx_model(plain.doubling(tmp_path / "a.onnx"))
@@ -188,7 +188,7 @@ def test_a_long_transcription_gives_way_to_others(tmp_path: Path) -> None:
     stop: list[bool] = []
     long = hosts.in_background(
         lambda: transcribe(
-            path, np.zeros(600 * RATE, np.float32), progress=told.append, abandoned=lambda: bool(stop)
+            path, np.zeros(400 * RATE, np.float32), progress=told.append, abandoned=lambda: bool(stop)
         )
     )
     wait_until(lambda: told, 30)
@@ -210,7 +210,7 @@ def test_a_host_that_is_killed_while_it_listens_is_told_and_started_anew(tmp_pat
         told.append(percent)
 
     with pytest.raises(HostLostError):
-        transcribe(path, np.zeros(300 * RATE, np.float32), progress=kill)
+        transcribe(path, np.zeros(120 * RATE, np.float32), progress=kill)
     assert texts(transcribe(path, noise(1)))
 
 
