@@ -28,6 +28,9 @@ MODULES = {
     "sprites": "spriting",
     "proxy": "encoding",
     "chunked": "chunking",
+    "faces": "facing",
+    "objects": "looking",
+    "sounds": "hearing",
     "clustering": "clustering",
     "face-lookup": "lookups",
 }

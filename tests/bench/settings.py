@@ -7,7 +7,8 @@ from tests.worker_settings import *  # noqa: F403  As all our settings do.
 
 CELERY_IMPORTS = ("tests.bench.tasks",)
 DERIVERS = {**base.DERIVERS}
-if os.environ.get("ALCOVES_BENCH_DERIVERS") == "noop":
-    DERIVERS = {"noop": "tests.bench.tasks.NoopDeriver"}
+KNOWN = {**DERIVERS, "noop": "tests.bench.tasks.NoopDeriver"}
+if only := os.environ.get("ALCOVES_BENCH_DERIVERS"):
+    DERIVERS = {name: KNOWN[name] for name in only.split()}
 if os.environ.get("ALCOVES_BENCH_NO_CAPS"):
     LANE_CAPS = {}

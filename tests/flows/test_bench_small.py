@@ -24,6 +24,7 @@ from tests.bench import (
     postering,
     spriting,
     starvation,
+    understanding,
     upload,
     warming,
     weights,
@@ -177,6 +178,16 @@ def test_looking_up_faces_among_a_few_thousand(tmp_path: Path, monkeypatch: pyte
     assert told["ratio"] >= told["limit"]
     assert told["raw"]["look_ups"]["samples"] == 20
     assert told["raw"]["index_mb"] > 1
+
+
+@pytest.mark.parametrize("name", ["faces", "objects", "sounds"])
+def test_understanding_a_few_files(stores_of_the_workers: Path, name: understanding.Name) -> None:
+    size = understanding.Size(files=3, rounds=1, idle_seconds=3)
+    cost, idle = check(understanding.run(name, size, stores_of_the_workers), name, f"{name}-idle")
+    assert cost["ratio"] > 0
+    assert cost["raw"]["bare_ms_a_file"][0] > 0
+    assert idle["raw"]["peak_host_mb"] > 10
+    assert idle["ratio"] == 0
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:
