@@ -1,60 +1,61 @@
-"""What is among the things found, and how often: to narrow a search down. Counted over all, not a page.
+"""What is among the things found, and how often: to narrow a search down. Counted over all pages.
 
-Only the caller's libraries are counted, as only their things were found; hidden people and what is switched off are not.
+Only things of the caller's libraries were found, so only they are counted; hidden people and what is off are not.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ml.search.dates import FIRST_YEAR, LAST_YEAR
+from ml.search.filters import FOLDERS
 from ml.search.sources import CAMERA, LOCAL, SHOWN, allowed
 
 MOST: Final = 20
 """Of each, by count; of years all."""
 
-OF_FILES: Final = "shown s JOIN media_file f ON f.id = s.item JOIN media_original o ON o.id = f.original_id"
-SEEN: Final = f"""shown s JOIN ml_face c ON c.original_id = s.original_id AND NOT c.removed
-    JOIN ml_person p ON p.id = c.person_id AND {SHOWN} AND p.library_id {allowed("faces")}"""
+COLUMNS_OF_FILES: Final = f"o.kind, extract(YEAR FROM {LOCAL})::int AS year, {CAMERA} AS camera"
+"""What counting needs of each file, read where its filters are."""
+COLUMNS_OF_FOLDERS: Final = f"'{FOLDERS}', NULL, ''"
+
+SEEN: Final = f"""(
+    SELECT DISTINCT s.item, p.id, p.name FROM shown s JOIN ml_face c ON c.original_id = s.original_id AND NOT c.removed
+    JOIN ml_person p ON p.id = c.person_id AND {SHOWN} AND p.library_id {allowed("faces")}) AS s"""  # noqa: S608  Made of constants, as all below.
 LABELLED: Final = f"""(
     SELECT s.item, d.label FROM shown s JOIN ml_objectdetection d ON d.original_id = s.original_id
         AND d.library_id {allowed("objects")}
     UNION SELECT s.item, d.label FROM shown s JOIN ml_soundevent d ON d.original_id = s.original_id
-        AND d.library_id {allowed("audio_events")}) AS s"""  # noqa: S608  Made of constants, as all below.
+        AND d.library_id {allowed("audio_events")}) AS s"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """`value` is what the filter of the same name takes, `name` what people read."""
+    """`value` is what the filter of the same name takes, `label` what people read.
+
+    `tables` have each file once for each value: one with three dogs is one.
+    """
 
     name: str
-    tables: str
     value: str
+    tables: str = "shown s"
     label: str = "NULL::text"
     where: str = "TRUE"
     most: int = MOST
 
     def select(self) -> str:
-        """Counts files, not rows: one with three dogs is one."""
         return f"""(SELECT '{self.name}' AS section, NULL::uuid AS item, FALSE AS folder, NULL::int AS rank,
-                NULL::timestamptz AS at, {self.value} AS value, {self.label} AS label,
-                count(DISTINCT s.item) AS count
+                NULL::timestamptz AS at, {self.value} AS value, {self.label} AS label, count(*) AS count
             FROM {self.tables} WHERE {self.where} GROUP BY {self.value}, {self.label}
             ORDER BY count DESC, value LIMIT {self.most})"""  # noqa: S608
 
 
 FACETS: Final = (
-    Facet(
-        "type",
-        "shown s LEFT JOIN media_original o ON o.id = s.original_id",
-        "CASE WHEN s.folder THEN 'folder' ELSE o.kind END",
-    ),
-    Facet(
-        "library", "shown s JOIN media_library l ON l.id = s.library_id", "s.library_id::text", label="l.name"
-    ),
-    Facet("year", OF_FILES, f"extract(YEAR FROM {LOCAL})::int::text", most=400),
-    Facet("person", SEEN, "p.id::text", label="p.name"),
-    Facet("label", LABELLED, "s.label"),
-    Facet("camera", OF_FILES, CAMERA, where=f"{CAMERA} <> ''"),
+    Facet("type", "s.kind"),
+    Facet("library", "s.library_id::text", "shown s JOIN media_library l ON l.id = s.library_id", "l.name"),
+    Facet("year", "s.year::text", where="s.year IS NOT NULL", most=LAST_YEAR - FIRST_YEAR + 1),
+    Facet("person", "s.id::text", SEEN, "s.name"),
+    Facet("label", "s.label", LABELLED),
+    Facet("camera", "s.camera", where="s.camera <> ''"),
 )
 NAMES: Final = tuple(facet.name for facet in FACETS)
 

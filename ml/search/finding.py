@@ -29,7 +29,7 @@ from ml.search.statements import DEEPEST, MARKS, After, Part, Statement
 
 CANCELLED: Final = "57014"
 """Postgres: query_canceled, by statement_timeout."""
-LIKENESS: Final = 0.5
+LIKENESS: Final = 0.4
 """Of the trigrams of a word, how many the nearest words of a name must have: pg_trgm's word similarity."""
 MOST_MEANT: Final = 200
 MOST_MEANT_FILTERED: Final = 1000

@@ -168,7 +168,7 @@ class Looking:
         ]
         below = """SELECT t.need, d.id, FALSE, t.key, t.score FROM tree t
             JOIN media_folder d ON d.parent_id = t.id AND d.trashed_at IS NULL"""
-        return [f"named AS ({' UNION ALL '.join(named)})", f"tree AS (SELECT * FROM named UNION {below})"]
+        return [f"named AS ({' UNION ALL '.join(named)})", f"tree AS (SELECT * FROM named UNION {below})"]  # noqa: S608
 
     def spoken(self) -> str:
         """What to look for in each language; languages to whom a word is the same are asked at once."""
@@ -235,7 +235,8 @@ class Looking:
 
 def allowed(switch: str = "") -> str:
     """In my libraries, or in those of them that have this switched on."""
-    return f"= ANY (ARRAY(SELECT id FROM mine{f' WHERE {switch}' if switch else ''}))"
+    where = f" WHERE {switch}" if switch else ""
+    return f"= ANY (ARRAY(SELECT id FROM mine{where}))"  # noqa: S608
 
 
 def spread(text: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from ml.search.facets import FACETS
+from ml.search.facets import COLUMNS_OF_FILES, COLUMNS_OF_FOLDERS, FACETS
 from ml.search.filters import Filters
 from ml.search.sources import (
     DATE,
@@ -127,11 +127,11 @@ def passed(filters: Filters, looking: Looking) -> str:
     of_files = " AND ".join(["NOT c.folder", *filters.of_files(looking.values)])
     of_folders = " AND ".join(["c.folder", *filters.of_folders()])
     return f"""SELECT c.item, FALSE AS folder, c.rank, f.effective_at AS at, f.original_id, f.library_id,
-            k.primary_id AS leader
+            k.primary_id AS leader, {COLUMNS_OF_FILES}
         FROM found c JOIN media_file f ON f.id = c.item JOIN media_original o ON o.id = f.original_id
             LEFT JOIN media_stack k ON k.id = f.stack_id
         WHERE {of_files}
-        UNION ALL SELECT c.item, TRUE, c.rank, d.created_at, NULL, d.library_id, NULL
+        UNION ALL SELECT c.item, TRUE, c.rank, d.created_at, NULL, d.library_id, NULL, {COLUMNS_OF_FOLDERS}
         FROM found c JOIN media_folder d ON d.id = c.item WHERE {of_folders}"""  # noqa: S608
 
 

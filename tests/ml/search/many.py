@@ -36,18 +36,21 @@ class Much:
 
 
 def fill(library: Library, much: Much) -> list[str]:
-    """So many files with all that is known of them; the planner knows the tables. Returns the words, common ones first."""
+    """So many files with all that is known of them, and the tables analysed. Returns the words, common ones first."""
     words = vocabulary()
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE words AS SELECT n - 1 AS n, word FROM unnest(%s) WITH ORDINALITY AS w (word, n)", [words])
+        table = "SELECT n - 1 AS n, word FROM unnest(%s::text[]) WITH ORDINALITY AS w (word, n)"
+        cursor.execute(f"CREATE TEMP TABLE words AS {table}", [words])
         cursor.execute("CREATE UNIQUE INDEX ON words (n); ANALYZE words; SELECT setseed(0.5)")
+        # Each sentence is a handful of words: no table of all of them is to be built for it.
+        cursor.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     film = first_of_all(library)
     fill_files(film, much.files)
     fill_people(film, much)
     fill_labels(film, much)
     fill_transcripts(film, much)
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE words; ANALYZE")
+        cursor.execute("RESET enable_hashjoin; RESET enable_mergejoin; DROP TABLE words; ANALYZE")
     return words
 
 
@@ -104,7 +107,7 @@ def fill_files(film: File, count: int) -> None:
         numbers,
         id=key("original"),
         key="'many/' || i",
-        kind=f"CASE WHEN i % {FILM} = 0 THEN 'video' ELSE 'image' END".replace("%", "%%"),
+        kind=f"CASE WHEN i %% {FILM} = 0 THEN 'video' ELSE 'image' END",
         title=f"CASE WHEN i %% 3 = 0 THEN {some(3)} ELSE '' END",
         caption=f"CASE WHEN i %% 3 = 0 THEN {some(20)} ELSE '' END",
         keywords=f"CASE WHEN i %% 3 = 0 THEN string_to_array({some(4)}, ' ') ELSE '{{}}' END",
