@@ -10,7 +10,6 @@ from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import numpy as np
-from django.db.models import QuerySet
 
 from media.models import File, Library
 from ml import selection
@@ -55,30 +54,20 @@ NONE: Final = Found("used")
 
 
 def find(
-    libraries: Collection[UUID],
-    text: str,
-    *,
-    limit: int,
-    files: QuerySet[File] | None = None,
-    seconds: float = queries.WAIT_SECONDS,
+    libraries: Collection[UUID], text: str, *, limit: int, seconds: float = queries.WAIT_SECONDS
 ) -> Found:
-    """What in these libraries fits a text. The caller has seen that the asker is a member of each.
-
-    `files`: only originals that one of these shows; None: that any live file shows.
-    """
+    """What in these libraries fits a text. The caller has seen that the asker is a member of each."""
     spec, seeing = usable(libraries)
     if spec is None or not text.strip():
         return OFF
     vector = queries.vector_of(spec, text, seconds)
     if vector is None:
         return LATE
-    hits = best(spec, seeing, vector, limit, files)
+    hits = best(spec, seeing, vector, limit)
     return Found("used", among_the_best(hits, encoders.floor_of(spec)))
 
 
-def like(
-    libraries: Collection[UUID], file_id: UUID, *, limit: int, files: QuerySet[File] | None = None
-) -> Found:
+def like(libraries: Collection[UUID], file_id: UUID, *, limit: int) -> Found:
     """What in these libraries looks like this file. A file that is not in one of them is like nothing."""
     spec, seeing = usable(libraries)
     if spec is None:
@@ -90,7 +79,7 @@ def like(
     if vector is None:
         return NONE
     floor = encoders.like_floor_of(spec)
-    hits = best(spec, seeing, vector, limit + 1, files)
+    hits = best(spec, seeing, vector, limit + 1)
     others = [hit for hit in hits if hit.original_id != file.original_id and hit.score >= floor]
     return Found("used", tuple(others[:limit]))
 
@@ -111,13 +100,10 @@ def mean_of(spec: ModelSpec, original_id: UUID) -> Vector | None:
     return unit(np.mean(np.asarray(found, dtype=np.float32), axis=0)) if found else None
 
 
-def best(
-    spec: ModelSpec, libraries: Collection[UUID], vector: Vector, limit: int, files: QuerySet[File] | None
-) -> list[Hit]:
+def best(spec: ModelSpec, libraries: Collection[UUID], vector: Vector, limit: int) -> list[Hit]:
     """The nearest originals, each once. Looks for more vectors until there are enough originals, or no more vectors."""
     scope = vectors.rows_of(spec, libraries)
-    shown = File.objects.live().filter(library__in=list(libraries)) if files is None else files
-    rows = vectors.rows_of(spec, libraries, shown)
+    rows = vectors.shown(scope)
     count = min(MOST, OVER * limit)
     while True:
         found = vectors.nearest(rows, scope, vector, count)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, Func, IntegerField, OuterRef, QuerySet, Value
+from django.db.models import Exists, Func, IntegerField, OuterRef, Value
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 from pgvector import HalfVector
@@ -51,10 +51,14 @@ class Dimensions(Func):
     output_field = IntegerField()
 
 
-def rows_of(spec: ModelSpec, libraries: Iterable[UUID], files: QuerySet[File] | None = None) -> Any:
-    """What this model has seen in these libraries. With `files`: only where one of them shows it."""
-    rows = PictureEmbedding.objects.filter(library__in=list(libraries), model=spec.id)
-    return rows if files is None else rows.filter(Exists(files.filter(original=OuterRef("original_id"))))
+def rows_of(spec: ModelSpec, libraries: Iterable[UUID]) -> Any:
+    """What this model has seen in these libraries."""
+    return PictureEmbedding.objects.filter(library__in=list(libraries), model=spec.id)
+
+
+def shown(rows: Any) -> Any:
+    """Of these what a live file shows."""
+    return rows.filter(Exists(File.objects.live().filter(original=OuterRef("original_id"))))
 
 
 def nearest(rows: Any, scope: Any, vector: Vector, count: int) -> list[Near]:

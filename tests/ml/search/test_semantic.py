@@ -78,14 +78,6 @@ def test_only_what_lies_in_these_libraries_and_is_live(
     assert semantic.find([searched.pk], "red", limit=10) == Found("used")
 
 
-def test_only_what_these_files_show(searched: Library, pictures: dict[str, File]) -> None:
-    """A finer filter of the caller's: the list does not come short, because it is part of the search."""
-    others = File.objects.live().filter(library=searched).exclude(name="red.png")
-    assert names(semantic.find([searched.pk], "red", limit=10, files=others)) == []
-    ours = File.objects.live().filter(library=searched, name__startswith="red")
-    assert names(semantic.find([searched.pk], "red", limit=10, files=ours)) == ["red.png"]
-
-
 def test_off_is_said(searched: Library, pictures: dict[str, File], tiny_search: Path) -> None:
     assert semantic.find([searched.pk], "  ", limit=10).status == "off"
     searched.semantic = False
