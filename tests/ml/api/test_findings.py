@@ -188,7 +188,7 @@ def test_files_of_a_label_in_pages(library: Library, as_alice: Client, what: str
     note(add(library, 7), ("Cat", 0.9))
     trash.trash(library, [files[1].pk])
     path = f"/api/libraries/{library.pk}/{what}"
-    query = {"label": "Dog", "order": "name", "limit": 3}
+    query: dict[str, Any] = {"label": "Dog", "order": "name", "limit": 3}
     first = as_alice.get(path, query).json()
     second = as_alice.get(path, query | {"cursor": first["nextCursor"]}).json()
     names = [one["name"] for page in (first, second) for one in page["entries"]]
