@@ -8,7 +8,6 @@ Whose the faces are is found out afterwards (`ml.faces.assigning`): rows without
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,24 +41,22 @@ UNDER_WAY: Final = (Status.QUEUED, Status.PROCESSING)
 def record(original: Original, result: Ready) -> None:
     """What the deriver has learnt, as rows."""
     learnt = result.learnt
-    with unmoved(original):
-        if "drawn" in learnt:
-            record_drawn(original, learnt)
-        else:
-            record_found(original, learnt["faces"], learnt["model"])
+    if "drawn" in learnt:
+        record_drawn(original, learnt)
+    elif Face.objects.filter(original=original).exists():
+        # Many rows change whose faces may be on their way to people. A first run has nobody to wait for.
+        with holding(original.library_id):
+            record_found(original, learnt["faces"], learnt["model"], faces_of(original))
+    else:
+        record_found(original, learnt["faces"], learnt["model"], [])
     assign_soon(original.library_id)
 
 
-def unmoved(original: Original) -> AbstractContextManager[None]:
-    """While rows are changed that others may be giving to people. The first run of an original has none to wait for."""
-    there = Face.objects.filter(original=original).exists()
-    return holding(original.library_id) if there else nullcontext()
-
-
-def record_found(original: Original, found: Sequence[dict[str, Any]], model: str) -> None:
-    """Everything of a picture or a film."""
+def record_found(
+    original: Original, found: Sequence[dict[str, Any]], model: str, old: Sequence[Face]
+) -> None:
+    """Everything of a picture or a film, beside the rows that are there."""
     made_by = row_of(original, "")
-    old = faces_of(original)
     known = matches(old, found)
     new = []
     for number, one in enumerate(found):
@@ -68,10 +65,11 @@ def record_found(original: Original, found: Sequence[dict[str, Any]], model: str
             face = Face(library_id=original.library_id, original=original)
             new.append(face)
         fill(face, {name: one[name] for name in FOUND}, made_by, model)
-    Face.objects.bulk_update(known.values(), [*FOUND, *ALWAYS])
-    matched = {face.pk for face in known.values()}
-    settle(original, [face for face in old if face.pk not in matched], made_by, model)
-    drawn_rows(original, known.values()).drop()
+    if old:
+        Face.objects.bulk_update(known.values(), [*FOUND, *ALWAYS])
+        matched = {face.pk for face in known.values()}
+        settle(original, [face for face in old if face.pk not in matched], made_by, model)
+        drawn_rows(original, known.values()).drop()
     Face.objects.bulk_create(new)
 
 
@@ -154,7 +152,10 @@ def is_drawn(face: Face) -> bool:
 
 
 def record_drawn(original: Original, learnt: Mapping[str, Any]) -> None:
-    """One face with a run of its own; nothing where a user has deleted it meanwhile."""
+    """One face with a run of its own; nothing where a user has deleted it meanwhile.
+
+    Not under the lock of people: who removes a drawn face holds that one, and waits for the row of this run.
+    """
     rows = Face.objects.select_for_update(of=("self",))
     face = rows.filter(pk=learnt["drawn"], original=original).first()
     if face is None:

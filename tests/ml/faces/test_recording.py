@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from alcoves.accounts.models import User
-from media import ledger, reprocess, runs, switching, trash
+from media import ledger, pipeline, reprocess, runs, switching, trash
 from media.derivers.base import Ready
 from media.derivers.registry import get_deriver
 from media.errors import ConflictError, RunAbandonedError
@@ -312,8 +312,9 @@ FOUND: Mapping[str, Any] = {
 }
 
 
-def found_at(x: float, second: float | None = None) -> dict[str, Any]:
-    return {**FOUND, "x": x, "second": second, "sightings": [(second, Box(x, 0.1, 0.2, 0.2))]}
+def found_at(x: float, second: float | None = None, width: float = 0.2) -> dict[str, Any]:
+    sightings = [(second, Box(x, 0.1, width, 0.2))]
+    return {**FOUND, "x": x, "width": width, "second": second, "sightings": sightings}
 
 
 def stored_at(x: float, second: float | None = None) -> Face:
@@ -328,6 +329,23 @@ def test_rows_and_faces_are_matched_by_moment_and_overlap_the_best_first() -> No
     films = [stored_at(0.1, 4.0), stored_at(0.1, 8.0)]
     known = recording.matches(films, [found_at(0.1, 8.2), found_at(0.1, 20.0), found_at(0.1, None)])
     assert {number: face.second for number, face in known.items()} == {0: 8.0}
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_many_faces_cost_no_more_queries_than_one(
+    faced: Library, tmp_path: Path, count: int, django_assert_max_num_queries: Any
+) -> None:
+    file = take_in(faced, make_image(tmp_path / "a.png", TWO), "a.png").file
+    pipeline.create_rows(file.original, [pipeline.Planned("faces", "face-detection")])
+    found = [found_at(number / 100, width=0.005) for number in range(count)]
+    result = Ready(learnt={"faces": found, "model": "tiny-faces"})
+    with django_assert_max_num_queries(4):
+        recording.record(file.original, result)
+    before = [face.pk for face in faces_of(file)]
+    with django_assert_max_num_queries(14):
+        recording.record(file.original, result)
+    assert [face.pk for face in faces_of(file)] == before
+    assert len(before) == count
 
 
 def test_of_the_same_bytes_in_two_libraries_each_has_its_own_faces(
