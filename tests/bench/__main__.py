@@ -31,6 +31,7 @@ MODULES = {
     "faces": "facing",
     "objects": "looking",
     "sounds": "hearing",
+    "speech": "speaking",
     "clustering": "clustering",
     "face-lookup": "lookups",
 }

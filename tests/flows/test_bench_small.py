@@ -22,6 +22,7 @@ from tests.bench import (
     overhead,
     peaks,
     postering,
+    speaking,
     spriting,
     starvation,
     understanding,
@@ -172,7 +173,7 @@ def test_a_small_crowd_finds_its_people(tmp_path: Path) -> None:
 
 
 def test_looking_up_faces_among_a_few_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups.lookups, "EXACT_BELOW", 1000)
+    monkeypatch.setattr(lookups.lookups, "is_quicker_one_by_one", lambda *_: False)
     size = lookups.Size(faces=2000, others=400, lookups=20, memory="64MB")
     (told,) = check(lookups.run(size, tmp_path), "face-lookup")
     assert told["ratio"] >= told["limit"]
@@ -188,6 +189,12 @@ def test_understanding_a_few_files(stores_of_the_workers: Path, name: understand
     assert cost["raw"]["bare_ms_a_file"][0] > 0
     assert idle["raw"]["peak_host_mb"] > 10
     assert idle["ratio"] == 0
+
+
+def test_speech_of_a_minute(stores_of_the_workers: Path) -> None:
+    (told,) = check(speaking.run(speaking.Size(seconds=60, rounds=1), stores_of_the_workers), "speech")
+    assert told["ratio"] > 0
+    assert told["raw"]["segments"] >= 2
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:
