@@ -1,9 +1,10 @@
 """The faces of a library that are nearest to a face, by cosine distance, through pgvector.
 
-A small library is compared with every one of its faces: that is exact, and quicker than to search the index of all
-libraries for its few. A large one is looked up in the index (HNSW), which goes on searching until it has found enough
-of this library (`hnsw.iterative_scan`); where it gives up before that, the faces are compared one by one after all.
-So an answer is never shorter than what there is. Vectors of different models are never compared.
+A small library is compared with every one of its faces, and so is one that has few among many of others: that is exact,
+and quicker than to search the index of all libraries for its few. Others are looked up in the index (HNSW), which goes
+on searching until it has found enough of this library (`hnsw.iterative_scan`); where it gives up before that, the faces
+are compared one by one after all. So an answer is never shorter than what there is. Vectors of different models are
+never compared.
 """
 
 import time
@@ -18,8 +19,10 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-EXACT_BELOW: Final = 10_000
+EXACT_BELOW: Final = 3000
 """Faces with an embedding. Measured: docs/understanding.md, "How faces are looked up"."""
+STEP: Final = 16
+"""Comparisons for each entry of the index that is walked through: its neighbours in the graph (m)."""
 MOST: Final = 1000
 """The largest `hnsw.ef_search` that pgvector takes, so no look-up asks for more."""
 SEARCH_FACTOR: Final = 2
@@ -28,11 +31,11 @@ LEAST_SEARCHED: Final = 100
 MOST_SCANNED: Final = 200_000
 """Entries of the index that one look-up may walk through for its library before it compares one by one."""
 
-REMEMBERED_SECONDS: Final = 600.0
+REMEMBERED_SECONDS: Final = 60.0
 
 Vector = NDArray[Any]
-large_until: Final[dict[UUID, float]] = {}
-"""Libraries of which this process knows that they are large, and until when."""
+sizes: Final[dict[UUID, tuple[int, float]]] = {}
+"""How many faces a library had, and until when this process believes it: only the speed depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +81,40 @@ def look_up(
 ) -> "defaultdict[UUID | None, list[Neighbour]]":
     """By the index or one by one, whichever suits the library."""
     given = {**values, "library": library_id, "count": min(count, MOST)}
-    if is_small(library_id):
+    searched = min(MOST, max(LEAST_SEARCHED, SEARCH_FACTOR * given["count"]))
+    if is_quicker_one_by_one(library_id, searched):
         return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
-    with transaction.atomic(), searching(given["count"]):
+    with searching(searched):
         found = read(NEAREST.format(asked=asked, order=BY_INDEX), given)
     if all(len(found[key]) == given["count"] for key in values.get("faces", [None])):
         return found
     return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
 
 
-def is_small(library_id: UUID) -> bool:
-    """Counts no further than it has to, and for a while not again what was large: then only the speed depends on it."""
-    if large_until.get(library_id, 0.0) > time.monotonic():
-        return False
+def is_quicker_one_by_one(library_id: UUID, searched: int) -> bool:
+    """The index holds the faces of all libraries: the fewer are of this one, the more of it has to be walked."""
+    mine = size_of(library_id)
+    if mine <= EXACT_BELOW:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'ml_face'::regclass")
+        everything = max(mine, int(cursor.fetchone()[0]))
+    return mine <= searched * everything / mine * STEP
+
+
+def size_of(library_id: UUID) -> int:
+    """Faces with an embedding, counted no further than matters, and not again for a minute."""
+    counted, until = sizes.get(library_id, (0, 0.0))
+    if until > time.monotonic():
+        return counted
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) few",  # noqa: S608
-            {"library": library_id, "most": EXACT_BELOW + 1},
+            {"library": library_id, "most": MOST_SCANNED},
         )
-        small = bool(cursor.fetchone()[0] <= EXACT_BELOW)
-    if not small:
-        large_until[library_id] = time.monotonic() + REMEMBERED_SECONDS
-    return small
+        counted = int(cursor.fetchone()[0])
+    sizes[library_id] = (counted, time.monotonic() + REMEMBERED_SECONDS)
+    return counted
 
 
 def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, list[Neighbour]]":
@@ -114,32 +129,19 @@ def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, li
     return found
 
 
+SEARCH: Final = """
+SELECT '[1]'::halfvec, set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
+    set_config('hnsw.max_scan_tuples', %s, true), set_config('hnsw.scan_mem_multiplier', '8', true),
+    set_config('enable_sort', 'off', true)
+"""
+"""For this transaction. The type comes first: pgvector knows its settings once it is loaded."""
+
+
 @contextmanager
-def searching(count: int) -> Iterator[None]:
-    """How the index is searched, for this transaction and no longer than this block.
-
-    Without a sort the planner has no other way than the index to give rows in their order.
-    """
-    wanted = {
-        "hnsw.ef_search": str(min(MOST, max(LEAST_SEARCHED, SEARCH_FACTOR * count))),
-        "hnsw.iterative_scan": "strict_order",
-        "hnsw.max_scan_tuples": str(MOST_SCANNED),
-        "hnsw.scan_mem_multiplier": "8",
-        "enable_sort": "off",
-    }
-    before = set_local(wanted)
-    yield
-    set_local(before)
-
-
-def set_local(wanted: dict[str, str]) -> dict[str, str]:
-    """Until the transaction ends; returns what was there."""
-    names = list(wanted)
-    with connection.cursor() as cursor:
-        # pgvector knows its settings once it is loaded, which the first use of its type does.
-        cursor.execute("SELECT '[1]'::halfvec")
-        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
-        before = dict(zip(names, cursor.fetchone(), strict=True))
-        changes = ", ".join(["set_config(%s, %s, true)"] * len(names))
-        cursor.execute(f"SELECT {changes}", [part for pair in wanted.items() for part in pair])
-    return before
+def searching(searched: int) -> Iterator[None]:
+    """How the index is searched inside. Without a sort the planner has no other way to give rows in their order."""
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(SEARCH, [str(searched), str(MOST_SCANNED)])
+        yield
+        # Whoever has begun the transaction may have to sort; nothing else looks at the other settings.
+        cursor.execute("SELECT set_config('enable_sort', 'on', true)")

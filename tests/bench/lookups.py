@@ -39,8 +39,8 @@ Halves = NDArray[np.float16]
 class Size:
     faces: int = 1_000_000
     faces_of_each: int = 100
-    others: int = 20_000
-    """Faces of the library beside."""
+    others: int = lookups.EXACT_BELOW
+    """Faces of the library beside: as many as are still compared one by one."""
     lookups: int = 300
     count: int = 10
     memory: str = "3GB"
@@ -152,7 +152,7 @@ def look_up(
 
 
 def one_by_one(library: Library, asked: Halves) -> list[float]:
-    """How long a comparison with all faces of a library takes that is looked up by the index else."""
+    """How long a comparison with all faces of a library takes."""
     seconds = []
     for vector in asked:
         values = {"vector": str(vector.astype(float).round(6).tolist()), "model": MODEL}

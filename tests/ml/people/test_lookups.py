@@ -21,7 +21,7 @@ A = direction(1)
 @pytest.fixture
 def by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every library is large."""
-    monkeypatch.setattr(lookups, "EXACT_BELOW", -1)
+    monkeypatch.setattr(lookups, "is_quicker_one_by_one", lambda *_: False)
 
 
 def fill(library: Library, vectors: Vectors) -> list[UUID]:
@@ -41,7 +41,7 @@ def exact(vectors: Vectors, of: Vectors, count: int) -> list[int]:
 def test_nearest_first_with_person_and_distance(
     library: Library, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "EXACT_BELOW", -1 if large else 10_000)
+    monkeypatch.setattr(lookups, "is_quicker_one_by_one", lambda *_: not large)
     person = make_person(library, 1, faces=1)
     far = make_face(library, beside(A, 0.5, 5))
     near = make_face(library, beside(A, 0.01, 6), person=person)
@@ -111,7 +111,7 @@ def test_the_plans_are_the_ones_that_are_meant(library: Library, db: None) -> No
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE ml_face")
     given = {"vector": str(A.tolist()), "model": MODEL, "library": library.pk, "count": 80}
-    with lookups.searching(80):
+    with lookups.searching(160):
         text = plan(lookups.NEAREST.format(asked=lookups.OF_A_VECTOR, order=lookups.BY_INDEX), given)
         assert "Index Scan using face_by_embedding" in text
         some = {**given, "faces": list(Face.objects.values_list("pk", flat=True)[:100])}
@@ -133,9 +133,39 @@ def test_the_settings_of_a_search_end_with_it(library: Library, db: None) -> Non
             found: tuple[str, str, str] = cursor.fetchone()
             return found
 
-    before = now()
-    with lookups.searching(80):
+    assert now() == ("40", "off", "on")
+    with lookups.searching(160):
         assert now() == ("160", "strict_order", "off")
-    with lookups.searching(1000):
-        assert now()[0] == "1000"
-    assert now() == before == ("40", "off", "on")
+    assert now()[2] == "on"
+
+
+@pytest.mark.parametrize(
+    ("mine", "everything", "one_by_one"),
+    [
+        (0, 0, True),
+        (3000, 3000, True),
+        (3001, 3001, False),
+        (10_000, 20_000, False),
+        (10_000, 1_000_000, True),
+        (200_000, 1_000_000, False),
+    ],
+)
+def test_which_way_is_quicker(
+    library: Library, mine: int, everything: int, one_by_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "size_of", lambda _: mine)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_class SET reltuples = %s WHERE oid = 'ml_face'::regclass", [everything])
+    assert lookups.is_quicker_one_by_one(library.pk, 160) is one_by_one
+
+
+def test_a_library_is_counted_once_a_minute(
+    library: Library, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_face(library, A)
+    make_face(library, None)
+    with django_assert_num_queries(1):
+        assert lookups.size_of(library.pk) == lookups.size_of(library.pk) == 1
+    monkeypatch.setattr(lookups, "sizes", {})
+    make_face(library, A)
+    assert lookups.size_of(library.pk) == 2
