@@ -43,7 +43,9 @@ class SegmentShape(serializers.Serializer[Any]):
     words = WordShape(many=True, help_text="empty where a person has written the text, or with `words=0`")
 
 
-class PersonShape(serializers.Serializer[Any]):
+class EditorShape(serializers.Serializer[Any]):
+    """Who has corrected a transcript last."""
+
     id = serializers.UUIDField()
     name = serializers.CharField(allow_blank=True)
 
@@ -58,7 +60,7 @@ class TranscriptShape(serializers.Serializer[Any]):
     wordCount = serializers.IntegerField()
     revision = serializers.IntegerField(help_text="goes up with every change; send it with yours")
     editedAt = instant()
-    editedBy = PersonShape(allow_null=True)
+    editedBy = EditorShape(allow_null=True)
     newer = serializers.BooleanField(
         help_text="the model has heard the track anew since it was corrected; take it with revert"
     )
