@@ -29,12 +29,13 @@ from typing import Any, Final
 from ml.runtime import wire
 from ml.runtime.failing import FailedError, UnusableError
 from ml.runtime.lanes import NICE, Call, Lane
-from ml.runtime.shelf import Shelf
+from ml.runtime.shelf import Shelf, give_back
 from ml.runtime.wire import Arrays
 
 logger = logging.getLogger("model-host")
 
 LOOK_EVERY: Final = 0.5
+QUIET_AFTER: Final = 5.0
 BACKLOG: Final = 64
 MOST_DETAIL: Final = 2000
 """Characters."""
@@ -59,7 +60,7 @@ class Host:
         self.clients: set[socket.socket] = set()
         self.busy = 0
         self.ending = False
-        self.left = self.worked = time.monotonic()
+        self.left = self.worked = self.tidied = time.monotonic()
         self.listener = listen(path)
 
     def serve(self) -> None:
@@ -68,6 +69,16 @@ class Host:
             if is_readable(self.listener, LOOK_EVERY):
                 self.welcome()
             self.shelf.sweep()
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Once after each burst of work: what it has needed beside its models goes back to the system."""
+        with self.guard:
+            quiet = not self.busy and self.tidied < self.worked <= time.monotonic() - QUIET_AFTER
+            if quiet:
+                self.tidied = self.worked
+        if quiet:
+            give_back()
 
     def welcome(self) -> None:
         channel, _ = self.listener.accept()

@@ -28,10 +28,10 @@ PROJECT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
 """Seconds until it must listen. It takes half of one, and longer where disk and processors are busy."""
 READY: Final = b"ready\n"
-QUIET: Final = {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
+QUIET: Final = {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1", "MALLOC_ARENA_MAX": "2"}
 """Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors
 too, eleven seconds of speech take up to eight seconds instead of half of one. And no debugger is started to tell how
-whisper.cpp has ended."""
+whisper.cpp has ended, and threads of clients have no heaps of their own."""
 
 
 def connected(place: Place) -> socket.socket:
