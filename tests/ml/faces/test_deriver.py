@@ -16,6 +16,7 @@ from tests.makers import exif_of, make_image, make_video, pixels_of, stored_for
 from tests.media.derivers.contexts import run_of
 from tests.ml.faces.filming import film_of
 from tests.ml.graphs.faces import BLUE, DETECTOR, GREEN, RECOGNISER, RED, scene
+from tests.workers import run_python
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_models")]
 
@@ -242,3 +243,10 @@ def test_which_files_it_takes() -> None:
     kinds = {kind: deriver.accepts(Subject(kind, "x/y", 1)) for kind in ("image", "video", "audio", "other")}
     assert kinds == {"image": True, "video": True, "audio": False, "other": False}
     assert (deriver.switch, deriver.queue, deriver.needs_probe) == ("faces", "face-detection", True)
+
+
+@pytest.mark.parametrize("value", ["0.04", "1", "sure"])
+def test_a_threshold_that_makes_no_sense_stops_the_boot_and_names_the_variable(value: str) -> None:
+    done = run_python("-c", "import alcoves.settings.base", ALCOVES_FACE_DETECTION_MIN_SCORE=value)
+    assert done.returncode != 0
+    assert f"ALCOVES_FACE_DETECTION_MIN_SCORE='{value}' is not usable" in done.stderr

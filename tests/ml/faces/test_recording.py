@@ -15,7 +15,7 @@ from media.derivers.registry import get_deriver
 from media.errors import ConflictError, RunAbandonedError
 from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, Switching, UnnamedBlob
-from ml.faces import recording
+from ml.faces import assigning, recording
 from ml.faces.boxes import Box
 from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
@@ -412,3 +412,21 @@ def test_one_person_is_alike_in_two_pictures_and_another_is_not(faced: Library, 
         vectors.append(np.asarray(face.embedding))
     assert float(vectors[0] @ vectors[1]) >= 0.85
     assert float(vectors[0] @ vectors[2]) <= 0.5
+
+
+def test_three_pictures_of_somebody_make_a_person_and_a_run_again_makes_no_second_one(
+    faced: Library, tmp_path: Path
+) -> None:
+    files = [
+        take_picture(faced, tmp_path, scene([(RED, (60 + 70 * number, 120, 100))]), f"{number}.png")
+        for number in range(3)
+    ]
+    other = take_picture(faced, tmp_path, scene([(GREEN, (200, 200, 100))]), "other.png")
+    assert not assigning.assign_waiting(faced.pk)
+    (ann,) = Person.objects.filter(library=faced)
+    assert [face.person_id for file in files for face in faces_of(file)] == [ann.pk] * 3
+    assert [face.person_id for face in faces_of(other)] == [None]
+    run_again(files[0])
+    assigning.assign_waiting(faced.pk)
+    assert [face.person_id for face in faces_of(files[0])] == [ann.pk]
+    assert Person.objects.filter(library=faced).count() == 1
