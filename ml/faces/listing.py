@@ -9,7 +9,6 @@ from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from media.models import Derivative, File, Library
-from ml.faces import people
 from ml.models import Face, Person
 
 
@@ -131,6 +130,6 @@ def faces_of_file(file: File) -> QuerySet[Face]:
 
 
 def files_of_person(library: Library, person: Person) -> QuerySet[File]:
-    faces = people.faces_of(library).filter(person=person)
+    faces = Face.objects.filter(person=person, removed=False)
     found: QuerySet[File] = File.objects.live().filter(library=library, original__in=faces.values("original"))
     return found

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from media.errors import ConflictError, RequestError
 from media.intake import one_line
-from media.models import File, Library
+from media.models import Library
 from ml.faces import assigning
 from ml.models import Face, FaceProposal, FaceRejection, MergeProposal, Person
 from ml.models.faces import By
@@ -49,13 +49,6 @@ class NotMergedError(ConflictError):
 
 def people_of(library: Library) -> QuerySet[Person]:
     found: QuerySet[Person] = Person.objects.filter(library=library, merged_into=None)
-    return found
-
-
-def faces_of(library: Library) -> QuerySet[Face]:
-    """Those of files that are not in the trash, without what a user has removed."""
-    live = File.objects.live().filter(original=OuterRef("original"))
-    found: QuerySet[Face] = Face.objects.filter(Exists(live), library=library, removed=False)
     return found
 
 
