@@ -18,7 +18,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY media/tools/policy.xml /etc/ImageMagick-6/policy.xml
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin alcoves \
-    && install -d -m 0700 -o alcoves -g alcoves /store /scratch
+    && install -d -m 0700 -o alcoves -g alcoves /store /scratch /models
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py LICENSE ./
@@ -36,13 +36,14 @@ ENV PATH=/opt/venv/bin:$PATH \
     ALCOVES_DATA_PATH=/tmp/alcoves \
     ALCOVES_STORAGE_PATH=/store \
     ALCOVES_CACHE_STORAGE_PATH=/store/cache \
-    ALCOVES_SCRATCH_PATH=/scratch
+    ALCOVES_SCRATCH_PATH=/scratch \
+    ALCOVES_MODELS_PATH=/models
 # Nothing is contacted here, so the values only have to have the right shape; the secret is gone with this step.
 RUN DATABASE_URL=postgresql:///build REDIS_URL=redis://build ALCOVES_PUBLIC_URL=http://build \
     ALCOVES_SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" \
     python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q alcoves media ml storage
 USER alcoves
-VOLUME ["/store", "/scratch"]
+VOLUME ["/store", "/scratch", "/models"]
 ENTRYPOINT ["entrypoint"]
 CMD ["web"]

@@ -239,6 +239,7 @@ MODEL_BASE_URLS = {
 }
 SOUND_LABELS_URL = env.text("ALCOVES_AUDIO_DETECT_LABELS_URL")
 MODEL_PREFETCH = env.boolean("ALCOVES_MODEL_PREFETCH", default=True)
+MODEL_FETCHER = env.choice("ALCOVES_MODEL_FETCHER", ("worker", "follower"), "worker")
 SPEECH_MODEL = env.text("ALCOVES_WHISPER_MODEL")
 SPEECH_LANGUAGE = env.text("ALCOVES_WHISPER_LANGUAGE", "auto")
 SPEECH_VAD_MODEL = env.choice("ALCOVES_WHISPER_VAD_MODEL", ("silero-v6.2.0", "off"), "silero-v6.2.0")

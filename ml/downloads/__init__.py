@@ -3,7 +3,12 @@
 ready       the files of the chosen model, or its row waits
 ordering    sends for a model, once
 flow        fetches it in turn, tells how far, wakes who waits
-fetching    one file over HTTP, resumable and checked. Pure
+following   fetches in a process of its own, where workers have no way out
+tending     what is fetched ahead, and what fell
+deciding    what operators decide
+bringing    models from a disk
+verifying   whether files are still what they were
+fetching    one file over HTTP, resumable and checked. Pure, as are its steps: part, answers, contents, room
 """
 
 from ml.downloads.flow import Ready, ready

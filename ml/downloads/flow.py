@@ -79,21 +79,28 @@ def ensure(spec: ModelSpec, *, seconds: float | None = None, shown: Shown | None
     Raises LicenceError, or what went wrong with the file; its row says it too.
     """
     if not places.missing(spec):
+        ordering.settle(spec)
         return Outcome.HERE
-    require_licence(spec)
     until = None if seconds is None else time.monotonic() + seconds
     with turns.taken() as turn:
         if turn is None:
             return Outcome.TAKEN
-        for file in places.missing(spec):
-            if not fetch_file(spec, file, Progress(spec, file, turn, until=until, shown=shown)):
-                return Outcome.PAUSED
+        try:
+            require_licence(spec)
+            for file in places.missing(spec):
+                if not fetch_file(spec, file, Progress(spec, file, turn, until=until, shown=shown)):
+                    return Outcome.PAUSED
+        except MediaError as error:
+            # The other files of this model do not wait for another turn, which would end like this one.
+            ordering.refuse(spec, error.message)
+            raise
     arrived(spec)
     return Outcome.HERE
 
 
 def arrived(spec: ModelSpec) -> None:
     """All its files are here: who waits for it goes on."""
+    ordering.settle(spec)
     woken = waking.wake(spec.pipeline)
     logger.info("the model %s is here, %d files go on", spec.id, woken)
 
@@ -107,7 +114,6 @@ def fetch_file(spec: ModelSpec, file: ModelFile, progress: Progress) -> bool:
         return False
     except MediaError as error:
         progress.failed(error)
-        logger.warning("%s was not downloaded: %s", file.name, error.message)
         raise
     progress.ready(done.size, done.sha256)
     return True

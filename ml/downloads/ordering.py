@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import redis
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -21,6 +22,8 @@ from ml.registry.specs import ModelSpec
 logger = logging.getLogger(__name__)
 UNDER_WAY: Final = (DownloadState.QUEUED, DownloadState.RUNNING)
 FRESH: Final[Mapping[str, Any]] = {"error": "", "attempts": 0, "finished_at": None, "updated_at": Now()}
+FOLLOWER: Final = "follower"
+"""Where workers have no way out, a process of its own downloads: `ml.downloads.following`."""
 TASK: Final = "ml.fetch"
 QUEUE: Final = "maintenance"
 STALE: Final = timedelta(minutes=3)
@@ -73,8 +76,30 @@ def renewed(spec: ModelSpec, names: Iterable[str], *, at_once: bool) -> int:
     )
 
 
+def settle(spec: ModelSpec) -> None:
+    """It is here, however it came: no row of it waits any more. Rows of files that it does not need go."""
+    for row in Download.objects.filter(pipeline=spec.pipeline, model=spec.id).exclude(
+        state=DownloadState.READY
+    ):
+        file = next((one for one in spec.files if one.name == row.name), None)
+        if file is None or not places.is_here(spec, file):
+            row.delete()
+            continue
+        size = places.path_of(spec, file).stat().st_size
+        done = {**FRESH, "state": DownloadState.READY, "bytes_done": size, "bytes_total": size}
+        Download.objects.filter(pk=row.pk).update(**done)
+
+
+def refuse(spec: ModelSpec, reason: str) -> None:
+    """It cannot be fetched now: rows that wait for their turn say so, and wait no more."""
+    waiting = Download.objects.filter(pipeline=spec.pipeline, model=spec.id, state__in=UNDER_WAY)
+    waiting.update(state=DownloadState.FAILED, error=reason, updated_at=Now())
+
+
 def send(spec: ModelSpec) -> None:
-    """The message. One that cannot be sent is sent by a later round of `ml.tend`."""
+    """The message. One that cannot be sent is sent by a later round of `ml.tend`; a follower needs none."""
+    if settings.MODEL_FETCHER == FOLLOWER:
+        return
     try:
         current_app.send_task(
             TASK, args=(spec.pipeline, spec.id), queue=QUEUE, ignore_result=True, retry=False
@@ -84,13 +109,19 @@ def send(spec: ModelSpec) -> None:
 
 
 def send_next() -> None:
-    """Whoever has waited longest has the next turn. Rows of models that the registry does not have any more go."""
+    """Whoever has waited longest has the next turn."""
+    if spec := longest_waiting():
+        send(spec)
+
+
+def longest_waiting() -> ModelSpec | None:
+    """Rows of models that the registry does not have any more go."""
     for row in Download.objects.filter(state=DownloadState.QUEUED).order_by("updated_at"):
         spec = table.find_model(row.pipeline, row.model)
         if spec is not None:
-            send(spec)
-            return
+            return spec
         row.delete()
+    return None
 
 
 def send_lost() -> int:

@@ -14,7 +14,8 @@ from tests.docs.reading import PROJECT, bare, rows, variables_in_code
 
 COMPOSE = (PROJECT / "compose.yaml").read_text(encoding="utf-8")
 DOCKERFILE = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
-APP_ROLES = {"migrate", "web", "worker-interactive", "worker-standard", "worker-heavy", "beat", "flower"}
+WORKERS = {"worker-interactive", "worker-standard", "worker-heavy"}
+APP_ROLES = {"migrate", "web", *WORKERS, "models", "beat", "flower"}
 REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(:?[-?+][^}]*)?\}")
 
 
@@ -84,6 +85,18 @@ def test_only_nginx_is_reached_from_outside_and_only_from_this_machine(compose: 
     assert all(port.startswith("127.0.0.1:") for port in published["nginx"])
     assert compose["networks"]["inside"]["internal"] is True
     assert compose["services"]["flower"]["network_mode"] == "service:web"
+
+
+def test_only_the_downloads_of_models_reach_the_world(compose: dict[str, Any]) -> None:
+    """What handles uploaded bytes does not; the web part is behind nginx, which has the other network."""
+    outside = {
+        name for name, service in compose["services"].items() if "outside" in service.get("networks", ())
+    }
+    assert outside == {"models"}
+    for name in WORKERS:
+        assert compose["services"][name]["networks"] == ["inside"]
+        assert environment_of(compose["services"][name])["ALCOVES_MODEL_FETCHER"] == "follower"
+        assert "models:/models" in compose["services"][name]["volumes"]
 
 
 def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:

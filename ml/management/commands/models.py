@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from media.errors import MediaError
 from ml import selection
-from ml.downloads import bringing, deciding, flow, ordering, verifying
+from ml.downloads import bringing, deciding, flow, following, ordering, verifying
 from ml.downloads.flow import Outcome
 from ml.models import Acceptance
 from ml.registry import licences, places, table
@@ -37,6 +37,8 @@ class Command(BaseCommand):
         actions.add_parser("import", help="take models from a disk").add_argument("path", metavar="PATH")
         accepting = actions.add_parser("accept", help="accept a licence for this installation")
         accepting.add_argument("licence", choices=sorted(licences.BY_ID), metavar="LICENCE")
+        follower = actions.add_parser("follow", help="download what is asked for, until it is told to stop")
+        follower.add_argument("--alive", type=Path, metavar="FILE", help="touched as long as it goes on")
         choosing = actions.add_parser("choose", help="use this model from now on")
         choosing.add_argument("pipeline", choices=PIPELINES, metavar="PIPELINE")
         choosing.add_argument("model", metavar="MODEL")
@@ -50,6 +52,7 @@ class Command(BaseCommand):
             "import": self.bring,
             "accept": self.accept,
             "choose": self.choose,
+            "follow": self.follow,
         }[options["action"]]
         try:
             action(options)
@@ -108,6 +111,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{spec.id} is complete.")
         if not found.taken:
             raise CommandError("Nothing was taken. `manage.py models list` tells which models there are.")
+
+    def follow(self, options: dict[str, Any]) -> None:
+        alive: Path | None = options["alive"]
+        following.follow(alive.touch if alive else lambda: None)
 
     def accept(self, options: dict[str, Any]) -> None:
         licence = licences.BY_ID[options["licence"]]

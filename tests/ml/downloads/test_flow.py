@@ -15,7 +15,7 @@ from media import dispatch, ledger, runs
 from media.errors import InfrastructureError
 from media.models import Derivative, Library
 from ml import downloads, selection, tasks
-from ml.downloads import deciding, fetching, flow, ordering, tending, turns, waking
+from ml.downloads import deciding, fetching, flow, following, ordering, tending, turns, waking
 from ml.downloads.errors import NotOnMirrorError, WrongContentError
 from ml.downloads.flow import Outcome
 from ml.downloads.progress import Progress
@@ -313,6 +313,78 @@ def test_a_file_that_is_published_nowhere_says_which_variable(settings: Any) -> 
     with pytest.raises(NotOnMirrorError, match="ALCOVES_SOUNDS_MODEL_BASE_URL"):
         flow.ensure(model("sounds"))
     assert Download.objects.get(name="sounds.onnx").state == "failed"
+
+
+class TestNobodyGoesInCircles:
+    """A message that sends the next must come nearer to the end with each."""
+
+    def test_a_file_that_was_copied_there_by_hand(self) -> None:
+        deciding.fetch(model("sounds"))
+        place(model("sounds"))
+        dispatch.redis_client().flushdb()
+        tasks.fetch("sounds", "small")
+        assert messages() == 0
+        row = Download.objects.get(name="sounds.onnx")
+        assert (row.state, row.bytes_done) == ("ready", len(CONTENT))
+
+    def test_a_file_that_is_not_needed_any_more(self, settings: Any) -> None:
+        deciding.fetch(model("speech"))
+        dispatch.redis_client().flushdb()
+        settings.SPEECH_VAD_MODEL = "off"
+        tasks.fetch("speech", "small")
+        assert messages() == 0
+        assert Download.objects.get().name == "ggml-small.bin"
+
+    def test_a_licence_that_was_taken_back(self, installation: Mirror) -> None:
+        Acceptance.objects.create(licence="AGPL-3.0")
+        deciding.fetch(model("objects"))
+        dispatch.redis_client().flushdb()
+        Acceptance.objects.all().delete()
+        tasks.fetch("objects", "small")
+        assert messages() == 0
+        assert Download.objects.get().state == "failed"
+        assert "has to be accepted" in Download.objects.get().error
+        assert installation.asked == []
+
+    def test_a_mirror_that_has_nothing(self, installation: Mirror) -> None:
+        installation.steps.clear()
+        deciding.fetch(model("sounds"))
+        deciding.fetch(model("search"))
+        dispatch.redis_client().flushdb()
+        tasks.fetch("sounds", "small")
+        tasks.fetch("search", "small")
+        dispatch.redis_client().flushdb()
+        ordering.send_next()
+        assert messages() == 0
+        assert set(Download.objects.values_list("state", flat=True)) == {"failed"}
+
+
+class TestFollowing:
+    """Where workers have no way out."""
+
+    @pytest.fixture(autouse=True)
+    def followed(self, settings: Any) -> None:
+        settings.MODEL_FETCHER = "follower"
+
+    def test_no_message_is_sent_and_the_follower_downloads(self, library: Library) -> None:
+        row = derivative(take_in(library, PNG, "a.png").file.original_id, "faces")
+        deciding.accept("InsightFace-NC")
+        runs.run(row.pk)
+        assert messages() == 0
+        touched: list[int] = []
+        assert following.take_turn(lambda: touched.append(1))
+        assert touched
+        assert not following.take_turn(lambda: None)
+        assert Download.objects.filter(state="ready").count() == 2
+        assert waking.waiting("faces").count() == 0
+
+    def test_it_rests_where_it_can_do_nothing(self, installation: Mirror) -> None:
+        installation.steps.clear()
+        deciding.fetch(model("sounds"))
+        assert not following.take_turn(lambda: None)
+        with turns.taken():
+            deciding.fetch(model("search"))
+            assert not following.take_turn(lambda: None)
 
 
 class TestAhead:

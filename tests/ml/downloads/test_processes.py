@@ -63,6 +63,23 @@ def test_two_processes_make_one_download(tmp_path: Path, installation: Mirror, s
     assert len(installation.asked) == 1
 
 
+def test_a_follower_downloads_what_rows_ask_for(tmp_path: Path, installation: Mirror, settings: Any) -> None:
+    settings.MODEL_FETCHER = "follower"
+    alive = tmp_path / "alive"
+    extra = environment(installation, settings) | {"ALCOVES_MODEL_FETCHER": "follower"}
+    process = Process(["manage.py", "models", "follow", "--alive", str(alive)], tmp_path, **extra)
+    try:
+        wait_until(alive.exists, what="its first look")
+        spec = table.find_model("search", "small")
+        assert spec is not None
+        deciding.fetch(spec)
+        wait_until(target().exists, what="the model")
+        assert process.popen.poll() is None
+    finally:
+        process.kill_all()
+    assert target().read_bytes() == CONTENT
+
+
 def test_a_worker_fetches_ahead_and_goes_on_with_what_waited(
     tmp_path: Path, installation: Mirror, settings: Any, library: Library
 ) -> None:
