@@ -30,7 +30,7 @@ PATIENCE: Final = 60.0
 READY: Final = b"ready\n"
 QUIET: Final = {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1", "MALLOC_ARENA_MAX": "2"}
 """Threads of whisper.cpp sleep while they wait for each other. Else they spin, and where others want the processors
-too, eleven seconds of speech take up to eight seconds instead of half of one. And no debugger is started to tell how
+too, eleven seconds of speech take up to eight seconds instead of one. And no debugger is started to tell how
 whisper.cpp has ended, and threads of clients have no heaps of their own."""
 
 
