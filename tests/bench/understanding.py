@@ -135,7 +135,7 @@ def settings_of(name: Name, models: Path, registry: str, size: Size, folder: Pat
         MODELS_PATH=models,
         MODEL_REGISTRIES=[*settings.MODEL_REGISTRIES, registry],
         ML_HOST_PATH=folder / "data",
-        ML_IDLE_SECONDS=size.idle_seconds,
+        ML_IDLE_SECONDS=float(size.idle_seconds),
     ):
         yield
 
@@ -209,8 +209,11 @@ def made(name: Name, rows: Sequence[Derivative]) -> None:
     """From the queue to the rows."""
     keys = [row.pk for row in rows]
     dispatch.publish([(row.pk, row.queue) for row in rows], force=True)
-    done = Derivative.objects.filter(pk__in=keys, status="ready")
-    wait_until(lambda: done.count() == len(keys), 600, f"{len(keys)} {name}")
+    mine = Derivative.objects.filter(pk__in=keys)
+    open_ones = mine.filter(error_code="").exclude(status="ready")
+    wait_until(lambda: not open_ones.exists(), 240, f"{len(keys)} {name}")
+    troubles = list(mine.exclude(error_code="").values_list("error_message", "error_detail"))
+    assert not troubles, troubles
 
 
 def memory_of(worker: int) -> dict[str, float]:
