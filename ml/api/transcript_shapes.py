@@ -20,6 +20,7 @@ NEEDS: Final = {
 MOST_CHANGES: Final = 1000
 LONGEST_TEXT: Final = 5000
 PAGE: Final = 2000
+MOST_FILES: Final = 200
 
 
 class WordShape(serializers.Serializer[Any]):
@@ -110,6 +111,28 @@ class TranscribeInput(serializers.Serializer[Any]):
     replace = serializers.BooleanField(
         required=False, default=False, help_text="the corrections that are there now may go"
     )
+
+
+class TranscribeManyInput(serializers.Serializer[Any]):
+    fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST_FILES)
+    language = serializers.CharField(
+        required=False, allow_null=True, max_length=16, help_text="left out: as last time, for each"
+    )
+
+
+class SkippedShape(serializers.Serializer[Any]):
+    """A file that is not queued, and why."""
+
+    fileId = serializers.UUIDField()
+    reason = serializers.CharField(help_text="a code: no_audio, in_trash, not_accepted, not_found")
+    message = serializers.CharField()
+
+
+class AskedShape(serializers.Serializer[Any]):
+    """What became of many."""
+
+    queued = serializers.ListField(child=serializers.UUIDField())
+    skipped = SkippedShape(many=True)
 
 
 class ChangeInput(serializers.Serializer[Any]):

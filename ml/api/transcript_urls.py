@@ -10,6 +10,7 @@ TRACK = f"{TRANSCRIPTS}/<str:track>"
 
 urlpatterns = [
     path(f"{LIBRARY}/language", transcripts.SpokenLanguage.as_view(), name="language"),
+    path(f"{LIBRARY}/transcripts", transcripts.TranscribeMany.as_view(), name="transcribe-many"),
     path(TRANSCRIPTS, transcripts.Transcripts.as_view(), name="transcripts"),
     path(TRACK, transcripts.OneTranscript.as_view(), name="transcript"),
     path(f"{TRACK}/revert", transcripts.RevertTranscript.as_view(), name="transcript-revert"),

@@ -15,13 +15,14 @@ from media import ledger
 from media.api import cursors
 from media.api.access import find_file, find_library, user_of
 from media.api.derivatives import AsItIs
-from media.api.describing import version_of
+from media.api.describing import version_of, with_all
 from media.api.libraries import checked
 from media.errors import ConflictError
 from media.models import Derivative, File
 from media.playback import CAPTIONS
 from media.serving import Served, serve
 from ml.api.transcript_shapes import (
+    AskedShape,
     EditInput,
     LanguageInput,
     LanguageShape,
@@ -29,6 +30,7 @@ from ml.api.transcript_shapes import (
     SegmentQuery,
     TrackShape,
     TranscribeInput,
+    TranscribeManyInput,
     TranscriptPageShape,
 )
 from ml.models import LibraryLanguage, Transcript, TranscriptSegment
@@ -73,8 +75,7 @@ class OneTranscript(APIView):
         file, _ = find_file(request, library_id, file_id, write=True)
         given = checked(TranscribeInput(data=request.data))
         index = asking.track_of(file, track)
-        language = given.get("language", asking.UNCHANGED)
-        asking.ask(file, index, language, replace=given["replace"])
+        asking.ask(file, index, language_of(given), replace=given["replace"])
         return answer(request, file, index, status=202)
 
     @extend_schema(operation_id="libraries_files_transcripts_edit", request=EditInput, responses=TrackShape)
@@ -86,6 +87,37 @@ class OneTranscript(APIView):
         language = languages.known(given["language"]) if "language" in given else None
         editing.edit(file, found, user_of(request), given["revision"], given["changes"], language)
         return answer(request, file, found.track)
+
+
+def language_of(given: dict[str, Any]) -> Any:
+    """What was asked for; left out: as last time."""
+    told = given.get("language", asking.UNCHANGED)
+    return languages.known(told) if isinstance(told, str) else told
+
+
+class TranscribeMany(APIView):
+    """Many files at once."""
+
+    @extend_schema(
+        operation_id="libraries_transcripts_create", request=TranscribeManyInput, responses={202: AskedShape}
+    )
+    def post(self, request: Request, library_id: UUID) -> Response:
+        """Write down the default track of each, or anew. For a whole library there is `reprocess`."""
+        library, _ = find_library(request, library_id, write=True)
+        given = checked(TranscribeManyInput(data=request.data))
+        files = with_all(File.objects.filter(library=library, pk__in=given["fileIds"]), probe=True)
+        found = asking.ask_many({file.pk: file for file in files}, given["fileIds"], language_of(given))
+        return Response(
+            {
+                "queued": [str(one.file) for one in found if not one.reason],
+                "skipped": [
+                    {"fileId": str(one.file), "reason": one.reason, "message": one.message}
+                    for one in found
+                    if one.reason
+                ],
+            },
+            status=202,
+        )
 
 
 class RevertTranscript(APIView):

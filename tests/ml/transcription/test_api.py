@@ -14,7 +14,7 @@ from media.models import Derivative, File, Library
 from ml.models import LibraryLanguage
 from tests.conftest import client_of
 from tests.ingesting import run_queued, take_in
-from tests.makers import make_image
+from tests.makers import make_image, make_tone
 from tests.ml.transcription.conftest import row_of, transcript_of
 
 pytestmark = pytest.mark.django_db
@@ -243,6 +243,31 @@ def test_asking_anew_keeps_corrections_until_they_may_go(recording: File, owner:
     run_queued()
     fresh = page(owner, recording)
     assert (fresh["asked"], fresh["transcript"]["language"], len(fresh["segments"])) == (None, "en", 2)
+
+
+def test_many_at_once(
+    recording: File, owner: Client, viewer: Client, stranger: Client, tmp_path: Path
+) -> None:
+    url = f"/api/libraries/{recording.library_id}/transcripts"
+    picture = take_in(recording.library, make_image(tmp_path / "a.png"), "a.png").file
+    gone = take_in(recording.library, make_tone(tmp_path / "gone.wav"), "gone.wav").file
+    run_queued()
+    trash.trash(recording.library, [gone.pk])
+    unknown = "00000000-0000-0000-0000-000000000000"
+    body = {"fileIds": [str(recording.pk), str(picture.pk), str(gone.pk), unknown], "language": "German"}
+    assert send(owner, "post", url, body).json()["code"] == "language_unknown"
+    answer = send(owner, "post", url, {**body, "language": "de"})
+    assert answer.status_code == 202
+    assert answer.json()["queued"] == [str(recording.pk)]
+    assert [(one["fileId"], one["reason"]) for one in answer.json()["skipped"]] == [
+        (str(picture.pk), "no_audio"),
+        (str(gone.pk), "in_trash"),
+        (unknown, "not_found"),
+    ]
+    assert (row_of(recording).status, row_of(recording).parameters) == ("queued", {"language": "de"})
+    assert send(owner, "post", url, {"fileIds": []}).status_code == 400
+    assert send(viewer, "post", url, body).status_code == 403
+    assert send(stranger, "post", url, body).status_code == 404
 
 
 def test_stopping_a_job(recording: File, owner: Client) -> None:
