@@ -1,0 +1,124 @@
+"""Tracks of sound and their transcripts: which there are, and making one because a person wants it.
+
+The default track is planned by the engine where the library wants transcripts. All others are made when somebody asks:
+the tracks of a film are as a rule the same speech dubbed, and each costs as much as the first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from media import reprocess, streams
+from media.errors import ConflictError
+from media.models import Derivative, File
+from ml.models import Transcript
+from ml.transcription import outputs, recording
+
+UNCHANGED: Any = object()
+"""For a language: as it was asked for last time."""
+
+
+def tracks_of(file: File) -> Sequence[Mapping[str, Any]]:
+    """As the probe tells them; none before the metadata is ready."""
+    found: Sequence[Mapping[str, Any]] = (file.original.probe or {}).get("audio") or ()
+    return found
+
+
+def default_of(file: File) -> int | None:
+    """The index of the track that is heard where nobody chooses."""
+    return streams.track_of(file.original.probe or {})
+
+
+def track_of(file: File, name: str) -> int:
+    """`default`, or the index of a stream. Http404 where the file has no such track of sound."""
+    known = [int(track["index"]) for track in tracks_of(file)]
+    index = default_of(file) if name == "default" else int(name) if name.isdecimal() else None
+    if index is None or index not in known:
+        told = ", ".join(map(str, known)) or "none"
+        raise Http404(f"There is no track of sound {name} in this file. There are: {told}.")
+    return index
+
+
+def variant_of(file: File, track: int) -> str:
+    return outputs.variant_of(track, default_of(file))
+
+
+def find_row(file: File, track: int) -> Derivative | None:
+    """The job of a track, of those that `find_file` has loaded; costs no query."""
+    variant = variant_of(file, track)
+    rows: list[Derivative] = list(file.original.derivatives.all())
+    return next((row for row in rows if (row.deriver, row.variant) == (outputs.DERIVER, variant)), None)
+
+
+def find_files(file: File, track: int) -> Derivative | None:
+    """The row whose files stand for a track: what people have corrected, else what a model wrote. No query."""
+    given = recording.given_variant(track, None)
+    for row in file.original.derivatives.all():
+        if row.deriver == outputs.DERIVER and row.variant.startswith(given):
+            found: Derivative = row
+            return found
+    return find_row(file, track)
+
+
+def transcripts_of(file: File) -> QuerySet[Transcript]:
+    """Of all its tracks, each with its row and who has corrected it."""
+    rows: QuerySet[Transcript] = Transcript.objects.filter(original=file.original_id)
+    return rows.select_related("derivative", "edited_by")
+
+
+def find_transcript(file: File, track: int) -> Transcript:
+    """Http404 with a sentence while there is none."""
+    found = transcripts_of(file).filter(derivative__variant=variant_of(file, track)).first()
+    if found is None:
+        raise Http404(
+            "Nothing was written down of this track yet. Ask for it with POST, or wait until it is ready."
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one file of many. No reason: it is queued."""
+
+    file: UUID
+    reason: str = ""
+    message: str = ""
+
+
+def ask_many(files: Mapping[UUID, File], keys: Sequence[UUID], language: Any = UNCHANGED) -> list[Asked]:
+    """The default track of each. What cannot be queued, or is not among the files, is passed over, and told why."""
+    return [asked(files.get(key), key, language) for key in dict.fromkeys(keys)]
+
+
+def asked(file: File | None, key: UUID, language: Any) -> Asked:
+    if file is None:
+        return Asked(key, "not_found", "There is no such file in this library.")
+    track = default_of(file)
+    if track is None:
+        return Asked(key, "no_audio", "This file has no sound, or its headers were not read yet.")
+    try:
+        ask(file, track, language)
+    except ConflictError as error:
+        return Asked(key, error.code, error.message)
+    return Asked(key)
+
+
+def ask(file: File, track: int, language: Any = UNCHANGED, *, replace: bool = False) -> Derivative:
+    """Make it, or make it anew. `language` is a code of whisper; None leaves it to the track, the library or the model.
+
+    Corrections stay, unless `replace` says that they may go: those that are there now, not later ones.
+    """
+    if file.trashed_at is not None:
+        raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
+    row = find_row(file, track)
+    parameters = dict(row.parameters) if row is not None else {}
+    if language is not UNCHANGED:
+        parameters["language"] = language
+    before = transcripts_of(file).filter(derivative__variant=variant_of(file, track)).first()
+    parameters["replace"] = before.revision if replace and before is not None else None
+    kept = {name: value for name, value in parameters.items() if value is not None}
+    return reprocess.reprocess_file(file, outputs.DERIVER, kept, variant_of(file, track))
