@@ -284,9 +284,13 @@ def main(argv: list[str]) -> None:
     host = Host(Path(argv[0]), json.loads(argv[1]))
     os.write(1, b"ready\n")
     os.dup2(2, 1)
-    host.serve()
-    # Threads of libraries are not waited for, and whisper.cpp does not survive the end of the interpreter.
-    os._exit(0)
+    try:
+        host.serve()
+    except Exception:
+        logger.exception("the host ends")
+    finally:
+        # Threads of libraries are not waited for, and whisper.cpp does not survive the end of the interpreter.
+        os._exit(0)
 
 
 if __name__ == "__main__":

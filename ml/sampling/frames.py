@@ -1,6 +1,6 @@
 """Frames of a film for models: key frames, which cost least, some seconds apart, each once.
 
-Where a short film has fewer key frames than it should show, it is decoded in one pass instead.
+A short film with fewer key frames than it should show, and a long one with hardly any, is decoded in one pass instead.
 """
 
 import time
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.derivers.base import Context
-from media.errors import DamagedFileError
+from media.errors import DamagedFileError, TimedOutError
 from media.probing import facts_of
 from media.sniffing import described
+from media.tools import ffmpeg, graphs
 from media.tools.run import ExitedError
 from media.transcoding.frames import SHORT, Film, Shot, size_within
 
@@ -27,6 +28,10 @@ MOST: Final = 150
 """Frames of one film: those of a longer one are further apart."""
 AT_ONCE: Final = 5
 """Places that one ffmpeg opens: each has a decoder of its own."""
+SPREAD: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
+LONGEST: Final = 3600.0
+"""Seconds for the pass over a whole film, models included."""
+RAW: Final = ("-pix_fmt", "rgb24", "-f", "rawvideo")
 SAME: Final = 0.001
 """Seconds within which two frames are one."""
 
@@ -70,13 +75,55 @@ def places_of(duration: float) -> list[float]:
 
 def shots(context: Context, film: Film) -> Iterator[Shot]:
     places = places_of(film.duration)
-    if film.duration > SHORT:
+    if film.duration <= SHORT:
+        found = list(by_key_frames(context, film, places))
+        if len({round(shot.second, 2) for shot in found}) < len(places):
+            found = [shot for shot in film.at(places) if shot is not None] or found
+        yield from found
+    elif is_sparse(film):
+        yield from by_decoding(context, film, places[1])
+    else:
         yield from by_key_frames(context, film, places)
-        return
-    found = list(by_key_frames(context, film, places))
-    if len({round(shot.second, 2) for shot in found}) < len(places):
-        found = [shot for shot in film.at(places) if shot is not None] or found
-    yield from found
+
+
+def is_sparse(film: Film) -> bool:
+    """Whether some five places have two key frames at most: browsers record hours behind a single one."""
+    found = film.near([film.duration * share for share in SPREAD])
+    return len({round(shot.second, 2) for shot in found if shot is not None}) < 3
+
+
+def by_decoding(context: Context, film: Film, apart: float) -> Iterator[Shot]:
+    """One pass over the whole film. What was seen until it breaks off, or takes too long, counts."""
+    started = time.monotonic()
+    for name, chain in film.strategies.items():
+        number = 0
+        try:
+            for number, pixels in enumerate(pass_of(context, film, chain, apart), 1):
+                second = (number - 1) * apart
+                left = (time.monotonic() - started) / number * (film.duration / apart - number)
+                context.progress(min(99.0, 100 * number * apart / film.duration), max(0.0, left))
+                yield Shot(second, name, pixels)
+        except (ExitedError, TimedOutError) as error:
+            if isinstance(error, ExitedError) and error.killed:
+                raise
+            film.problem = error
+        if number:
+            return
+
+
+def pass_of(context: Context, film: Film, chain: str, apart: float) -> Iterator[Pixels]:
+    """The newest frame at each multiple of `apart` seconds."""
+    paced = f"fps=1000/{round(1000 * apart)}:round=up:start_time=0,trim=end_frame={MOST}"
+    track = film.film("-an", "-sn", "-dn").chain(f"{paced},{chain}")
+    arguments = graphs.arguments(graphs.write(graphs.PIPE, track, options=RAW))
+    width, height = film.size
+    with ffmpeg.stream(arguments, timeout=LONGEST, abandoned=context.abandoned) as stream:
+        while True:
+            pixels = np.empty((height, width, 3), dtype=np.uint8)
+            if stream.readinto(pixels.reshape(-1).data) < pixels.size:
+                break
+            yield pixels
+        stream.complete()
 
 
 def by_key_frames(context: Context, film: Film, places: Sequence[float]) -> Iterator[Shot]:

@@ -1,5 +1,6 @@
 """Speech by real whisper.cpp in a real host: the one recording that the fixture knows, and a model that says hello."""
 
+import time
 import wave
 from pathlib import Path
 
@@ -198,6 +199,32 @@ def test_a_long_transcription_gives_way_to_others(tmp_path: Path) -> None:
     stop.append(True)
     with pytest.raises(RunAbandonedError):
         long.result(30)
+
+
+def test_a_query_does_not_wait_for_who_speaks(tmp_path: Path) -> None:
+    path = make_whisper(tmp_path / "a.bin")
+    encoder = onnx_model(plain.doubling(tmp_path / "a.onnx"))
+    row = {"x": np.ones((1, 3), np.float32)}
+    encoder.run(row, urgent=True)
+    told: list[float] = []
+    stop: list[bool] = []
+    long = hosts.in_background(
+        lambda: transcribe(
+            path, np.zeros(400 * RATE, np.float32), progress=told.append, abandoned=lambda: bool(stop)
+        )
+    )
+    took = []
+    wait_until(lambda: told, 30)
+    for _ in range(10):
+        began = time.monotonic()
+        encoder.run(row, urgent=True)
+        took.append(time.monotonic() - began)
+    assert not long.done()
+    stop.append(True)
+    with pytest.raises(RunAbandonedError):
+        long.result(30)
+    print("milliseconds:", [round(1000 * one) for one in took])
+    assert sorted(took)[5] < 0.3
 
 
 def test_a_host_that_is_killed_while_it_listens_is_told_and_started_anew(tmp_path: Path) -> None:

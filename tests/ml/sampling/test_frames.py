@@ -63,6 +63,31 @@ def test_key_frames_of_a_long_film_are_taken_once(tmp_path: Path) -> None:
     assert seconds(found) == pytest.approx([0, 20, 40, 60], abs=0.3)
 
 
+def test_a_long_film_with_hardly_any_key_frame_is_decoded_in_one_pass(tmp_path: Path) -> None:
+    """As browsers record: else one frame would stand for hours."""
+    path = make_video(
+        tmp_path / "a.mp4", seconds=70, size=(64, 36), rate=5, audio=False, options=["-g", "10000"]
+    )
+    one = run(path)
+    found = list(frames(one, 64))
+    assert seconds(found) == pytest.approx(places_of(70), abs=0.3)
+    assert len({frame.pixels.tobytes() for frame in found}) == len(found)
+    assert one.told[-1][0] == 99
+
+
+def test_such_a_film_is_given_up_where_its_ffmpeg_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_video(
+        tmp_path / "a.mp4", seconds=70, size=(64, 36), rate=5, audio=False, options=["-g", "10000"]
+    )
+    one = run(path)
+    killed = kill_at_start(monkeypatch, number=2)
+    with pytest.raises(ExitedError):
+        list(frames(one, 64))
+    assert killed
+
+
 def test_frames_are_upright(tmp_path: Path) -> None:
     path = turn_video(make_video(tmp_path / "a.mp4", seconds=1), tmp_path / "turned.mp4", 90)
     assert [frame.pixels.shape for frame in frames(run(path), 160)] == [(160, 90, 3)]
