@@ -25,6 +25,10 @@ DISTANCE: Final = 0.03
 BITS: Final = 6
 STEPS: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.07, LOOSEST)
 """Distances of which a preview tells how much they find."""
+LOOK: Final = 200
+"""Pictures that are looked at at once for those that may stand for a group."""
+LOOKS_MOST: Final = 10
+"""For one page: more are looked at for the next one. Pairs of what is in the trash may stand in between."""
 LINKS_MOST: Final = 5000
 """Pairs that are followed for one page. A group that has more is told as far as it was followed."""
 DECIDED_MOST: Final = 100
@@ -87,16 +91,41 @@ def stacked() -> QuerySet[File]:
 def page(library: Library, limits: Limits, after: UUID | None, limit: int) -> tuple[list[Group], UUID | None]:
     """So many groups at most, the newest first, and the place from which the next page goes on.
 
-    A page may be shorter than asked for and still not be the last.
+    A page may be shorter than asked for, or empty, and still not be the last.
     """
     pairs = open_pairs(library, limits)
-    later = pairs.filter(first=OuterRef("second"))
-    leading = pairs.filter(~Exists(later))
-    if after is not None:
-        leading = leading.filter(second__lt=after)
-    leaders = list(leading.order_by("-second").values_list("second", flat=True).distinct()[: limit + 1])
-    following = leaders[limit - 1] if len(leaders) > limit else None
-    return groups_of(pairs, leaders[:limit]), following
+    leaders: list[UUID] = []
+    for _ in range(LOOKS_MOST):
+        pictures = with_an_older_one(library, limits, after)
+        leaders += leading(pairs, pictures)
+        if len(leaders) > limit:
+            return groups_of(pairs, leaders[:limit]), leaders[limit - 1]
+        after = pictures[-1] if len(pictures) == LOOK else None
+        if after is None:
+            break
+    return groups_of(pairs, leaders), after
+
+
+def with_an_older_one(library: Library, limits: Limits, after: UUID | None) -> list[UUID]:
+    """The next pictures of which any pair tells, open or not, the newest first: by an index alone, however many."""
+    rows = SimilarPair.objects.filter(
+        library=library, distance__lte=limits.distance, bits__lte=limits.bits, **older_than(after)
+    )
+    return list(rows.order_by("-second").values_list("second", flat=True).distinct()[:LOOK])
+
+
+def older_than(after: UUID | None) -> dict[str, Any]:
+    return {} if after is None else {"second__lt": after}
+
+
+def leading(pairs: Any, pictures: Sequence[UUID]) -> list[UUID]:
+    """Those of them that have an open pair with an older picture and none with a newer one, in their order."""
+    links = pairs.filter(Q(first__in=pictures) | Q(second__in=pictures)).values_list("first", "second")
+    older, later = set[UUID](), set[UUID]()
+    for first, second in links:
+        later.add(first)
+        older.add(second)
+    return [key for key in pictures if key in older and key not in later]
 
 
 def groups_of(pairs: Any, leaders: Sequence[UUID]) -> list[Group]:

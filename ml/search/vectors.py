@@ -63,12 +63,16 @@ def shown(rows: Any) -> Any:
 
 def nearest(rows: Any, scope: Any, vector: Vector, count: int) -> list[Near]:
     """At most so many of `rows`, the nearest first. `scope` are the same rows before any finer filter."""
-    by_index = len(vector) in INDEXED and scope[: EXACT_MOST + 1].count() > EXACT_MOST
-    if by_index:
+    if len(vector) in INDEXED and are_many(scope):
         found = through_index(rows, vector, count)
         if len(found) == count:
             return found
     return read(rows.annotate(distance=CosineDistance("embedding", HalfVector(vector))), count)
+
+
+def are_many(rows: Any) -> bool:
+    """By an index alone, without a look at the rows."""
+    return bool(rows.order_by().values("model")[EXACT_MOST : EXACT_MOST + 1].exists())
 
 
 def through_index(rows: Any, vector: Vector, count: int) -> list[Near]:

@@ -146,7 +146,7 @@ def test_a_page_costs_few_questions(
     django_assert_num_queries: Any,
 ) -> None:
     page(as_bob, searched)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page(as_bob, searched, limit=1)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page(as_bob, searched, limit=50)

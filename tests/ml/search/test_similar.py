@@ -204,10 +204,28 @@ def test_every_group_comes_once_whatever_the_page(library: Library) -> None:
 
 def test_a_page_costs_few_questions(library: Library, django_assert_num_queries: Any) -> None:
     families(library, 6, 4)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         similar.page(library, Limits(), None, 3)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         similar.page(library, Limits(), None, 6)
+
+
+def test_what_lies_in_the_trash_between_costs_looks_and_not_pages(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar, "LOOK", 2)
+    monkeypatch.setattr(similar, "LOOKS_MOST", 3)
+    made = families(library, 12, 2)
+    gone = [file.pk for family in made[1:] for file in family]
+    trash.trash(library, gone)
+    after: UUID | None = None
+    pages, found = 0, list[Group]()
+    while pages == 0 or after is not None:
+        groups, after = similar.page(library, Limits(), after, 5)
+        found += groups
+        pages += 1
+    assert [set(group.originals) for group in found] == [{file.original_id for file in made[0]}]
+    assert pages == 3
 
 
 def test_a_chain_is_one_group_with_several_ends(library: Library) -> None:
