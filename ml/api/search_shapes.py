@@ -20,7 +20,7 @@ TYPES = (*KINDS, FOLDERS)
 class DaysField(serializers.CharField):
     """`2024`, `2024-06` or `2024-06-01`, as the wall clock from its beginning to its end."""
 
-    def to_internal_value(self, data: Any) -> tuple[datetime, datetime]:
+    def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(data)
         found = dates.in_one(text)
         span = found.span() if found is not None else None
@@ -42,7 +42,9 @@ class SearchQuery(serializers.Serializer[Any]):
     library = serializers.UUIDField(required=False, help_text="one of yours; left out: all of them")
     type = serializers.ChoiceField(choices=TYPES, required=False)
     person = serializers.UUIDField(required=False)
-    label = serializers.CharField(max_length=128, required=False, help_text="of an object or a sound")
+    label = serializers.CharField(  # type: ignore[assignment]  # The key of the query.
+        max_length=128, required=False, help_text="of an object or a sound"
+    )
     to = DaysField(max_length=10, required=False, help_text="the last day, month or year; in local time")
     camera = serializers.CharField(max_length=300, required=False, help_text="as the facet has it")
     tag = serializers.UUIDField(required=False)

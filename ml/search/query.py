@@ -160,7 +160,7 @@ def is_small(word: str) -> bool:
 
 def plain_words(pieces: list[Piece]) -> list[str]:
     """Those of a date: up to the first quotation or minus."""
-    words = []
+    words: list[str] = []
     for piece in pieces[: dates.LONGEST]:
         if piece.quoted or (piece.unwanted and words):
             break

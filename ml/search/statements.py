@@ -118,7 +118,7 @@ def found(looking: Looking, part: Part) -> str:
             UNION ALL SELECT f.id, FALSE, 0 FROM media_file f WHERE f.trashed_at IS NULL
                 AND f.original_id = ANY ({looking.values.bind(list(part.meant))}::uuid[])
                 AND f.library_id {allowed("semantic")}
-                AND f.id NOT IN (SELECT item FROM hits WHERE need < 0)) AS both
+                AND f.id NOT IN (SELECT item FROM hits WHERE need < 0)) AS either
         GROUP BY item, folder"""  # noqa: S608
 
 

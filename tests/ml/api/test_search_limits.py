@@ -13,6 +13,7 @@ from alcoves.accounts.models import User
 from media import stacks, tags, trash
 from media.libraries import create_library, remove_member
 from media.models import File, Folder, Library, Original, Stack
+from ml.search.sources import REASONS
 from tests.conftest import client_of
 from tests.ml.search.things import (
     counts,
@@ -41,39 +42,50 @@ def as_charlie(charlie: User) -> Client:
     return client_of(charlie)
 
 
+PLACES = tuple(source for source in REASONS if source not in {"date", "meaning"})
+
+
 def fill(library: Library, word: str = EVERYTHING) -> File:
-    """A film that is found by this word in every place there is."""
+    """A film that is found by this word in every place there is, and by the name of the place after it."""
     switch_on(library)
     folder = Folder.objects.create(library=library, name=f"{word} folder")
-    told = {name: f"{word} {name}" for name in ("title", "caption", "lens", "camera_make", "camera_model")}
     file = put(
         library,
-        f"{word}.mp4",
+        f"{word} name.mp4",
         kind="video",
         folder=folder,
-        keywords=[word],
-        probe={"raw": {"iptc": {"city": word}}},
-        **told,
+        title=f"{word} title",
+        caption=f"{word} caption",
+        keywords=[f"{word} keyword"],
+        probe={"raw": {"iptc": {"city": f"{word} place"}}},
+        camera_model=f"{word} camera",
+        lens=f"{word} lens",
     )
     seen(file, person(library, f"{word} person"))
-    holds(file, word)
-    sounds_of(file, word, 0)
-    says(file, "en", f"it is {word}")
+    holds(file, f"{word} object")
+    sounds_of(file, f"{word} sound", 0)
+    says(file, "en", f"it is a {word} transcript")
     marked(file, f"{word} moment", 1, tags.create_tag(library, f"{word} tag"))
     return file
 
 
-def test_every_place_is_looked_at(library: Library, as_bob: Client) -> None:
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_is_looked_at(library: Library, as_bob: Client, place: str) -> None:
     fill(library)
-    found = search(as_bob, EVERYTHING)
-    (entry,) = [entry for entry in found["entries"] if entry["file"]]
-    places = "person tag name title keyword moment object caption place sound camera lens folder transcript"
-    told = {where["source"] for where in entry["where"]}
-    assert len(told) == len(entry["where"]) == 10
-    for source in places.split():
-        only = search(as_bob, f"{EVERYTHING}", type="video")
-        assert only["total"] == 1, source
-    assert set(entry["matchReason"].split("+")) == told
+    put(library, "another.mp4", kind="video")
+    found = search(as_bob, f'"{EVERYTHING} {place}"', type="video")
+    (entry,) = found["entries"]
+    assert entry["matchReason"] == place
+    assert names(search(as_bob, f'another -"{EVERYTHING} {place}"')) == ["another.mp4"]
+    assert names(search(as_bob, f'mp4 -"{EVERYTHING} {place}"')) == ["another.mp4"]
+
+
+def test_the_best_reasons_are_told(library: Library, as_bob: Client) -> None:
+    fill(library)
+    (entry,) = search(as_bob, EVERYTHING, type="video")["entries"]
+    assert len(entry["where"]) == 10
+    assert entry["where"][0]["source"] == "person"
+    assert set(entry["matchReason"].split("+")) == {where["source"] for where in entry["where"]}
 
 
 def test_strangers_find_nothing(library: Library, as_charlie: Client, as_bob: Client, charlie: User) -> None:
@@ -100,7 +112,7 @@ def test_strangers_find_nothing(library: Library, as_charlie: Client, as_bob: Cl
 
 def test_a_library_of_others_is_not_there(library: Library, as_charlie: Client) -> None:
     for key in (library.pk, uuid4()):
-        answer = as_charlie.get("/api/search", {"q": EVERYTHING, "library": key})
+        answer = as_charlie.get("/api/search", {"q": EVERYTHING, "library": str(key)})
         assert answer.status_code == 404
         assert answer.json() == as_charlie.get(f"/api/libraries/{key}").json()
 

@@ -80,7 +80,7 @@ def one_of(values: tuple[str, ...]) -> str:
 
 def copies(row: models.Model, source: str, **changes: str) -> None:
     """A copy of the row for each of the source, which has a column `i`."""
-    columns = [field.column for field in row._meta.concrete_fields]
+    columns = [str(field.column) for field in row._meta.concrete_fields]
     values = ", ".join(changes.get(column, f"t.{column}") for column in columns)
     table = row._meta.db_table
     with connection.cursor() as cursor:
@@ -109,7 +109,7 @@ def fill_files(film: File, count: int) -> None:
         key="'many/' || i",
         kind=f"CASE WHEN i %% {FILM} = 0 THEN 'video' ELSE 'image' END",
         title=f"CASE WHEN i %% 3 = 0 THEN {some(3)} ELSE '' END",
-        caption=f"CASE WHEN i %% 3 = 0 THEN {some(20)} ELSE '' END",
+        caption=f"CASE WHEN i %% 3 = 0 THEN {some(6)} ELSE '' END",
         keywords=f"CASE WHEN i %% 3 = 0 THEN string_to_array({some(4)}, ' ') ELSE '{{}}' END",
         probe=f"jsonb_build_object('raw', jsonb_build_object('iptc', jsonb_build_object('city', {some(1)})))",
         camera_make="(ARRAY['Canon', 'SONY', 'Apple', ''])[1 + i %% 4]",

@@ -1,0 +1,121 @@
+"""GET /api/search where a model of meaning is here: both lists as one, with the tiny model of the tests."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from alcoves.accounts.models import User
+from media.libraries import create_library
+from media.models import File, Library
+from tests.conftest import client_of
+from tests.ml.graphs import search as tiny
+from tests.ml.search import things
+from tests.ml.search.conftest import know, put, saved, searched, tinted, tiny_search
+from tests.ml.search.things import counts, names, search
+
+__all__ = ["searched", "tiny_search"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_search")]
+
+
+@pytest.fixture
+def as_bob(bob: User) -> Client:
+    return client_of(bob)
+
+
+@pytest.fixture
+def pictures(searched: Library, tmp_path: Path) -> dict[str, File]:
+    """Two of each colour, under names that say nothing."""
+    know(*tiny.COLORS, *(f"{color} -first" for color in tiny.COLORS))
+    return {
+        f"{color} {seed}": put(searched, saved(tinted(color, seed), tmp_path / f"{place}-{seed}.png"))
+        for place, color in enumerate(tiny.COLORS)
+        for seed in (1, 2)
+    }
+
+
+def test_what_is_to_be_seen_is_found_without_a_word(pictures: dict[str, File], as_bob: Client) -> None:
+    found = search(as_bob, "red")
+    assert found["meaning"] == "used"
+    assert sorted(names(found)) == sorted(pictures[f"red {seed}"].name for seed in (1, 2))
+    assert {entry["matchReason"] for entry in found["entries"]} == {"meaning"}
+    (where,) = found["entries"][0]["where"]
+    assert where == {"source": "meaning", "text": None, "ranges": [], "second": None, "id": None}
+    assert found["total"] == 2
+    assert counts(found, "type") == {"image": 2}
+    assert not found["near"]
+
+
+def test_what_both_find_is_first(searched: Library, pictures: dict[str, File], as_bob: Client) -> None:
+    both = pictures["red 2"]
+    both.name = "bred.png"
+    both.save()
+    things.put(searched, "red only by name.jpg")
+    found = search(as_bob, "red")
+    assert names(found)[0] == "bred.png"
+    assert found["entries"][0]["matchReason"] == "name+meaning"
+    assert found["total"] == 3
+
+
+def test_pages_of_both_neither_repeat_nor_leave_out(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    for number in range(7):
+        things.put(searched, f"red {number}.jpg")
+    whole = names(search(as_bob, "red"))
+    assert len(whole) == 9
+    told: list[str] = []
+    cursor = None
+    while True:
+        page = search(as_bob, "red", limit=2, **({"cursor": cursor} if cursor else {}))
+        told += names(page)
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert told == whole
+
+
+def test_a_page_goes_on_where_the_model_is_gone(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    for number in range(6):
+        things.put(searched, f"red {number}.jpg")
+    first = search(as_bob, "red", limit=3)
+    Library.objects.update(semantic=False)
+    second = search(as_bob, "red", limit=10, cursor=first["nextCursor"])
+    assert second["meaning"] == "off"
+    assert not set(names(first)) & set(names(second))
+
+
+def test_filters_trash_minus_and_members_hold_for_meaning_too(
+    searched: Library, pictures: dict[str, File], as_bob: Client, charlie: User, tmp_path: Path
+) -> None:
+    first, second = pictures["red 1"], pictures["red 2"]
+    assert names(search(as_bob, "red", type="video")) == []
+    first.name = "first.png"
+    first.save()
+    assert names(search(as_bob, "red -first")) == [second.name]
+    File.objects.filter(pk=second.pk).update(trashed_at=timezone.now())
+    assert names(search(as_bob, "red")) == ["first.png"]
+    theirs = create_library(charlie, "Theirs", semantic=True)
+    put(theirs, saved(tinted("red", 9), tmp_path / "theirs.png"))
+    assert names(search(as_bob, "red")) == ["first.png"]
+    assert search(as_bob, "red")["total"] == 1
+
+
+def test_like_a_picture(searched: Library, pictures: dict[str, File], as_bob: Client, charlie: User) -> None:
+    found = search(as_bob, f"like:{pictures['red 1'].pk}")
+    assert pictures["red 2"].name in names(found)
+    assert pictures["red 1"].name not in names(found)
+    assert names(search(as_bob, f"like:{uuid4()}")) == []
+    assert names(search(client_of(charlie), f"like:{pictures['red 1'].pk}")) == []
+
+
+def test_text_alone_where_it_is_switched_off(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    Library.objects.update(semantic=False)
+    found = search(as_bob, "red")
+    assert (found["meaning"], names(found)) == ("off", [])
