@@ -6,18 +6,10 @@ from rest_framework import serializers
 
 from media.api.shapes import ORDERS
 from media.models.derivative import Status
+from ml.api.people_shapes import BoxShape
 
 MOST: int = 1000
 """Entries of a page."""
-
-
-class BoxShape(serializers.Serializer[Any]):
-    """Shares of the upright picture, from its top left corner, before a person's own turn (`rotation`)."""
-
-    x = serializers.FloatField()
-    y = serializers.FloatField()
-    width = serializers.FloatField()
-    height = serializers.FloatField()
 
 
 class ObjectShape(serializers.Serializer[Any]):

@@ -32,7 +32,7 @@ class SimilarQuery(PreviewQuery):
     limit = serializers.IntegerField(required=False, default=20, min_value=1, help_text="groups, at most 50")
 
 
-class MemberShape(serializers.Serializer[Any]):
+class CopyShape(serializers.Serializer[Any]):
     """A file of a group, and how alike it is to the one it is most like."""
 
     file = FileShape()
@@ -50,7 +50,7 @@ class GroupShape(serializers.Serializer[Any]):
     )
     count = serializers.IntegerField(help_text="files, also where fewer are listed")
     cut = serializers.BooleanField(help_text="more hangs together with it than was followed")
-    members = MemberShape(many=True)
+    members = CopyShape(many=True)
 
 
 class SimilarPageShape(serializers.Serializer[Any]):
