@@ -2,6 +2,7 @@
 
 import { Problem, bytes, call, clearProblem, clock, groupWord, jobs, make, page, running, send, show, stateElement } from "./api.js";
 import { drawWaveform } from "./drawing.js";
+import { fileAddress, find, searchAddress, whyElement } from "./finding.js";
 import { paintPlaceholder, pictureElement, readVariants } from "./pictures.js";
 import { peaksOf } from "./waves.js";
 
@@ -11,14 +12,22 @@ const LINGER = 150; // ms that a pointer rests on a card before its video moves:
 const PEAKS = 200; // Of a card: more than it has bars, however long the recording is.
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const files = new Map();
+const hits = new Map(); // Why a file was found, by its id; empty where nothing is searched for.
 const sizes = page.library && readVariants();
 const state = { folder: new URLSearchParams(location.search).get("folder"), q: "", kind: "", trash: false, cursor: null, round: 0 };
 const place = (id) => document.getElementById(id);
 
+// The trash is looked through by name alone; in what is live all is searched that is known of it.
+const searches = () => state.q !== "" && !state.trash;
+
+function list(cursor) {
+  return searches() ? find(searchAddress(page.library, state.q, state.kind, cursor)) : call(query(cursor));
+}
+
 function query(cursor) {
   const wanted = new URLSearchParams({ limit: "60" });
   if (state.q) wanted.set("q", state.q);
-  else if (state.trash) wanted.set("trashed", "true");
+  if (state.trash) wanted.set("trashed", "true");
   else wanted.set("folder", state.kind ? "any" : (state.folder ?? "root"));
   if (state.kind) wanted.set("kind", state.kind);
   if (!state.trash) wanted.set("stacks", "closed");
@@ -29,26 +38,29 @@ function query(cursor) {
 async function load() {
   const round = (state.round += 1);
   try {
-    const [folders, list] = await Promise.all([call(`/api/libraries/${page.library}/folders`), call(query(null)), sizes]);
+    const [folders, found] = await Promise.all([call(`/api/libraries/${page.library}/folders`), list(null), sizes]);
     if (round !== state.round) return;
     clearProblem();
     showFolders(folders);
     files.clear();
+    hits.clear();
     place("files").replaceChildren();
-    add(list);
+    add(found);
   } catch (problem) {
     show(problem);
   }
   place("files").setAttribute("aria-busy", "false");
 }
 
-function add(list) {
-  for (const file of list.entries) put(file);
-  state.cursor = list.nextCursor;
-  place("more").hidden = !list.nextCursor;
+function add(found) {
+  for (const [id, hit] of found.hits ?? []) hits.set(id, hit);
+  place("folders").append(...(found.folders ?? []).map(folderElement));
+  for (const file of found.entries) put(file);
+  state.cursor = found.nextCursor;
+  place("more").hidden = !found.nextCursor;
   const empty = place("empty");
   empty.hidden = files.size > 0 || place("folders").children.length > 0;
-  empty.textContent = state.trash ? "The trash is empty." : state.q || state.kind ? "Nothing here has this name or kind." : page.mayWrite ? "Nothing here yet. Drop files anywhere on this page." : "Nothing here yet.";
+  empty.textContent = state.trash ? "The trash is empty." : found.message ? found.message : state.kind ? "Nothing here is of this kind." : page.mayWrite ? "Nothing here yet. Drop files anywhere on this page." : "Nothing here yet.";
 }
 
 // Puts a file where its card is, or at the end; an unchanged card is left alone, so that nothing flickers.
@@ -82,15 +94,17 @@ async function ask(id) {
 
 function card(file) {
   const size = file.width && file.height ? ` · ${file.width} × ${file.height}` : "";
+  const hit = hits.get(file.id);
   const link = make(
     "a",
-    { class: "card", href: `/files/${file.libraryId}/${file.id}` },
+    { class: "card", href: fileAddress(file, hit) },
     thumb(file),
     make(
       "div",
       { class: "facts" },
       make("span", { class: "name", title: file.name }, file.name),
       make("span", { class: "meta" }, `${bytes(file.size)}${size} · ${file.mimeType.replace(/^[^/]*\/(x-)?/, "")}`),
+      hit ? whyElement(hit) : null,
       states(file),
     ),
   );
@@ -177,18 +191,18 @@ function showFolders(all) {
   const link = (folder, text) => make("a", { href: address(folder), onclick: (event) => go(event, folder) }, text);
   place("crumbs").replaceChildren(...(trail.length ? [link(null, "Top"), ...trail.map((folder) => link(folder.id, folder.name))] : []));
   const here = state.q || state.kind || state.trash ? [] : all.filter((folder) => folder.parentId === (state.folder ?? null));
-  place("folders").replaceChildren(
-    ...here.map((folder) =>
-      make(
-        "li",
-        {},
-        make(
-          "a",
-          { class: "folder", href: address(folder.id), onclick: (event) => go(event, folder.id) },
-          make("span", { class: "icon folder", "aria-hidden": "true" }),
-          make("span", { class: "name" }, folder.name),
-        ),
-      ),
+  place("folders").replaceChildren(...here.map(folderElement));
+}
+
+function folderElement(folder) {
+  return make(
+    "li",
+    {},
+    make(
+      "a",
+      { class: "folder", href: address(folder.id), onclick: (event) => go(event, folder.id) },
+      make("span", { class: "icon folder", "aria-hidden": "true" }),
+      make("span", { class: "name" }, folder.name),
     ),
   );
 }
@@ -202,6 +216,7 @@ function go(event, folder) {
   event.preventDefault();
   history.pushState(null, "", address(folder));
   state.folder = folder;
+  state.q = place("q").value = "";
   load();
 }
 
@@ -255,7 +270,7 @@ function listen() {
   });
   place("search").addEventListener("submit", (event) => event.preventDefault());
   place("switch")?.addEventListener("change", (event) => location.assign(`/?library=${encodeURIComponent(event.target.value)}`));
-  place("more").addEventListener("click", () => call(query(state.cursor)).then(add, show));
+  place("more").addEventListener("click", () => list(state.cursor).then(add, show));
   window.addEventListener("popstate", () => {
     state.folder = new URLSearchParams(location.search).get("folder");
     load();

@@ -10,6 +10,7 @@ export class Player {
     this.onTime = onTime;
     this.element = null;
     this.source = null;
+    this.before = startOf(location.hash);
     this.told = { sources: [], subtitles: [] };
     this.box = make("div", { class: "player" });
     // The words are spoken when they change; the figures, which change all the time, are only to be read.
@@ -102,6 +103,12 @@ export class Player {
   get position() {
     return this.element?.currentTime ?? 0;
   }
+}
+
+// An address may name the second at which to begin: `#t=61.5`.
+function startOf(hash) {
+  const found = /^#t=(\d+(?:\.\d+)?)$/.exec(hash);
+  return found ? { at: Number(found[1]), paused: true, rate: 1 } : null;
 }
 
 function proxyWords(told) {

@@ -113,7 +113,7 @@ def test_folders_search_and_refusals(page: Page, owned: Library, tmp_path: Path)
     expect(page.locator(".card", has_text="inside.png")).to_be_visible()
     page.get_by_role("link", name="Top").click()
     expect(page.locator(".card")).to_have_count(0)
-    page.get_by_label("Search by name").fill("side")
+    page.get_by_label("Search", exact=True).fill("side")
     expect(page.locator(".card", has_text="inside.png")).to_be_visible()
     assert File.objects.get().folder is not None
 
