@@ -13,12 +13,15 @@ from django.conf import settings
 from media.models import Library
 from ml import selection
 from ml.downloads import ordering, waking
+from ml.errors import ModelMissingError
 from ml.registry import places
 from ml.registry.specs import Pipeline
 
 logger = logging.getLogger(__name__)
 AHEAD: Final[tuple[Pipeline, ...]] = ("faces", "objects")
 """Every photo asks for these; sounds and speech are fetched on first use."""
+LATELY: Final = 2.0 * ModelMissingError.retry_after
+"""Seconds. A row that has waited for longer was due again meanwhile."""
 COLUMNS: Final[Mapping[Pipeline, str]] = {
     "faces": "faces",
     "objects": "objects_on",
@@ -57,12 +60,11 @@ def tend() -> int:
     """Wake those who wait for a model that is here, order it for those for whom it is not; returns how many woke."""
     woken = 0
     for pipeline in waking.MADE_BY:
-        if not waking.waiting(pipeline).exists():
-            continue
         spec = selection.chosen(pipeline)
-        if not places.missing(spec):
+        missing = places.missing(spec)
+        if not missing and places.came_lately(spec, LATELY):
             woken += waking.wake(pipeline)
-        elif selection.may_fetch(spec):
+        elif missing and waking.waiting(pipeline).exists() and selection.may_fetch(spec):
             ordering.order(spec)
     ordering.send_lost()
     return woken

@@ -44,9 +44,11 @@ def verdict_of(spec: ModelSpec, file: ModelFile) -> Verdict:
     path = places.path_of(spec, file)
     if not path.exists():
         return "missing"
+    if not places.is_here(spec, file):
+        return "changed"
     found, known = contents.digest_of(path), known_digest(file)
     if known:
-        return "good" if found == known and places.is_here(spec, file) else "changed"
+        return "good" if found == known else "changed"
     size = path.stat().st_size
     told = {"pipeline": spec.pipeline, "model": spec.id, "state": DownloadState.READY}
     Download.objects.update_or_create(

@@ -1,5 +1,6 @@
 """Where the files of models lie on this machine. The files are the truth of what is here; rows only tell of them."""
 
+import time
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,12 @@ def is_here(spec: ModelSpec, file: ModelFile) -> bool:
     except OSError:
         return False
     return size == file.size if file.size is not None else size >= file.minimum_size
+
+
+def came_lately(spec: ModelSpec, seconds: float) -> bool:
+    """Whether one of its files got its name in the last so many seconds, however it came."""
+    latest = max(path_of(spec, file).stat().st_ctime for file in wanted_files(spec))
+    return time.time() - latest < seconds
 
 
 def missing(spec: ModelSpec) -> tuple[ModelFile, ...]:

@@ -146,3 +146,12 @@ def test_accepting_and_choosing() -> None:
     assert selection.language() == "en"
     assert "language" in refusal("choose", "speech", "english", "--language", "fr")
     assert "cannot be chosen" in refusal("choose", "objects", "planned")
+
+
+def test_verify_knows_a_stump_without_a_digest(installation: Mirror) -> None:
+    spec = model("faces")
+    recogniser = places.path_of(spec, spec.file("recogniser"))
+    recogniser.parent.mkdir()
+    recogniser.write_bytes(CONTENT[:5000])
+    assert "1 of 1" in refusal("verify")
+    assert not Download.objects.exists()
