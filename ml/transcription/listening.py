@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from media.derivers.base import Context
 from ml.downloads import Ready
-from ml.runtime.speech import transcribe
+from ml.errors import HostLostError
+from ml.runtime.speech import Speech, transcribe
 from ml.sampling import sound
 from ml.transcription import blocks, guards, segments
 from ml.transcription.blocks import Block
@@ -91,14 +92,7 @@ class Listener:
         if block.end - block.start < guards.SHORTEST or block.is_silent:
             watch.tell(block, 100)
             return Heard(block.start)
-        speech = transcribe(
-            self.ready.paths["model"],
-            block.samples,
-            language=self.language,
-            vad=self.ready.paths.get("vad"),
-            progress=lambda percent: watch.tell(block, percent),
-            abandoned=self.context.abandoned,
-        )
+        speech = self.transcribed(block, watch)
         told = [
             segments.heard(one.start, one.end, one.text, one.words, one.no_speech) for one in speech.segments
         ]
@@ -109,6 +103,25 @@ class Listener:
             return Heard(block.start, dropped=kept.dropped)
         self.settle(speech.language, speech.probability)
         return Heard(block.start, tuple(kept.segments), speech.language, kept.dropped)
+
+    def transcribed(self, block: Block, watch: "Watch") -> Speech:
+        """Where the host goes away in the middle (killed, out of memory), a new one hears the block again, once: hours
+        of a recording do not hang on it."""
+        try:
+            return self.ask(block, watch)
+        except HostLostError:
+            self.context.check()
+            return self.ask(block, watch)
+
+    def ask(self, block: Block, watch: "Watch") -> Speech:
+        return transcribe(
+            self.ready.paths["model"],
+            block.samples,
+            language=self.language,
+            vad=self.ready.paths.get("vad"),
+            progress=lambda percent: watch.tell(block, percent),
+            abandoned=self.context.abandoned,
+        )
 
     def settle(self, language: str, probability: float | None) -> None:
         """What a block was surely heard in, the next are heard in too: one silent minute changes no language."""

@@ -4,24 +4,26 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from media.derivers.base import Ready
 from media.errors import RunAbandonedError
 from media.models import Derivative, File, Library
 from media.tools import ffmpeg
 from ml.transcription.deriver import TranscriptDeriver
 from tests.flows.test_chaos import each_named_once
 from tests.ingesting import take_in
-from tests.media.derivers.contexts import derive, run_of
+from tests.media.derivers.contexts import Run, derive, run_of
 from tests.ml import hosts
 from tests.ml.transcription.conftest import row_of, transcript_of
 from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MINUTES = 40
+MINUTES = 24
 SETTINGS = {
     "ALCOVES_TEST_REAL_DERIVERS": "1",
     "ALCOVES_TEST_REGISTRIES": "tests.ml.graphs.speech.SAYS_HELLO",
@@ -31,7 +33,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def lecture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five blocks and more, each with sixteen windows."""
+    """Three blocks and more, each with sixteen windows."""
     path = tmp_path_factory.mktemp("long") / "lecture.flac"
     sound = f"aevalsrc=0.3*sin(2764*t):s=8000:d={MINUTES * 60}"
     ffmpeg.run(["-f", "lavfi", "-i", sound, path], timeout=120)
@@ -106,3 +108,27 @@ def test_a_run_that_nobody_wants_any_more_ends_in_seconds(
         TranscriptDeriver().derive(run)
     assert time.monotonic() - moments[0] < 5
     assert run.told[-1][0] < 50, "it was far from its end"
+
+
+def test_a_host_that_is_lost_costs_one_block(lecture: Path, says_hello: Path, tmp_path: Path) -> None:
+    """The run goes on with a new one; the next that is lost in the same block ends it."""
+    undisturbed = derive(TranscriptDeriver(), lecture, tmp_path / "undisturbed").learnt["segments"]
+    calm = run_of(lecture, tmp_path / "scratch")
+    run = Deadly(calm.path, calm.scratch, calm.subject, least=30.0)
+    result = TranscriptDeriver().derive(run)
+    assert isinstance(result, Ready)
+    assert run.killed == 1
+    assert result.learnt["segments"] == undisturbed
+
+
+@dataclass
+class Deadly(Run):
+    """Kills the model host once it is so far, in percent."""
+
+    least: float = 0.0
+    killed: int = 0
+
+    def progress(self, percent: float, eta_seconds: float | None = None) -> None:
+        super().progress(percent, eta_seconds)
+        if percent > self.least and not self.killed:
+            self.killed = hosts.kill_hosts()
