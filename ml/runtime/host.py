@@ -36,6 +36,8 @@ logger = logging.getLogger("model-host")
 
 LOOK_EVERY: Final = 0.5
 QUIET_AFTER: Final = 5.0
+STUCK_AFTER: Final = 600.0
+"""Seconds in which any run ends that was told to."""
 BACKLOG: Final = 64
 MOST_DETAIL: Final = 2000
 """Characters."""
@@ -70,6 +72,14 @@ class Host:
                 self.welcome()
             self.shelf.sweep()
             self.tidy()
+            if self.is_stuck():
+                logger.error("a run does not end; the host ends, and another is started")
+                return
+
+    def is_stuck(self) -> bool:
+        """Native code that hangs would block its lane for ever."""
+        now = time.monotonic()
+        return any(lane.longest_ended(now) > STUCK_AFTER for lane in self.lanes.values())
 
     def tidy(self) -> None:
         """Once after each burst of work: what it has needed beside its models goes back to the system."""

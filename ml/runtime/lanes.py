@@ -5,8 +5,10 @@ thread of its own: it runs beside a transcription that takes minutes, and is nev
 (the pools of onnxruntime and whisper.cpp) inherits its niceness.
 """
 
+import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -25,6 +27,8 @@ class Call:
         self.arrays = arrays
         self.gone = threading.Event()
         """Nobody waits for the answer any more."""
+        self.ended = math.inf
+        """When that was, by the monotonic clock."""
         self.news = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.told: deque[tuple[dict[str, Any], Arrays]] = deque()
         self._stop: Callable[[], None] | None = None
@@ -48,6 +52,7 @@ class Call:
         """It is answered, or its client has gone: then the run ends too."""
         with self._guard:
             self.gone.set()
+            self.ended = time.monotonic()
             if self._stop is not None:
                 self._stop()
             os.close(self.news)
@@ -59,6 +64,7 @@ class Lane:
 
     def __init__(self, name: str, threads: int, nice: int, work: Callable[[Call], None]) -> None:
         self.waiting: deque[Call] = deque()
+        self.running: set[Call] = set()
         self.arrived = threading.Condition()
         self.nice = nice
         self.work = work
@@ -78,8 +84,7 @@ class Lane:
             with self.arrived:
                 self.arrived.wait_for(lambda: self.waiting)
                 call = self.waiting.popleft()
-            if not call.gone.is_set():
-                self.work(call)
+            self.serve(call)
             # Else the last call's arrays would live until the next one comes.
             del call
 
@@ -89,6 +94,18 @@ class Lane:
             going = [call for call in self.waiting if short(call)]
             self.waiting = deque(call for call in self.waiting if not short(call))
         while going:
-            call = going.pop(0)
-            if not call.gone.is_set():
-                self.work(call)
+            self.serve(going.pop(0))
+
+    def serve(self, call: Call) -> None:
+        """Nothing, where its client has gone already."""
+        if call.gone.is_set():
+            return
+        self.running.add(call)
+        try:
+            self.work(call)
+        finally:
+            self.running.discard(call)
+
+    def longest_ended(self, now: float) -> float:
+        """Seconds for which a run has gone on although it was told to end."""
+        return max((now - call.ended for call in self.running.copy()), default=0.0)

@@ -276,6 +276,29 @@ def test_a_connection_of_another_user_is_closed_at_once(
     assert one.clients == set()
 
 
+def test_a_host_whose_run_hangs_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Native code that does not come back: the client has gone, and the lane would be blocked for ever."""
+    release = threading.Event()
+    monkeypatch.setattr(host.Host, "done", lambda self, call: release.wait(60))
+    monkeypatch.setattr(host, "STUCK_AFTER", 0.5)
+    options = {"threads": 1, "concurrency": 1, "idle_seconds": 60, "linger_seconds": 60}
+    one = host.Host(tmp_path / "own.sock", options)
+    serving = threading.Thread(target=one.serve)
+    serving.start()
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(str(tmp_path / "own.sock"))
+        assert "hello" in wire.receive(channel)[0]
+        wire.send(channel, {"do": "probe", "path": "x"})
+        assert "taken" in wire.receive(channel)[0]
+    serving.join(20)
+    assert not serving.is_alive()
+    assert "does not end" in caplog.text
+    release.set()
+    one.listener.close()
+
+
 def test_a_host_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(spawn, "PROJECT", tmp_path)
     with pytest.raises(HostLostError) as caught:

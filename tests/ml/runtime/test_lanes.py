@@ -1,5 +1,7 @@
+import math
 import os
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,20 @@ def test_calls_run_in_their_order_and_no_more_at_once_than_threads() -> None:
     wait_until(lambda: len(work.order) == 6 and work.now == 0, 5)
     assert sorted(work.order) == list(range(6))
     assert work.most == 2
+
+
+def test_a_run_that_does_not_end_when_it_is_told_to_is_noticed() -> None:
+    work = Work()
+    lane = Lane("test", 1, 0, work)
+    one = call(name=1)
+    lane.put(one)
+    wait_until(lambda: work.now == 1, 5)
+    assert lane.longest_ended(time.monotonic() + 1000) == -math.inf
+    one.end()
+    assert lane.longest_ended(time.monotonic() + 1000) == pytest.approx(1000, abs=1)
+    work.go.release()
+    wait_until(lambda: not lane.running, 5)
+    assert lane.longest_ended(time.monotonic() + 1000) == 0
 
 
 def test_who_has_gone_is_not_served() -> None:
