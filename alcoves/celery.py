@@ -32,7 +32,11 @@ app.conf.beat_schedule = {
     "prewarm": {"task": "media.prewarm", "schedule": crontab(minute="5"), "options": {"expires": 3600}},
     "follow-switches": {"task": "media.follow_switches", "schedule": 60.0, "options": {"expires": 60}},
     "tend-models": {"task": "ml.tend", "schedule": 60.0, "options": {"expires": 60}},
-    "assign-waiting-faces": {"task": "ml.assign_waiting_faces", "schedule": 300.0, "options": {"expires": 300}},
+    "assign-waiting-faces": {
+        "task": "ml.assign_waiting_faces",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "propose-people": {
         "task": "ml.propose_people",
         "schedule": crontab(minute="40", hour="2"),
