@@ -19,11 +19,11 @@ from media.api.libraries import checked
 from media.errors import RequestError
 from media.models import File, Library, Original
 from ml.api.similar_shapes import (
-    DecidedShape,
-    DecisionInput,
-    PreviewQuery,
-    PreviewShape,
+    SimilarDecidedShape,
+    SimilarDecisionInput,
     SimilarPageShape,
+    SimilarPreviewQuery,
+    SimilarPreviewShape,
     SimilarQuery,
 )
 from ml.search import similar
@@ -60,12 +60,14 @@ class SimilarPreview(APIView):
     """How much another threshold would find."""
 
     @extend_schema(
-        operation_id="libraries_similar_preview", parameters=[PreviewQuery], responses=PreviewShape
+        operation_id="libraries_similar_preview",
+        parameters=[SimilarPreviewQuery],
+        responses=SimilarPreviewShape,
     )
     def get(self, request: Request, library_id: UUID) -> Response:
         """Pairs up to each of some thresholds."""
         library, _ = find_library(request, library_id)
-        given = checked(PreviewQuery(data=request.query_params))
+        given = checked(SimilarPreviewQuery(data=request.query_params))
         steps = similar.preview(library, given["bits"])
         return Response({"steps": [{"threshold": step, "pairs": pairs} for step, pairs in steps]})
 
@@ -73,22 +75,22 @@ class SimilarPreview(APIView):
 class KeepAll(APIView):
     """These are no copies."""
 
-    @extend_schema(request=DecisionInput, responses=DecidedShape)
+    @extend_schema(request=SimilarDecisionInput, responses=SimilarDecidedShape)
     def post(self, request: Request, library_id: UUID) -> Response:
         """Keep all of these files, and do not ask about them together again. Others' ids are passed over."""
         library, _ = find_library(request, library_id, write=True)
-        originals = originals_of(library, checked(DecisionInput(data=request.data))["fileIds"])
+        originals = originals_of(library, checked(SimilarDecisionInput(data=request.data))["fileIds"])
         return Response({"pairs": similar.keep_all(library, originals, request.user)})
 
 
 class AskAgain(APIView):
     """A decision is taken back."""
 
-    @extend_schema(request=DecisionInput, responses=DecidedShape)
+    @extend_schema(request=SimilarDecisionInput, responses=SimilarDecidedShape)
     def post(self, request: Request, library_id: UUID) -> Response:
         """Ask about these files again, as if nobody had decided about them together."""
         library, _ = find_library(request, library_id, write=True)
-        originals = originals_of(library, checked(DecisionInput(data=request.data))["fileIds"])
+        originals = originals_of(library, checked(SimilarDecisionInput(data=request.data))["fileIds"])
         return Response({"pairs": similar.ask_again(library, originals)})
 
 

@@ -12,13 +12,13 @@ from ml.search.similar import BITS, DECIDED_MOST, DISTANCE
 BITS_HELP = "how many of 64 bits of the perceptual hashes may differ"
 
 
-class PreviewQuery(serializers.Serializer[Any]):
+class SimilarPreviewQuery(serializers.Serializer[Any]):
     bits = serializers.IntegerField(
         required=False, default=BITS, min_value=0, max_value=MOST_BITS, help_text=BITS_HELP
     )
 
 
-class SimilarQuery(PreviewQuery):
+class SimilarQuery(SimilarPreviewQuery):
     """How alike two pictures must be, and which page."""
 
     threshold = serializers.FloatField(
@@ -40,7 +40,7 @@ class CopyShape(serializers.Serializer[Any]):
     bits = serializers.IntegerField(help_text=BITS_HELP.replace("may ", ""))
 
 
-class GroupShape(serializers.Serializer[Any]):
+class SimilarGroupShape(serializers.Serializer[Any]):
     """Files that hang together by being nearly the same. Nothing is deleted by itself."""
 
     id = serializers.UUIDField()
@@ -54,22 +54,22 @@ class GroupShape(serializers.Serializer[Any]):
 
 
 class SimilarPageShape(serializers.Serializer[Any]):
-    groups = GroupShape(many=True)
+    groups = SimilarGroupShape(many=True)
     nextCursor = serializers.CharField(allow_null=True)
 
 
-class StepShape(serializers.Serializer[Any]):
+class SimilarStepShape(serializers.Serializer[Any]):
     threshold = serializers.FloatField()
     pairs = serializers.IntegerField(help_text="up to this threshold")
 
 
-class PreviewShape(serializers.Serializer[Any]):
-    steps = StepShape(many=True)
+class SimilarPreviewShape(serializers.Serializer[Any]):
+    steps = SimilarStepShape(many=True)
 
 
-class DecisionInput(serializers.Serializer[Any]):
+class SimilarDecisionInput(serializers.Serializer[Any]):
     fileIds = serializers.ListField(child=serializers.UUIDField(), min_length=2, max_length=DECIDED_MOST)
 
 
-class DecidedShape(serializers.Serializer[Any]):
+class SimilarDecidedShape(serializers.Serializer[Any]):
     pairs = serializers.IntegerField(help_text="of files that were decided about")
