@@ -34,6 +34,7 @@ MODULES = {
     "speech": "speaking",
     "clustering": "clustering",
     "face-lookup": "lookups",
+    "search": "searching",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)
