@@ -1,13 +1,14 @@
 """Faces find their people, with the database: what waits, locks, batches, messages."""
 
 import threading
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 from celery import current_app
-from django.db import connection
+from django.db import DataError, connection
 
 from alcoves.accounts.models import User
 from media.libraries import create_library
@@ -18,6 +19,7 @@ from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
 from tests.bench.identities import agreement, crowd
 from tests.ml.people.making import beside, direction, make_face, make_file, make_person, people_of
+from tests.workers import running_worker, wait_until
 
 A = direction(1)
 
@@ -213,3 +215,37 @@ def test_vectors_survive_the_way_through_the_column(library: Library) -> None:
     face = make_face(library, A)
     face.refresh_from_db()
     assert np.abs(np.asarray(face.embedding) - A).max() < 1e-3
+
+
+def test_a_batch_that_fails_changes_nothing_and_waits_on(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        make_face(library, beside(A, 0.1, number))
+    with monkeypatch.context() as patched:
+        patched.setattr(assigning, "WRITE", "SELECT %s::uuid[], %s::uuid[], %s::float8[], 1 / 0")
+        with pytest.raises(DataError):
+            assigning.assign_waiting(library.pk)
+    assert not Person.objects.exists()
+    assert assigning.waiting(library.pk).count() == 3
+    place_all(library)
+    assert Person.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_loses_nobody(library: Library, tmp_path: Path) -> None:
+    """In the middle of its batches: the next one finds the rest, though the message may be lost."""
+    of = crowd(people=4, faces=300, seed=8)
+    faces = [make_face(library, one) for one in of.vectors]
+    with running_worker(tmp_path) as worker:
+        assigning.publish(library.pk)
+        wait_until(Person.objects.exists, 120, "the first batch")
+        worker.kill_all()
+    before = {face: person for face, person in zip(faces, people_of(faces), strict=True) if person}
+    assert len(before) >= 200
+    with running_worker(tmp_path):
+        assert tasks.assign_waiting_faces() in {0, 1}
+        wait_until(lambda: not assigning.waiting(library.pk).exists(), 120, "the rest")
+    found = people_of(faces)
+    assert agreement(of.identities.tolist(), found).f1 >= 0.98
+    assert people_of(list(before)) == list(before.values())
