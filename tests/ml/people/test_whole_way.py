@@ -12,6 +12,7 @@ from media import reprocess
 from media.models import File, Library
 from ml import tasks
 from ml.faces import assigning, deciding, people
+from ml.faces.boxes import Box
 from ml.models import Face, Person
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image
@@ -78,7 +79,7 @@ def test_no_run_undoes_what_a_user_has_decided(faced: Library, tmp_path: Path) -
     deciding.assign(faced, [hers[2].pk], green.pk)
     deciding.remove(faced, [hers[3].pk])
     made = deciding.split(faced, green.pk, [theirs[0].pk], "Bert")
-    drawn = deciding.draw(faced, files[0].original, None, deciding.Box(0.4, 0.02, 0.1, 0.1))
+    drawn = deciding.draw(faced, files[0].original, None, Box(0.4, 0.02, 0.1, 0.1))
     expected = [red.pk, None, green.pk, None, red.pk, made.pk, *[green.pk] * 4]
     understood(faced)
     assert people_of([*hers, *theirs]) == expected
