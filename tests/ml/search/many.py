@@ -21,6 +21,9 @@ LABELS: Final = (
 SOUNDS: Final = ("Speech", "Music", "Laughter", "Vehicle horn, car horn, honking", "Dog", "Silence")
 FILM: Final = 10
 """Every tenth file is one; something is said and heard in each."""
+TOLD: Final = 8
+"""Every eighth says something of itself."""
+CITY: Final = "jsonb_build_object('raw', jsonb_build_object('iptc', jsonb_build_object('city', {})))"
 YEARS: Final = 20
 VOCABULARY: Final = 4000
 
@@ -108,10 +111,10 @@ def fill_files(film: File, count: int) -> None:
         id=key("original"),
         key="'many/' || i",
         kind=f"CASE WHEN i %% {FILM} = 0 THEN 'video' ELSE 'image' END",
-        title=f"CASE WHEN i %% 3 = 0 THEN {some(3)} ELSE '' END",
-        caption=f"CASE WHEN i %% 3 = 0 THEN {some(6)} ELSE '' END",
-        keywords=f"CASE WHEN i %% 3 = 0 THEN string_to_array({some(4)}, ' ') ELSE '{{}}' END",
-        probe=f"jsonb_build_object('raw', jsonb_build_object('iptc', jsonb_build_object('city', {some(1)})))",
+        title=f"CASE WHEN i %% {TOLD} = 0 THEN {some(3)} ELSE '' END",
+        caption=f"CASE WHEN i %% {TOLD} = 0 THEN {some(6)} ELSE '' END",
+        keywords=f"CASE WHEN i %% {TOLD} = 0 THEN string_to_array({some(4)}, ' ') ELSE '{{}}' END",
+        probe=f"CASE WHEN i %% {TOLD} = 0 THEN {CITY.format(some(1))} END",
         camera_make="(ARRAY['Canon', 'SONY', 'Apple', ''])[1 + i %% 4]",
         camera_model="(ARRAY['Canon EOS R5', 'ILCE-7M4', 'iPhone 15 Pro', ''])[1 + i %% 4]",
         lens="'24-70mm F2.8'",
