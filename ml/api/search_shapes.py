@@ -1,6 +1,5 @@
 """Shapes of searches and of what they find."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -94,7 +93,7 @@ class HitShape(serializers.Serializer[Any]):
     second = serializers.FloatField(allow_null=True, help_text="where to begin to play")
 
 
-class CountShape(serializers.Serializer[Any]):
+class FacetShape(serializers.Serializer[Any]):
     value = serializers.CharField(help_text="what the filter takes")
     name = serializers.CharField(help_text="what people read")
     count = serializers.IntegerField()
@@ -104,7 +103,7 @@ class FacetsShape(serializers.Serializer[Any]):
     """How many of all that was found; `year` by year, the others by count, at most 20 of each."""
 
     def get_fields(self) -> dict[str, Any]:
-        return {name: CountShape(many=True) for name in NAMES}
+        return {name: FacetShape(many=True) for name in NAMES}
 
 
 class SearchShape(serializers.Serializer[Any]):
