@@ -1,9 +1,10 @@
 """What do the queue, the model host, the blocks, the guards and the rows cost beside whisper.cpp itself?
 
 A recording of some minutes from its message to its rows, by a real worker and a real model host; in turn pywhispercpp
-alone on the same file in this process: decoded at once, one call, as many threads, nothing written down. Ours listens
-for voices first and leaves long pauses out; how long pywhispercpp takes with its own detection is told too. The small
-real models are taken where they lie beside the clone, else the tiny one of the tests.
+alone on the same file in this process: decoded at once, one call, as many threads, nothing written down.
+
+The model has the size of whisper's tiny one, and says the same to every half minute: what a model finds hard makes it
+try again and again, and no two runs would cost the same. No voice detection: both hear all of the sound.
 """
 
 import os
@@ -23,13 +24,11 @@ from media.derivers.registry import get_deriver
 from media.models import Derivative, Library, Original
 from media.tools import ffmpeg
 from ml.models import TranscriptSegment
-from ml.registry import table
 from ml.sampling import sound
 from ml.transcription import blocks
 from tests import ingesting
 from tests.bench import machines, reels
 from tests.bench.measuring import Result, median
-from tests.conftest import SHARED
 from tests.makers import make_tone
 from tests.media.derivers.contexts import run_of
 from tests.ml import hosts
@@ -37,8 +36,8 @@ from tests.ml.graphs import speech
 from tests.workers import wait_until
 
 MOST_TIMES: Final = 1.15
-REAL: Final = "tests.ml.registries.SHARED"
-TINY: Final = "tests.ml.graphs.speech.SAYS_HELLO"
+AS_TINY: Final = 384
+REGISTRY: Final = "tests.ml.graphs.speech.SAYS_HELLO"
 NAME: Final = "transcript"
 
 
@@ -52,15 +51,15 @@ QUICK: Final = Size(seconds=300, rounds=3)
 
 
 def run(size: Size, folder: Path) -> list[Result]:
-    models, registry = models_of(folder / "models")
-    with settings_of(models, registry, folder):
+    models = models_of(folder / "models")
+    with settings_of(models, folder):
         home = machines.library()
         home.transcripts = True
         home.save()
-        source = recording(folder, size.seconds)
+        source = make_tone(folder / "talk.m4a", seconds=size.seconds, amplitude=0.3)
         whisper = Whisper(models)
         rows = [taken(home, source, number) for number in range(size.rounds + 1)]
-        with machines.worker(folder, **environment_of(models, registry)):
+        with machines.worker(folder, **environment_of(models)):
             rounds = [
                 (
                     reels.seconds_of(partial(whisper.alone, source, folder / f"alone-{number}")),
@@ -69,22 +68,18 @@ def run(size: Size, folder: Path) -> list[Result]:
                 for number, row in enumerate(rows)
             ][1:]  # The first one warms up, and loads the model.
             peak = max(machines.memory(pid, "VmHWM") for pid in hosts.hosts())
-        detecting = reels.seconds_of(partial(whisper.alone, source, folder / "detecting", detect=True))
-    return [
-        cost(size, rounds, registry, {"alone_with_its_own_detection": round(detecting, 2), "host_mb": peak})
-    ]
+    return [cost(size, rounds, peak)]
 
 
-def cost(size: Size, rounds: Sequence[tuple[float, float]], registry: str, more: dict[str, float]) -> Result:
+def cost(size: Size, rounds: Sequence[tuple[float, float]], peak: float) -> Result:
     times = [ours / alone for alone, ours in rounds]
     raw = {
         "source": f"{size.seconds:g} s of AAC",
-        "models": "small real ones" if registry == REAL else "a tiny one",
         "alone_seconds": [round(alone, 2) for alone, _ in rounds],
         "ours_seconds": [round(ours, 2) for _, ours in rounds],
         "ratios": [round(each, 3) for each in times],
         "segments": TranscriptSegment.objects.count() // (len(rounds) + 1),
-        **more,
+        "peak_host_mb": round(peak, 1),
     }
     return Result("speech", median(times), MOST_TIMES, higher_is_better=False, raw=raw)
 
@@ -93,36 +88,29 @@ class Whisper:
     """pywhispercpp as it comes, the model loaded."""
 
     def __init__(self, models: Path) -> None:
-        spec = table.default_of("speech")
-        self.vad = next((str(models / file.name) for file in spec.files if file.role == "vad"), None)
         threads = len(os.sched_getaffinity(0))
         self.model = Model(
-            str(models / spec.file("model").name),
+            str(models / speech.NAME),
             n_threads=threads,
             print_progress=False,
             redirect_whispercpp_logs_to=None,
         )
 
-    def alone(self, source: Path, scratch: Path, *, detect: bool = False) -> None:
+    def alone(self, source: Path, scratch: Path) -> None:
         """The whole file: decoded, then heard by one call, with the times of words as ours."""
         pieces = list(sound.blocks(run_of(source, scratch), 0, blocks.RATE, 30.0))
-        detection = {"vad": True, "vad_model_path": self.vad} if detect and self.vad else {"vad": False}
-        self.model.transcribe(np.concatenate(pieces), language="en", token_timestamps=True, **detection)
+        self.model.transcribe(np.concatenate(pieces), language="en", token_timestamps=True)
 
 
-def models_of(folder: Path) -> tuple[Path, str]:
-    """The folder of the models, and the registry that has them."""
+def models_of(folder: Path) -> Path:
+    """The folder of the model."""
     folder.mkdir(exist_ok=True)
-    if (SHARED / "models").is_dir():
-        for model in (SHARED / "models").iterdir():
-            (folder / model.name).symlink_to(model)
-        return folder, REAL
-    speech.make_whisper(folder / speech.NAME)
-    return folder, TINY
+    speech.make_whisper(folder / speech.NAME, state=AS_TINY)
+    return folder
 
 
 @contextmanager
-def settings_of(models: Path, registry: str, folder: Path) -> Iterator[None]:
+def settings_of(models: Path, folder: Path) -> Iterator[None]:
     """In this process: the deriver of this bench alone, and where the worker's host is to be found."""
     from django.conf import settings
 
@@ -130,29 +118,19 @@ def settings_of(models: Path, registry: str, folder: Path) -> Iterator[None]:
     with override_settings(
         DERIVERS=derivers,
         MODELS_PATH=models,
-        MODEL_REGISTRIES=[*settings.MODEL_REGISTRIES, registry],
+        MODEL_REGISTRIES=[*settings.MODEL_REGISTRIES, REGISTRY],
         ML_HOST_PATH=folder / "data",
     ):
         yield
 
 
-def environment_of(models: Path, registry: str) -> dict[str, str]:
+def environment_of(models: Path) -> dict[str, str]:
     """The same for the worker."""
     return {
         "ALCOVES_BENCH_DERIVERS": f"metadata {NAME}",
         "ALCOVES_MODELS_PATH": str(models),
-        "ALCOVES_TEST_REGISTRIES": registry,
+        "ALCOVES_TEST_REGISTRIES": REGISTRY,
     }
-
-
-def recording(folder: Path, seconds: float) -> Path:
-    """Speech with a second of silence after each time, or a tone."""
-    path, real = folder / "talk.m4a", SHARED / "media" / "audio" / "jfk.wav"
-    if not real.exists():
-        return make_tone(path, seconds=seconds, amplitude=0.3)
-    again = f"apad=pad_dur=1,aloop=loop=-1:size=192000,atrim=end={seconds:g}"
-    ffmpeg.run(["-i", real, "-af", again, path], timeout=120)
-    return path
 
 
 def taken(home: Library, source: Path, number: int) -> Derivative:
