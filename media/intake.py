@@ -16,6 +16,7 @@ from django.utils import timezone
 from media import belonging, blobs, dispatch, pipeline, stacks
 from media.errors import RequestError
 from media.models import File, Folder, Library, Original, UnnamedBlob
+from media.models.original import is_known_digest
 from media.sniffing import Sniffed
 
 LONGEST_NAME = 255
@@ -112,10 +113,10 @@ def get_original(stored: Stored, library: Library) -> tuple[Original, bool]:
         try:
             with transaction.atomic():
                 created = create_original(stored, library)
-        except IntegrityError:
-            if find_twin(stored.sha256, library) is None:
+        except IntegrityError as error:
+            if not is_known_digest(error):
                 raise
-            continue  # Somebody brought the same bytes at the same moment.
+            continue  # Somebody brought the same bytes at the same moment, and may have purged them by now.
         blobs.name([stored.key])
         return created, True
 

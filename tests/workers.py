@@ -22,6 +22,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAUSE = threading.Event()
 
 
+def niceness(more: int = 0) -> int:
+    """Of a process that is so much nicer than these tests, which may be nice themselves."""
+    return min(19, os.getpriority(os.PRIO_PROCESS, 0) + more)
+
+
 def wait_until(condition: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
     """The first true answer of `condition`; AssertionError when the time is over."""
     until = time.monotonic() + seconds

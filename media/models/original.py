@@ -1,7 +1,7 @@
 """The uploaded bytes: what they are, where they lie and what the metadata said about them. Immutable."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
@@ -28,6 +28,14 @@ KINDS = ("image", "video", "audio", "other")
 def text_of(function: str, *columns: str) -> Func:
     """A function of migration 0013, by which a search reads several columns as one text."""
     return Func(*(F(column) for column in columns), function=function, output_field=TextField())
+
+
+ONCE: Final = "original_digest_once_per_library"
+
+
+def is_known_digest(error: IntegrityError) -> bool:
+    """Whether it says that the library has these bytes, and nothing worse."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) == ONCE
 
 
 class OriginalQuerySet(models.QuerySet["Original"]):
@@ -103,7 +111,7 @@ class Original(Row):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=["library", "sha256"], name="original_digest_once_per_library"),
+            models.UniqueConstraint(fields=["library", "sha256"], name=ONCE),
             models.CheckConstraint(
                 condition=Q(sha256__isnull=True) | Q(sha256__regex=r"^[0-9a-f]{64}$"),
                 name="original_digest_is_hex",
@@ -217,14 +225,20 @@ class Original(Row):
 
         Returns the original that stays. Inside a transaction, with this row locked.
         """
-        try:
-            with transaction.atomic():
-                self.sha256 = sha256
-                self.save(update_fields=["sha256", "updated_at"])
-                return self
-        except IntegrityError:
-            self.sha256 = None
-        twin: Original = Original.objects.select_for_update().get(library_id=self.library_id, sha256=sha256)
+        twin: Original | None = None
+        while twin is None:
+            try:
+                with transaction.atomic():
+                    self.sha256 = sha256
+                    self.save(update_fields=["sha256", "updated_at"])
+                    return self
+            except IntegrityError as error:
+                self.sha256 = None
+                if not is_known_digest(error):
+                    raise
+            # None where it was purged since: then nobody else has the digest any more.
+            known = Original.objects.filter(library_id=self.library_id, sha256=sha256)
+            twin = known.select_for_update().first()
         self.files.update(original=twin)
         self.hand_over(twin)
         twin.date_files()

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from alcoves import worker_http
-from tests.workers import Process, database_url, free_port, run_python, running_worker, wait_until
+from tests.workers import Process, database_url, free_port, niceness, run_python, running_worker, wait_until
 
 STUCK = """
 import os, time
@@ -133,8 +133,7 @@ def test_lanes_are_processes_that_are_started_again_and_leave_nothing(tmp_path: 
         wait_until(lambda: "All lanes consume" in supervisor.text())
         first = lane_pids(supervisor)
         assert len(first) == 2
-        niceness = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in first)
-        assert niceness[1] - niceness[0] == 10
+        assert sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in first) == [niceness(), niceness(10)]
         os.kill(first[0], signal.SIGKILL)
         wait_until(lambda: len(set(lane_pids(supervisor)) - set(first)) == 1, 30)
         supervisor.signal(signal.SIGTERM)

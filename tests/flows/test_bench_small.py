@@ -32,6 +32,7 @@ from tests.bench import (
 )
 from tests.bench.__main__ import MODULES, NAMES, parse
 from tests.bench.measuring import Result, percentile, table
+from tests.workers import niceness
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +58,7 @@ def test_starvation_under_real_workers(tmp_path: Path) -> None:
     lanes, capped = check(starvation.run(size, tmp_path), "starvation-lanes", "starvation-capped")
     for told in (lanes, capped):
         assert told["raw"]["idle"]["samples"] == told["raw"]["loaded"]["samples"] == 10
-        assert told["raw"]["niceness_of_heavy_tasks"] == [10]
+        assert told["raw"]["niceness_of_heavy_tasks"] == [niceness(10)]
     assert capped["raw"]["one_shared_pool"]["samples"] == 1
 
 

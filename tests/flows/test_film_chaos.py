@@ -43,7 +43,7 @@ SETTINGS = {
     "ALCOVES_RETRY_SECONDS": "1",
 }
 BETWEEN = """#!{python} -SE
-import os, sys
+import os, select, sys
 words = sys.argv[1:]
 def told(flag):
     return open("{folder}/" + flag).read() if os.path.exists("{folder}/" + flag) else None
@@ -54,9 +54,12 @@ if "-i" in words:
             words[place:place] = ["-readrate", rate, "-readrate_initial_burst", "0.1"]
     if told("full") is not None and words[-1].startswith("file:{folder}/scratch/"):
         words[-1] = "/dev/full"
+while "-i" in words and told("held") is not None:
+    select.select([], [], [], 0.02)
 os.execv("{ffmpeg}", ["{ffmpeg}", *words])
 """
 """An ffmpeg that does what flags of the test say and becomes the real one. Nothing can be written to /dev/full."""
+PROGRAM = "ffmpeg-of-the-test"
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def home() -> Library:
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Path:
     settings.STORE_RESERVE_BYTES = 0
-    program = tmp_path / "ffmpeg-of-the-test"
+    program = tmp_path / PROGRAM
     program.write_text(BETWEEN.format(python=sys.executable, folder=tmp_path, ffmpeg=ffmpeg.binary()))
     program.chmod(0o755)
     return tmp_path
@@ -93,7 +96,7 @@ class Worker:
         self.process = self.start()
 
     def start(self) -> Process:
-        program = str(self.folder / "ffmpeg-of-the-test")
+        program = str(self.folder / PROGRAM)
         return self.stack.enter_context(
             running_worker(self.folder, ALCOVES_FFMPEG_BINARY=program, **SETTINGS)
         )
@@ -140,12 +143,13 @@ def want(file: File, settings: Any, deriver: str) -> QuerySet[Derivative]:
 
 
 def is_ffmpeg(pid: int, word: str = "") -> bool:
-    """At work on a file, not asked for its version."""
+    """At work on a file, or held before it; not asked for its version."""
     try:
         words = (Path("/proc") / str(pid) / "cmdline").read_bytes().decode().split("\0")
     except OSError:
         return False
-    return words[0] == ffmpeg.binary() and "-i" in words and word in " ".join(words)
+    begun = words[0] == ffmpeg.binary() or any(Path(each).name == PROGRAM for each in words[:3])
+    return begun and "-i" in words and word in " ".join(words)
 
 
 def at_work(rows: QuerySet[Derivative], word: str) -> tuple[Derivative, int] | None:
@@ -163,19 +167,25 @@ def child_of(row: Derivative) -> int:
 
 def in_the_middle(rows: QuerySet[Derivative], word: str) -> tuple[Derivative, int]:
     row, pid = wait_until(lambda: at_work(rows, word), 60, f"ffmpeg with {word}")
-    # Of the frames of a poster there are so few that nothing slows them down.
-    PAUSE.wait(0.4 if word else 0.0)
+    PAUSE.wait(0.4)
     assert is_ffmpeg(pid, word), "it has ended before the test could strike"
     return row, pid
 
 
 def slow(folder: Path, word: str, rate: float = 0.02) -> None:
-    """Programs with this word read so many seconds of the film in a second."""
-    (folder / "slow").write_text(f"{rate} {word}")
+    """Programs with this word read so many seconds of the film in a second; without one they do not begin.
+
+    The few frames of a poster are there at once, however slowly they are read.
+    """
+    if word:
+        (folder / "slow").write_text(f"{rate} {word}")
+    else:
+        (folder / "held").touch()
 
 
 def fast(folder: Path) -> None:
-    (folder / "slow").unlink()
+    for flag in ("slow", "held"):
+        (folder / flag).unlink(missing_ok=True)
 
 
 def kill_ffmpeg(row: Derivative, pid: int, worker: Worker) -> None:

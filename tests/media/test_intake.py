@@ -1,6 +1,9 @@
 """Every way in ends in `intake.admit`: sharing, isolation, quota, and deleting that never takes too much."""
 
+import hashlib
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -124,6 +127,60 @@ def test_many_threads_upload_and_purge_the_same_bytes(settings: Any) -> None:
     original = Original.objects.get()
     assert get_store("files").stat(original.key).size == len(PNG)
     assert [stat.key for stat in get_store("files").iterate()] == [original.key]
+
+
+def elsewhere(work: Callable[[], object]) -> None:
+    """On a connection of its own, committed."""
+
+    def go() -> None:
+        work()
+        connection.close()
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    thread.join()
+
+
+@contextmanager
+def a_twin_that_goes(original: Original) -> Iterator[None]:
+    """Somebody has the same bytes in the library, and purges them as soon as we have met them."""
+    twin = Original(
+        library=original.library, sha256=SHA256, size=1, mime="image/png", kind="image", key="twin"
+    )
+    elsewhere(twin.save)
+    try:
+        yield
+    finally:
+        elsewhere(twin.delete)
+
+
+SHA256 = hashlib.sha256(PNG).hexdigest()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("hashed", [True, False], ids=["at once", "late"])
+def test_a_twin_that_is_purged_at_that_moment_is_no_twin(
+    hashed: bool, library: Library, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DERIVERS = {"hash": "media.derivers.hash.HashDeriver"}
+    save, met = Original.save, list[UUID]()
+
+    def meeting(original: Original, **options: Any) -> None:
+        if met or original.sha256 is None or original.key == "twin":
+            save(original, **options)
+            return
+        met.append(original.pk)
+        with a_twin_that_goes(original):
+            save(original, **options)
+
+    monkeypatch.setattr(Original, "save", meeting)
+    file = take_in(library, PNG, "a.png", hashed=hashed).file
+    run_queued()
+    assert met
+    file.refresh_from_db()
+    assert Original.objects.get() == file.original
+    assert file.original.sha256 == SHA256
+    assert get_store("files").stat(file.original.key).size == len(PNG)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ from media.tools import ffmpeg
 from media.transcoding.frames import Film
 from tests.media.derivers.contexts import Run, run_of
 
-SOON = 15.0
+SOON = 60.0
 """Seconds after which a run is given up that would otherwise fill memory for minutes."""
 
 
