@@ -11,7 +11,6 @@ from django.db.models import F, Func, Q
 from media.models import Derivative, Library, Original
 from media.models.base import Row
 
-
 WORDS: Final = Func(F("language"), F("text"), function="alcoves_words", output_field=SearchVectorField())
 """What is said, as Postgres searches it: by the rules of the language that is spoken. A migration has the function."""
 
