@@ -174,7 +174,7 @@ def test_a_small_crowd_finds_its_people(tmp_path: Path) -> None:
 
 
 def test_looking_up_faces_among_a_few_thousand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups.lookups, "is_quicker_one_by_one", lambda *_: False)
+    monkeypatch.setattr("ml.faces.lookups.is_quicker_one_by_one", lambda *_: False)
     size = lookups.Size(faces=2000, others=400, lookups=20, memory="64MB")
     (told,) = check(lookups.run(size, tmp_path), "face-lookup")
     assert told["ratio"] >= told["limit"]

@@ -196,7 +196,7 @@ def test_files_of_a_label_in_pages(library: Library, as_alice: Client, what: str
     assert second["nextCursor"] is None
     newest = as_alice.get(path, {"label": "Dog"}).json()["entries"]
     assert [one["name"] for one in newest] == names[::-1]
-    assert as_alice.get(path, {"label": "Dog", "minScore": 0.6}).json()["entries"] == []
+    assert as_alice.get(path, {"label": "Dog", "minScore": "0.6"}).json()["entries"] == []
     assert as_alice.get(path, {"label": "Unicorn"}).json() == {"entries": [], "nextCursor": None}
 
 
