@@ -208,7 +208,8 @@ def test_a_slow_animation_is_stopped(tmp_path: Path) -> None:
         list(transform.generate(tmp_path / "a.gif", "image/gif", [recipe], limits))
         return time.process_time() - started
 
-    whole = make(PixelLimits())
+    # The first one warms up, and other threads of the tests may use the processor in any.
+    whole = min(make(PixelLimits()) for _ in range(3))
     started = time.process_time()
     with pytest.raises(TimedOutError):
         make(PixelLimits(seconds=whole / 5))
