@@ -333,8 +333,16 @@ def watched(image: Image, deadline: float) -> Iterator[Image]:
     if time.monotonic() >= deadline:
         raise too_slow()
     image = image.copy()
-    with deadlines.ending(deadline, partial(image.set_kill, True)):
-        yield image
+    try:
+        with deadlines.ending(deadline, partial(image.set_kill, True)):
+            yield image
+    except pyvips.Error as error:
+        # What is ended in its middle may look like damage to a loader.
+        if time.monotonic() >= deadline:
+            raise too_slow(str(error)) from error
+        raise
+    if time.monotonic() >= deadline:
+        raise too_slow()
 
 
 def too_slow(detail: str = "") -> TimedOutError:
