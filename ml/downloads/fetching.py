@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import httpx
 
 from media.errors import MediaError, TransientError
-from ml.downloads import answers, contents, part, room
+from ml.downloads import answers, contents, onward, part, room
 from ml.downloads.errors import MirrorAwayError, NotOnMirrorError, WrongContentError
 from ml.downloads.part import Part
 from ml.registry.specs import SMALLEST
@@ -25,6 +25,10 @@ PROGRESS: Final = 8 * 1024 * 1024
 """Bytes further than ever before, after which the attempts are counted anew: a line that breaks often still arrives."""
 LONGEST_PAUSE: Final = 60.0
 REDIRECTS: Final = 5
+STUMP: Final = 4096
+"""Bytes. A pointer of Git LFS has 130, and most pages of errors are no longer."""
+ROOM_EVERY: Final = 64 * 1024 * 1024
+"""Bytes after which the disk is looked at again: others write to it too."""
 TIMEOUT: Final = httpx.Timeout(connect=10, read=60, write=30, pool=30)
 HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "Alcoves"}
 
@@ -137,10 +141,12 @@ def receive(client: httpx.Client, wanted: Wanted, begun: Part, told: Told) -> No
         with answered(client, wanted, begun) as answer:
             total = answers.continue_or_begin(answer, wanted.url, begun)
             check_announced(wanted, total)
-            room.check(wanted.target.parent, (total or wanted.minimum_size) - begun.position, wanted.reserve)
+            check_room(wanted, begun, total)
             told(begun.position, total)
             # As they come: in blocks of a size of ours, a line that breaks would lose what has come of the last one.
             for block in answer.iter_raw():
+                if begun.position % ROOM_EVERY + len(block) >= ROOM_EVERY:
+                    check_room(wanted, begun, total)
                 take(wanted, begun, block)
                 told(begun.position, total)
     except httpx.TransportError as error:
@@ -166,9 +172,15 @@ def take(wanted: Wanted, begun: Part, block: bytes) -> None:
         raise too_large(wanted)
 
 
+def check_room(wanted: Wanted, begun: Part, total: int | None) -> None:
+    """NoRoomError before what is left would take what others need."""
+    left = max(0, (total or wanted.minimum_size) - begun.position)
+    room.check(wanted.target.parent, left, wanted.reserve)
+
+
 def check_announced(wanted: Wanted, total: int | None) -> None:
-    """Before the first byte of what cannot be right."""
-    if total is None:
+    """Before the first byte of what cannot be right. A stump comes all the same: it says best what it is."""
+    if total is None or total <= STUMP:
         return
     if total > wanted.limit:
         raise too_large(wanted)
@@ -188,16 +200,8 @@ def answered(client: httpx.Client, wanted: Wanted, begun: Part) -> Iterator[http
                 answers.check_status(answer, wanted.target.name)
                 yield answer
                 return
-        url = followed(url, target)
+        url = onward.followed(url, target)
     raise NotOnMirrorError(f"{host_of(wanted.url)} sends us from one address to the next without end.")
-
-
-def followed(url: httpx.URL, target: str) -> httpx.URL:
-    """NotOnMirrorError for an address that is not to be followed."""
-    onward = url.join(target)
-    if onward.scheme not in {"http", "https"} or (url.scheme == "https" and onward.scheme != "https"):
-        raise NotOnMirrorError(f"{url.host} sends us to {onward.scheme}://, which is not followed.")
-    return onward
 
 
 def too_large(wanted: Wanted) -> WrongContentError:

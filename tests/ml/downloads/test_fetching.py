@@ -1,5 +1,6 @@
 """One file from a mirror that has bad days. Every download ends with the right bytes at the name, or with nothing."""
 
+import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from media.errors import InfrastructureError, MediaError, PermanentError, TransientError
-from ml.downloads import fetching, part
+from ml.downloads import fetching, onward, part, room
 from ml.downloads.errors import (
     BusyError,
     MirrorAwayError,
@@ -183,9 +184,24 @@ def test_a_pointer_of_git_lfs_is_no_model(mirror: Mirror, wanted: Make) -> None:
     assert not order.target.exists()
 
 
-def test_a_pointer_of_its_usual_size_is_too_small_anyway(mirror: Mirror, wanted: Make) -> None:
+@pytest.mark.parametrize("known", [{}, {"size": 104_857_600}])
+def test_a_pointer_of_its_usual_size_is_told_as_one(
+    mirror: Mirror, wanted: Make, known: dict[str, int]
+) -> None:
+    with pytest.raises(WrongContentError, match="git lfs pull"):
+        fetch(wanted(mirror.answer("/m", answer(200, POINTER[:130])), **known))
+    assert len(mirror.asked) == 1
+
+
+def test_a_short_page_is_told_as_one(mirror: Mirror, wanted: Make) -> None:
+    with pytest.raises(PassingContentError, match="web page"):
+        fetch(wanted(mirror.answer("/m", answer(200, b"<html>Not now</html>")), size=104_857_600))
+    assert len(mirror.asked) == 6
+
+
+def test_a_stump_is_no_model(mirror: Mirror, wanted: Make) -> None:
     with pytest.raises(PassingContentError, match="bytes"):
-        fetch(wanted(mirror.answer("/m", answer(200, POINTER[:130]))))
+        fetch(wanted(mirror.answer("/m", answer(200, b"not found"))))
 
 
 def test_the_smallest_size_is_of_the_file(mirror: Mirror, wanted: Make) -> None:
@@ -362,8 +378,39 @@ def test_redirects_to_anything_else_are_not_followed(mirror: Mirror, wanted: Mak
 
 def test_a_redirect_never_leaves_tls() -> None:
     with pytest.raises(NotOnMirrorError, match="http://"):
-        fetching.followed(httpx.URL("https://example.org/m"), "http://example.org/m")
-    assert fetching.followed(httpx.URL("https://a.example/m"), "https://b.example/m").host == "b.example"
+        onward.followed(httpx.URL("https://example.org/m"), "http://example.org/m")
+    assert onward.followed(httpx.URL("https://a.example/m"), "https://b.example/m").host == "b.example"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://127.0.0.1:9/m", "http://[::1]:9/m", "http://[::ffff:10.0.0.1]/m", "http://192.168.1.1/m"),
+        *(
+            "http://169.254.169.254/latest/meta-data",
+            "http://localhost/m",
+            "http://0.0.0.0/m",
+            "http://[fe80::1]/m",
+        ),
+    ],
+)
+def test_a_redirect_never_leads_from_the_world_into_this_network(target: str) -> None:
+    """8.8.8.8 stands for a mirror out there: an address is looked up nowhere."""
+    with pytest.raises(NotOnMirrorError, match="inside this network"):
+        onward.followed(httpx.URL("http://8.8.8.8/m"), target)
+
+
+def test_a_mirror_inside_may_send_on_inside_and_out() -> None:
+    inside = httpx.URL("http://192.168.1.1/m")
+    assert onward.followed(inside, "http://10.0.0.1/m").host == "10.0.0.1"
+    assert onward.followed(inside, "http://8.8.8.8/m").host == "8.8.8.8"
+    assert onward.followed(httpx.URL("http://8.8.8.8/m"), "/n").path == "/n"
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "https://\x00/m", "http://127.0.0.1:99999999/m"])
+def test_a_redirect_to_no_address_is_told(mirror: Mirror, wanted: Make, target: str) -> None:
+    with pytest.raises((NotOnMirrorError, MirrorAwayError)):
+        fetch(wanted(mirror.answer("/m", redirect(target))))
 
 
 def test_compressed_answers_are_refused(mirror: Mirror, wanted: Make, content: bytes) -> None:
@@ -387,6 +434,49 @@ def test_a_disk_without_room_is_told_before_the_first_byte(
         fetch(order)
     assert isinstance(caught.value, InfrastructureError)
     assert part.part_of(order.target).stat().st_size == 0
+
+
+def test_a_disk_that_others_fill_meanwhile_is_left_its_reserve(
+    mirror: Mirror, wanted: Make, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came stays, and is gone on with when there is room again."""
+    order = wanted(mirror.answer("/m", whole(content)), sha256=digest(content), reserve=1)
+    begun = part.part_of(order.target)
+    monkeypatch.setattr(fetching, "ROOM_EVERY", 200_000)
+    checked = room.check
+
+    def filling(folder: Path, needed: int, reserve: int) -> None:
+        full = begun.stat().st_size > 600_000
+        checked(folder, needed, 1 << 60 if full else reserve)
+
+    monkeypatch.setattr(room, "check", filling)
+    with pytest.raises(NoRoomError):
+        fetch(order)
+    assert 600_000 < begun.stat().st_size < 900_000
+    monkeypatch.setattr(room, "check", checked)
+    fetch(order)
+    assert order.target.read_bytes() == content
+    assert mirror.ranges()[1] is not None
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told(
+    mirror: Mirror, wanted: Make, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = wanted(mirror.answer("/m", whole(content)))
+    write = part.Part.write
+
+    def full(begun: part.Part, block: bytes) -> None:
+        if begun.position > 500_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(begun, block)
+
+    monkeypatch.setattr(part.Part, "write", full)
+    with pytest.raises(NoRoomError, match="full"):
+        fetch(order)
+    monkeypatch.setattr(part.Part, "write", write)
+    assert not order.target.exists()
+    fetch(order)
+    assert order.target.read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(mirror: Mirror, tmp_path: Path, content: bytes) -> None:
