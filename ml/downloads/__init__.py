@@ -8,9 +8,9 @@ tending     what is fetched ahead, and what fell
 deciding    what operators decide
 bringing    models from a disk
 verifying   whether files are still what they were
-fetching    one file over HTTP, resumable and checked. Pure, as are its steps: part, answers, contents, room
+fetching    one file over HTTP, resumable and checked. Pure, as are its steps: part, answers, onward, contents, room
 """
 
-from ml.downloads.flow import Ready, ready
+from ml.downloads.flow import Ready, files_of, ready
 
-__all__ = ["Ready", "ready"]
+__all__ = ["Ready", "files_of", "ready"]

@@ -52,6 +52,11 @@ def ready(pipeline: Pipeline) -> Ready:
     if places.missing(spec):
         require_licence(spec)
         raise ModelMissingError(ordering.order(spec))
+    return files_of(spec)
+
+
+def files_of(spec: ModelSpec) -> Ready:
+    """A model of which the caller knows that it is here."""
     return Ready(spec, {file.role: places.path_of(spec, file) for file in places.wanted_files(spec)})
 
 

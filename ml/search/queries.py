@@ -3,6 +3,8 @@
 The worker is asked through the queue of what people wait for. It answers into a list of the asker's own, on which the
 asker blocks (BLPOP): no polling, and never longer than the time it was given. An answer that comes late is kept too,
 so the next one who asks has it. Redis is for speed only: without it there is no vector, and the search is by text.
+
+What is kept is bounded, because the broker lives in the same Redis: `KEPT_MOST` texts, those that were asked for last.
 """
 
 import hashlib
@@ -17,11 +19,14 @@ import redis
 from celery import current_app
 from django.conf import settings
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from alcoves.queues import BY_NAME
 from media.dispatch import GRACE_SECONDS
 from media.errors import MediaError
 from ml import downloads
+from ml.registry import places, table
 from ml.registry.specs import ModelSpec
 from ml.search import encoders
 from ml.search.encoders import Encoder, Vector
@@ -32,9 +37,15 @@ QUEUE: Final = "imageproxy"
 WAIT_SECONDS: Final = 0.3
 PREFIX: Final = "alcoves:query:"
 KEPT_SECONDS: Final = 7 * 24 * 3600
+KEPT_MOST: Final = 5000
+"""Texts of all models together: 3 kB each with 768 numbers, so some 15 MB."""
+KEPT: Final = f"{PREFIX}kept"
+"""The keys of what is kept, by when somebody asked for them."""
 WANTED_SECONDS: Final = 15
 """After which a worker that comes to the message leaves it: whoever asked has long gone on."""
 REPLY_SECONDS: Final = 5
+SHORTEST_WAIT: Final = 0.001
+"""For Redis a time-out of zero is for ever."""
 CROWDED: Final = 100
 """Messages in the queue after which none more is sent: it would not be answered in time."""
 FAILED: Final = b""
@@ -60,15 +71,22 @@ def vector_of(spec: ModelSpec, text: str, seconds: float = WAIT_SECONDS) -> Vect
 @lru_cache(maxsize=1)
 def client() -> Any:
     """One a process, with time-outs of its own: a Redis that hangs holds nobody for long."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=WAIT_SECONDS)
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=WAIT_SECONDS,
+        socket_connect_timeout=WAIT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def look(spec: ModelSpec, text: str) -> tuple[bytes | None, int]:
     """What is kept of it, and how many messages are in the queue."""
+    key = kept_key(spec.id, text)
     pipe = client().pipeline(transaction=False)
-    pipe.get(kept_key(spec.id, text))
+    pipe.get(key)
     pipe.llen(QUEUE)
-    kept, waiting = pipe.execute()
+    pipe.zadd(KEPT, {key: time.time()}, xx=True)
+    kept, waiting, _ = pipe.execute()
     return kept, int(waiting)
 
 
@@ -86,10 +104,29 @@ def ask(spec: ModelSpec, text: str, until: float) -> bytes | None:
         ignore_result=True,
         retry=False,
     )
-    left = until - time.monotonic()
-    # For Redis a time-out of zero is for ever.
-    answer = client().blpop([reply_key(asker)], timeout=left) if left > 0.001 else None
-    return answer[1] if answer else None
+    return told_within(reply_key(asker), until - time.monotonic())
+
+
+def told_within(key: str, seconds: float) -> bytes | None:
+    """The first of a list as soon as it has one. The time is taken here: Redis ends a BLPOP with its next tick only,
+    up to a tenth of a second after its time-out."""
+    if seconds < SHORTEST_WAIT:
+        return None
+    pool = client().connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_command("BLPOP", key, f"{seconds:.3f}")
+        if not connection.can_read(seconds):
+            # It is in the middle of a question, so nobody else may have it.
+            connection.disconnect()
+            return None
+        found = connection.read_response()
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+    return found[1] if found else None
 
 
 def answer(model: str, text: str, asker: str) -> None:
@@ -103,17 +140,29 @@ def answer(model: str, text: str, asker: str) -> None:
         tell(asker, FAILED)
         return
     told = vector.astype("<f4").tobytes()
-    client().set(kept_key(model, text), told, ex=KEPT_SECONDS)
     tell(asker, told)
+    keep(model, text, told)
 
 
 def encoded(model: str, text: str) -> Vector:
     """From what is kept, where another asker was first. MediaError where the model is not to be had."""
-    ready = downloads.ready("search")
-    if ready.spec.id != model:
-        raise MediaError("Another model of search was chosen meanwhile.", code="model_changed")
-    kept = opened(ready.spec, client().get(kept_key(model, text)))
-    return kept if kept is not None else Encoder(ready).text(text, urgent=True)
+    spec = table.find_model("search", model)
+    if spec is None or places.missing(spec):
+        raise MediaError("The model of this search has gone meanwhile.", code="model_changed")
+    kept = opened(spec, client().get(kept_key(model, text)))
+    return kept if kept is not None else Encoder(downloads.files_of(spec)).text(text, urgent=True)
+
+
+def keep(model: str, text: str, told: bytes) -> None:
+    """For whoever asks next. What nobody has asked for the longest goes."""
+    key = kept_key(model, text)
+    pipe = client().pipeline()
+    pipe.set(key, told, ex=KEPT_SECONDS)
+    pipe.zadd(KEPT, {key: time.time()})
+    pipe.zcard(KEPT)
+    *_, count = pipe.execute()
+    if count > KEPT_MOST and (gone := client().zpopmin(KEPT, count - KEPT_MOST)):
+        client().delete(*(old for old, _ in gone))
 
 
 def tell(asker: str, told: bytes) -> None:

@@ -1,6 +1,7 @@
 """Search by meaning: who finds what, what is said where the model is late or away, and that lists do not come short."""
 
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_late_is_said_and_in_time(searched: Library, pictures: dict[str, File]) 
         began = time.monotonic()
         assert semantic.find([searched.pk], "a red thing", limit=10) == Found("late")
         assert 0.25 < time.monotonic() - began < 0.8
+    assert not queries.client().keys(f"{queries.PREFIX}reply:*")
     assert queries.client().llen(queries.QUEUE) == 2
 
 
@@ -105,6 +107,51 @@ def test_a_crowded_queue_is_not_asked(searched: Library, pictures: dict[str, Fil
     assert semantic.find([searched.pk], "a red thing", limit=10) == Found("late")
     assert time.monotonic() - began < 0.2
     queries.client().delete(queries.QUEUE)
+
+
+def test_the_time_is_kept_to_the_millisecond() -> None:
+    """Redis alone would end such a wait with its next tick, some 30 to 100 ms later."""
+    over = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert queries.told_within("nobody tells", 0.1) is None
+        over.append(time.monotonic() - began - 0.1)
+    assert min(over) >= 0
+    assert sorted(over)[2] < 0.02
+    queries.client().rpush("somebody tells", b"this")
+    assert queries.told_within("somebody tells", 5) == b"this"
+    assert queries.told_within("nobody tells", 0) is None
+
+
+def test_a_redis_that_hangs_holds_nobody(
+    searched: Library, pictures: dict[str, File], settings: Any, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "r"))
+        silent.listen()
+        settings.REDIS_URL = f"unix://{tmp_path / 'r'}"
+        queries.client.cache_clear()
+        try:
+            began = time.monotonic()
+            assert semantic.find([searched.pk], "red", limit=10) == Found("late")
+            assert time.monotonic() - began < 0.8
+        finally:
+            queries.client.cache_clear()
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for last stays; models do not share what is kept."""
+    monkeypatch.setattr(queries, "KEPT_MOST", 3)
+    spec = ready("search").spec
+    vector = b"\0" * 4 * encoders.dimensions_of(spec)
+    for text in ("a", "b", "c"):
+        queries.keep(spec.id, text, vector)
+    assert queries.look(spec, "a")[0] == vector
+    queries.keep(spec.id, "d", vector)
+    queries.keep("another model", "d", vector)
+    kept = {text: queries.look(spec, text)[0] is not None for text in "abcd"}
+    assert kept == {"a": True, "b": False, "c": False, "d": True}
+    assert queries.client().zcard(queries.KEPT) == 3
 
 
 def test_without_redis_it_is_late(searched: Library, pictures: dict[str, File], settings: Any) -> None:
