@@ -12,6 +12,9 @@ class MediaConfig(AppConfig):
 
     def ready(self) -> None:
         from media import checks  # noqa: F401  Importing registers them.
+        from media.derivers import registry
+        from media.models.original import merging
         from media.tools import encoders
 
+        merging.connect(registry.hand_over)
         encoders.setting()  # A bad value stops the start, as those of the settings do.

@@ -263,7 +263,7 @@ def learn(deriver: Deriver, original: Original, result: Ready) -> None:
 @contextmanager
 def beginning_anew_where_it_goes(original: Original) -> Iterator[None]:
     """Runs whose row a merge gives to another original read bytes that are swept soon: they start over with its."""
-    key, theirs = original.pk, list(original.derivatives.exclude(variant="").values_list("pk", flat=True))
+    key, theirs = original.pk, list(original.derivatives.values_list("pk", flat=True))
     yield
     moved = Derivative.objects.filter(pk__in=theirs, status="processing").exclude(original=key)
     running = list(moved)

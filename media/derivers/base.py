@@ -192,6 +192,14 @@ class Deriver(Protocol):
         """Its switch went off and its rows are gone: delete what did not go with them."""
         ...
 
+    def hand_over(self, original: Any, twin: Any) -> None:
+        """The two are the same bytes, and only `twin` stays: what `record` and users have written down goes to it.
+
+        Inside the transaction, with both locked, before results that have a variant go. What still points at
+        `original` afterwards is deleted with it. `Original.hand_over_result` and `take_over` move results.
+        """
+        ...
+
 
 class BaseDeriver:
     """Defaults, so that a deriver states only what is its own."""
@@ -217,6 +225,9 @@ class BaseDeriver:
 
     def forget(self, library_id: UUID) -> None:
         """Most of what is written down points at the row, and goes with it."""
+
+    def hand_over(self, original: Any, twin: Any) -> None:
+        """The twin has been through the same, or will be."""
 
 
 def takes(deriver: Deriver, subject: Subject) -> bool:

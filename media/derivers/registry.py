@@ -1,6 +1,7 @@
 """Derivers by name, imported at first use. The table is the setting DERIVERS; nothing else lists them."""
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -25,6 +26,12 @@ def get_deriver(name: str) -> Deriver:
 
 def all_derivers() -> tuple[Deriver, ...]:
     return tuple(get_deriver(name) for name in settings.DERIVERS)
+
+
+def hand_over(*, original: Any, twin: Any, **_: object) -> None:
+    """Two originals turn out to be the same bytes (`media.models.original.merging`): all derivers are told."""
+    for deriver in all_derivers():
+        deriver.hand_over(original, twin)
 
 
 def forget(*, setting: str, **_: object) -> None:

@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.functions import Coalesce, Upper
+from django.dispatch import Signal
 
 from media.models.base import Row
 from media.models.blob import LINKS_DIE, UnnamedBlob
@@ -31,6 +32,10 @@ def text_of(function: str, *columns: str) -> Func:
 
 
 ONCE: Final = "original_digest_once_per_library"
+
+merging: Final = Signal()
+"""Sent with `original` and `twin`: both are the same bytes, and only the twin stays. Inside the transaction, with both
+locked. `media.derivers.registry` asks each deriver to hand over what hangs on the original (`Deriver.hand_over`)."""
 
 
 def is_known_digest(error: IntegrityError) -> bool:
@@ -240,6 +245,7 @@ class Original(Row):
             known = Original.objects.filter(library_id=self.library_id, sha256=sha256)
             twin = known.select_for_update().first()
         self.files.update(original=twin)
+        merging.send(sender=type(self), original=self, twin=twin)
         self.hand_over(twin)
         twin.date_files()
         twin.forget_warmth()
@@ -257,3 +263,20 @@ class Original(Row):
             key for key, *name in decided.values_list("pk", "deriver", "variant") if tuple(name) not in there
         ]
         self.derivatives.filter(pk__in=moving).update(original=twin)
+
+    def hand_over_result(self, twin: "Original", deriver: str) -> bool:
+        """What a model has made (no variant), if it is ready and the twin has none that is. Whether it went."""
+        ready = Q(deriver=deriver, variant="", ready_version__gt=0)
+        mine = self.derivatives.filter(ready).first()
+        if mine is None or twin.derivatives.filter(ready).exists():
+            return False
+        twin.take_over(mine)
+        return True
+
+    def take_over(self, row: "Derivative") -> None:
+        """A result of another original, with its blobs, instead of the one of that name that is here."""
+        rows = type(row).objects
+        here = rows.filter(original=self, deriver=row.deriver, variant=row.variant)
+        rows.filter(parent__in=here).drop()
+        here.drop()
+        rows.filter(pk=row.pk).update(original=self)

@@ -69,6 +69,9 @@ class SoundsDeriver(BaseDeriver):
     def holdings(self, library_id: UUID) -> Mapping[str, int]:
         return recording.holdings(library_id)
 
+    def hand_over(self, original: Any, twin: Any) -> None:
+        recording.hand_over(original, twin)
+
 
 class Hearing:
     """One track during one run."""

@@ -21,7 +21,7 @@ from media.probing import facts_of
 from media.sniffing import described
 from media.transcoding.frames import Film, size_within
 from ml import downloads
-from ml.faces import crops, people, recording
+from ml.faces import crops, inheriting, people, recording
 from ml.faces.arcface import Recogniser
 from ml.faces.boxes import Box
 from ml.faces.scrfd import Detector
@@ -71,6 +71,9 @@ class FacesDeriver(BaseDeriver):
 
     def forget(self, library_id: UUID) -> None:
         people.forget_library(library_id)
+
+    def hand_over(self, original: Any, twin: Any) -> None:
+        inheriting.hand_over(original, twin)
 
 
 def of_picture(context: Context, eyes: Eyes, made_with: dict[str, Any]) -> Ready:

@@ -57,6 +57,9 @@ class ObjectsDeriver(BaseDeriver):
     def holdings(self, library_id: UUID) -> Mapping[str, int]:
         return recording.holdings(library_id)
 
+    def hand_over(self, original: Any, twin: Any) -> None:
+        recording.hand_over(original, twin)
+
 
 def of_picture(context: Context, detector: Detector) -> list[dict[str, Any]]:
     pixels = pictures.upright(context, decoded_side(context.subject, detector.side))

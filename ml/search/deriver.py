@@ -45,6 +45,9 @@ class EmbeddingDeriver(BaseDeriver):
     def holdings(self, library_id: UUID) -> Mapping[str, int]:
         return recording.holdings(library_id)
 
+    def hand_over(self, original: Any, twin: Any) -> None:
+        recording.hand_over(original, twin)
+
 
 def of_picture(context: Context, encoder: Encoder) -> Seen:
     pixels = pictures.upright(context, enough(encoder.side))

@@ -14,6 +14,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Q
 
+from media.models import Original, uuid7
 from ml.models import PictureEmbedding, SimilarDecision, SimilarPair
 from ml.search import vectors
 from ml.search.encoders import Vector
@@ -41,11 +42,18 @@ def pair(row: PictureEmbedding) -> int:
     hold(row.library_id)
     there = PictureEmbedding.objects.filter(library=row.library_id, model=row.model)
     others = there.filter(fingerprint__isnull=False).exclude(original=row.original_id)
-    near = vectors.nearest(others, there, vector_of(row), NEIGHBOURS)
-    decided = decided_with(row.original_id)
-    made = [pair_of(row, one) for one in near if is_twin(row, one) and one.original_id not in decided]
-    SimilarPair.objects.bulk_create(made, ignore_conflicts=True)
-    return len(made)
+    others = others.exclude(original__in=decided_with(row.original_id))
+    vector = vector_of(row)
+    twins = twins_among(row, vectors.nearest(others, there, vector, NEIGHBOURS))
+    if len(twins) == NEIGHBOURS:
+        # There are more copies than are looked at. All of these may be in the trash, so some that are not as well.
+        twins |= twins_among(row, vectors.nearest(vectors.shown(others), there, vector, NEIGHBOURS))
+    SimilarPair.objects.bulk_create([pair_of(row, one) for one in twins], ignore_conflicts=True)
+    return len(twins)
+
+
+def twins_among(row: PictureEmbedding, near: Iterable[Near]) -> set[Near]:
+    return {one for one in near if is_twin(row, one)}
 
 
 def vector_of(row: PictureEmbedding) -> Vector:
@@ -67,6 +75,7 @@ def pair_of(row: PictureEmbedding, other: Near) -> SimilarPair:
         library_id=row.library_id,
         first_id=first,
         second_id=second,
+        model=row.model,
         distance=max(0.0, 1 - other.score),
         bits=bits(row, other),
     )
@@ -81,3 +90,20 @@ def decided_with(original_id: UUID) -> set[UUID]:
 def pair_again(rows: Iterable[PictureEmbedding]) -> int:
     """After a decision was taken back."""
     return sum(pair(row) for row in rows)
+
+
+def hand_over_decisions(original: Original, twin: Original) -> None:
+    """Both are the same bytes: what was said of the one and others is said of the twin, which stays."""
+    about = SimilarDecision.objects.filter(Q(first=original) | Q(second=original))
+    said = list(about.exclude(first=twin).exclude(second=twin))
+    if not said:
+        return
+    hold(original.library_id)
+    others = {one.second_id if one.first_id == original.pk else one.first_id: one for one in said}
+    for key, one in others.items():
+        one.pk = uuid7()
+        one.first_id, one.second_id = sorted((twin.pk, key))
+    SimilarDecision.objects.bulk_create(others.values(), ignore_conflicts=True)
+    keys = [twin.pk, *others]
+    pairs = SimilarPair.objects.filter(first__original__in=keys, second__original__in=keys)
+    pairs.filter(Q(first__original=twin) | Q(second__original=twin)).delete()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from media.models import Original
 from ml.models import PictureEmbedding
-from ml.search import pairing
+from ml.search import changing, pairing
 from ml.search.encoders import Vector
 
 DERIVER = "embedding"
@@ -23,9 +23,16 @@ class Seen:
 
 
 def record(original: Original, model: str, seen: Sequence[Seen]) -> None:
-    """Replaces all vectors of the original, those of other models too; finds its twins."""
+    """Replaces the vectors that this model has made of the original; finds its twins.
+
+    Those of another model stay the first time, which is when this one was chosen (`ml.search.changing`). When it looks
+    again they are as outdated as its own, and only those by which is searched meanwhile stay.
+    """
     row = original.derivatives.only("pk").get(deriver=DERIVER, variant="")
-    PictureEmbedding.objects.filter(original=original).delete()
+    answering = changing.note(model)
+    before = PictureEmbedding.objects.filter(original=original)
+    if before.filter(model=model).exists():
+        before.exclude(model__in={answering} - {model}).delete()
     written = PictureEmbedding.objects.bulk_create(
         PictureEmbedding(
             library_id=original.library_id,
@@ -45,3 +52,10 @@ def record(original: Original, model: str, seen: Sequence[Seen]) -> None:
 def holdings(library_id: UUID) -> dict[str, Any]:
     """What is lost when the library's switch goes off. What users have decided about twins is kept for another time."""
     return {"embeddings": PictureEmbedding.objects.filter(library=library_id).count()}
+
+
+def hand_over(original: Original, twin: Original) -> None:
+    """To the same bytes: what users have decided, and the vectors where those have none yet."""
+    pairing.hand_over_decisions(original, twin)
+    if original.hand_over_result(twin, DERIVER):
+        PictureEmbedding.objects.filter(original=original).update(original=twin)

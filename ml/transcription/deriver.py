@@ -31,7 +31,7 @@ from media.derivers.base import (
 )
 from media.errors import PermanentError
 from ml import downloads
-from ml.transcription import blocks, languages, listening, outputs, recording
+from ml.transcription import blocks, inheriting, languages, listening, outputs, recording
 from ml.transcription.listening import Heard, Listener, Stretch
 from ml.transcription.segments import as_json, from_json
 
@@ -74,6 +74,9 @@ class TranscriptDeriver(BaseDeriver):
 
     def holdings(self, library_id: UUID) -> Mapping[str, int]:
         return recording.holdings(library_id)
+
+    def hand_over(self, original: Any, twin: Any) -> None:
+        inheriting.hand_over(original, twin)
 
 
 class TranscriptPartDeriver(BaseDeriver):
