@@ -5,8 +5,9 @@ what derivers keep beside them. A Switching row says how far that is. Only what 
 lost or comes twice changes nothing, and turning a switch back in the middle begins anew in the other direction.
 
 No original is passed over. A batch holds its originals locked, as the end of a run does (`media.runs`), and either
-reads the switches under that lock: whoever comes second sees what the first has done. A merge of originals may meet
-a batch in a ring; Postgres breaks it, and both are tried again.
+reads the switches under that lock: whoever comes second sees what the first has done. A merge of originals locks the one
+that goes before the one that stays, and may meet a batch in a ring. Postgres breaks it at one of the two: a batch begins
+anew and then sees what the merge has done, and a merge is tried again as runs are.
 """
 
 import logging
@@ -18,9 +19,11 @@ from uuid import UUID
 
 import redis
 from celery import current_app
+from django.db import OperationalError as DatabaseError
 from django.db import transaction
 from django.db.models import Q
 from kombu.exceptions import OperationalError
+from psycopg.errors import DeadlockDetected
 
 from media import dispatch, ledger, pipeline
 from media.derivers.base import Deriver
@@ -38,6 +41,8 @@ SLICE: Final = 30.0
 """Seconds of one message: other upkeep has its turn after it."""
 SILENT: Final = 60.0
 """Seconds without a step after which a message is taken for lost."""
+TRIES: Final = 5
+"""Of one batch that others meet in a ring of locks. After that it waits for the next message."""
 NOT_MADE: Final = Q(status="not_needed", facts__reason="not_accepted") | Q(
     status="failed", error_code="cancelled"
 )
@@ -139,10 +144,22 @@ def resume() -> int:
 def follow(key: UUID) -> bool:
     """Batches until the library has followed or the slice is over; True where there is more to do."""
     until = time.monotonic() + SLICE
-    while step(key):
+    while step_surely(key):
         if time.monotonic() > until:
             return True
     return False
+
+
+def step_surely(key: UUID) -> bool:
+    """`step`, from its beginning where Postgres has chosen it to break a ring of locks. It has changed nothing then."""
+    for _ in range(TRIES - 1):
+        try:
+            return step(key)
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, DeadlockDetected):
+                raise
+            logger.info("a batch of switch %s met another in a ring of locks and begins anew", key)
+    return step(key)
 
 
 def step(key: UUID) -> bool:

@@ -6,16 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from media import dispatch, ledger, pipeline, runs, switching, trash
+from media import dispatch, failures, ledger, pipeline, runs, switching, trash
 from media.derivers.base import Ready
 from media.derivers.registry import all_derivers, get_deriver
-from media.errors import ConflictError, RunAbandonedError
+from media.errors import ConflictError, InfrastructureError, RunAbandonedError
 from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, Switching, UnnamedBlob
 from media.models.library import FIELD_OF, SWITCHES
@@ -347,6 +347,79 @@ def test_a_batch_waits_for_an_end_under_way_and_deletes_what_it_named(library: L
         wait_until(waits_for_a_lock, 10, "the batch")
     batch.end()
     assert not seen().exists()
+
+
+def add_unhashed(library: Library, sha256: str) -> Original:
+    """An original beside the one of this digest, which somebody has uploaded without telling what it is."""
+    twin = Original.objects.get(library=library, sha256=sha256)
+    unhashed: Original = Original.objects.create(
+        library=library, key="unhashed", size=twin.size, mime=twin.mime, kind=twin.kind, probe=PROBE
+    )
+    File.objects.create(library=library, original=unhashed, name="again.png")
+    return unhashed
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("value", [True, False])
+def test_a_batch_that_meets_a_merge_in_a_ring_begins_anew(library: Library, value: bool) -> None:
+    """The batch holds the older original and wants the newer one; the merge holds that and wants the older."""
+    twin = add(library).original
+    goes = add_unhashed(library, twin.sha256)
+    assert goes.pk > twin.pk
+    if not value:
+        on(library)
+        off(library)
+    else:
+        switching.turn(library, {"faces": True})
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '1min'")  # So that it is the batch that gives way.
+        locked = Original.objects.select_for_update(no_key=True).get(pk=goes.pk)
+        batch = Meanwhile(follow)
+        wait_until(waits_for_a_lock, 10, "the batch")
+        locked.adopt_digest(twin.sha256)
+    batch.end()
+    assert not Original.objects.filter(pk=goes.pk).exists()
+    assert [row.original_id for row in seen()] == ([twin.pk] if value else [])
+    assert File.objects.filter(original=twin).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_that_gives_way_to_a_batch_is_tried_again(library: Library) -> None:
+    """The other way round: Postgres ends the merge, whose run waits for a moment and costs no attempt."""
+    twin = add(library).original
+    goes = add_unhashed(library, twin.sha256)
+    switching.turn(library, {"faces": True})
+    with pytest.raises(OperationalError) as caught, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '100ms'")
+        locked = Original.objects.select_for_update(no_key=True).get(pk=goes.pk)
+        batch = Meanwhile(follow)
+        wait_until(waits_for_a_lock, 10, "the batch")
+        locked.adopt_digest(twin.sha256)
+    batch.end()
+    assert isinstance(failures.understood(caught.value), InfrastructureError)
+    assert {row.original_id for row in seen()} == {twin.pk, goes.pk}
+    with transaction.atomic():
+        Original.objects.select_for_update(no_key=True).get(pk=goes.pk).adopt_digest(twin.sha256)
+    assert [row.original_id for row in seen()] == [twin.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_trouble_of_the_database_is_not_tried_again(library: Library, monkeypatch: Any) -> None:
+    add(library)
+    switching.turn(library, {"faces": True})
+    calls: list[object] = []
+
+    def fail(*_: object) -> None:
+        calls.append(None)
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(switching, "plan", fail)
+    with pytest.raises(OperationalError):
+        switching.follow(the_switching().pk)
+    assert len(calls) == 1
+    assert the_switching().done == 0
 
 
 @pytest.mark.django_db(transaction=True)
