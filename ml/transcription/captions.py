@@ -22,6 +22,8 @@ SHORTEST: Final = 5 / 6
 LONGEST: Final = 7.0
 PAUSE: Final = 1.5
 """Seconds of silence within a segment after which its words are another cue."""
+MOMENT: Final = 0.05
+"""Seconds. What begins closer together than this begins at once."""
 
 ENDS: Final = frozenset(".!?…。！？؟।")  # noqa: RUF001  Signs of other scripts are meant.
 RESTS: Final = frozenset(",;:—–、，；：،؛")  # noqa: RUF001  As above.
@@ -103,20 +105,26 @@ LIKES: Final = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})  # no
 
 
 def cues(segments: Iterable[Segment]) -> list[Cue]:
-    """In their order. None is over before it can be read, where the next one leaves it the time."""
-    found = [cue for segment in segments for cue in cues_of(segment)]
-    timed = []
-    for cue, follows in pairwise([*found, None]):
-        if cue is not None:
-            limit = follows.start if follows is not None and follows.start > cue.start else None
-            timed.append(Cue(cue.start, lasting(cue, limit), cue.lines))
-    return timed
+    """By their beginnings, and never two at once, whatever people have made of the times of segments."""
+    found = sorted((cue for segment in segments for cue in cues_of(segment)), key=lambda cue: cue.start)
+    together: list[list[Cue]] = []
+    for cue in found:
+        if together and cue.start - together[-1][0].start < MOMENT:
+            together[-1].append(cue)
+        else:
+            together.append([cue])
+    limits = [*(same[0].start for same in together[1:]), None]
+    return [cue for same, limit in zip(together, limits, strict=False) for cue in timed(same, limit)]
 
 
-def lasting(cue: Cue, limit: float | None) -> float:
-    """When it ends: long enough to be read, not longer than anybody reads, not into the next one."""
-    end = max(cue.start + SHORTEST, min(cue.end, cue.start + LONGEST))
-    return end if limit is None else min(end, limit)
+def timed(same: Sequence[Cue], limit: float | None) -> Iterator[Cue]:
+    """What begins at one moment: each for its share of the time. None is over before it can be read, where what comes
+    next leaves it the time, and none stays longer than anybody reads."""
+    start, count = same[0].start, len(same)
+    end = max(start + SHORTEST * count, min(max(cue.end for cue in same), start + LONGEST * count))
+    share = (end - start if limit is None else min(end, limit) - start) / count
+    for number, cue in enumerate(same):
+        yield Cue(start + number * share, start + (number + 1) * share, cue.lines)
 
 
 def cues_of(segment: Segment) -> Iterator[Cue]:

@@ -108,6 +108,45 @@ def test_cues_never_overlap_and_short_ones_stay_where_there_is_time() -> None:
     assert [(cue.start, round(cue.end, 3)) for cue in found] == [(0, 0.5), (0.5, 1.333), (9, 16)]
 
 
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [(0, 20), (3, 8)],
+        [(0, 5), (0, 5), (0, 2), (9, 10)],
+        [(1.0001, 5), (1.0003, 6), (1.0012, 7)],
+        [(4, 9), (1, 2)],
+    ],
+)
+def test_what_people_lay_over_each_other_is_shown_one_after_the_other(
+    spans: list[tuple[float, float]],
+) -> None:
+    """WebVTT wants cues by their beginnings, and two at once would hide each other."""
+    segments = [
+        spoken(start, end, f"{name} " * 12) for name, (start, end) in zip("abcd", spans, strict=False)
+    ]
+    text = webvtt(segments)
+    times = [tuple(map(seconds_of, line.split(" --> "))) for line in text.splitlines() if " --> " in line]
+    assert all(start < end for start, end in times)
+    assert all(end <= start for (_, end), (start, _) in pairwise(times))
+    assert all(text.count(name) >= 12 for name in "abcd"[: len(spans)])
+
+
+def seconds_of(time: str) -> float:
+    hours, minutes, seconds = time.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def test_other_scripts_and_signs_are_left_as_they_are() -> None:
+    texts = [
+        "\u0634\u0643\u0631\u0627 \u200f2026\u200e!",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f",
+        "e\u0301te\u0301",
+    ]
+    segments = [Segment(number, number + 0.9, text) for number, text in enumerate(texts)]
+    for form in (webvtt(segments), subrip(segments), plain(segments)):
+        assert all(text in form for text in texts)
+
+
 def test_nothing_in_a_cue_runs_or_breaks_the_file() -> None:
     evil = "<script>alert(1)</script> & 00:00:01.000 --> 00:00:02.000 {\\an8}"
     vtt, srt = webvtt([Segment(0, 3, evil)]), subrip([Segment(0, 3, evil)])
@@ -124,7 +163,7 @@ def test_times_are_those_of_the_format() -> None:
     line = text.splitlines()[2]
     assert line == "100:00:00.000 --> 100:00:01.000"
     assert TIMES.match(line)
-    assert captions.lasting(Cue(1, 1.2, ("x",)), 1.5) == 1.5
+    assert [cue.end for cue in captions.timed([Cue(1, 1.2, ("x",))], 1.5)] == [1.5]
 
 
 def test_a_paragraph_ends_with_a_long_pause() -> None:
