@@ -21,6 +21,8 @@ def resized(pixels: Pixels, width: int, height: int) -> Pixels:
 
 def shrunk(pixels: Pixels, width: int, height: int) -> Pixels:
     """Fitted into this box; never larger."""
+    if pixels.shape[1] <= width and pixels.shape[0] <= height:
+        return pixels
     image = fit(image_of(pixels), Box(width, height))
     return np.frombuffer(vips.pixels_of(image), dtype=np.uint8).reshape(image.height, image.width, 3)
 
