@@ -56,12 +56,14 @@ def language_of(row: Choice | None) -> str:
 def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: Any = None) -> ModelSpec:
     """From now on new work is done with it; what is running ends with the old one. None leaves the language as it is.
 
-    UnknownModelError for a model or a language that is not to be had.
+    UnknownModelError for a model or a language that is not to be had, or that do not go together.
     """
     spec = usable_model(pipeline, model)
     values: dict[str, Any] = {"model": spec.id, "chosen_by": by}
     if language is not None:
         values["language"] = checked_language(spec, language)
+    elif kept := Choice.objects.filter(pipeline=pipeline).values_list("language", flat=True).first():
+        checked_language(spec, kept)
     Choice.objects.update_or_create(pipeline=pipeline, defaults=values)
     return spec
 

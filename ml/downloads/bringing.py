@@ -6,6 +6,7 @@ from pathlib import Path
 
 from media.errors import RequestError
 from ml.downloads import contents, fetching, flow, part, room
+from ml.downloads.part import Part
 from ml.models import Download
 from ml.models.choosing import DownloadState
 from ml.registry import places, table
@@ -72,11 +73,8 @@ def take(path: Path, spec: ModelSpec, file: ModelFile) -> None:
     target = places.path_of(spec, file)
     wanted = flow.checks_of(spec, file, address=path.as_uri())
     try:
-        with part.opened(target) as begun, path.open("rb") as content:
-            begun.begin(path.as_uri(), "", None)
-            room.check(target.parent, path.stat().st_size, wanted.reserve)
-            while block := content.read(contents.BLOCK):
-                begun.write(block)
+        with part.opened(target) as begun:
+            copy(path, begun, wanted)
             fetching.admit(wanted, begun)
             done = fetching.Fetched(begun.position, begun.digest())
     except OSError as error:
@@ -92,4 +90,40 @@ def take(path: Path, spec: ModelSpec, file: ModelFile) -> None:
             "sha256": done.sha256,
             "error": "",
         },
+    )
+
+
+def copy(path: Path, begun: Part, wanted: fetching.Wanted) -> None:
+    """Whole, or nothing of it is left: half a copy cannot be gone on with, and would fill the disk."""
+    begun.begin(path.as_uri(), "", None)
+    try:
+        room.check(begun.target.parent, size_of(path), wanted.reserve)
+        for block in blocks_of(path):
+            begun.write(block)
+    except BaseException:
+        begun.discard()
+        raise
+
+
+def size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """RequestError for a disk that breaks, or is pulled out."""
+    try:
+        with path.open("rb") as content:
+            while block := content.read(contents.BLOCK):
+                yield block
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> RequestError:
+    return RequestError(
+        f"{path.name} cannot be read: {error.strerror}. Look at the disk and at who may read it.",
+        detail=str(error),
     )

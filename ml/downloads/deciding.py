@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from media.errors import ConflictError
 from ml import selection
@@ -59,9 +60,12 @@ def remove(spec: ModelSpec) -> list[str]:
     """
     if selection.chosen(spec.pipeline) == spec:
         raise ConflictError(f"{spec.title} is the model that is used. Choose another one first.")
-    if Download.objects.filter(model=spec.id, pipeline=spec.pipeline, state=DownloadState.RUNNING).exists():
+    needed = needed_by_others(spec)
+    names = [file.name for file in spec.files if file.name not in needed]
+    # A file that models share may be on its way for another one.
+    own = Q(model=spec.id, pipeline=spec.pipeline) | Q(name__in=names)
+    if Download.objects.filter(own, state=DownloadState.RUNNING).exists():
         raise ConflictError(f"{spec.title} is being downloaded at this moment. Wait for it.")
-    names = [file.name for file in spec.files if file.name not in needed_by_others(spec)]
     for name in names:
         target = places.folder(spec.pipeline) / name
         for path in (target, part.part_of(target), part.note_of(target), probes.memory_of(target)):

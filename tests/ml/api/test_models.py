@@ -10,6 +10,7 @@ from alcoves.accounts.models import User
 from media import dispatch
 from ml.models import Acceptance, Choice, Download
 from ml.registry import places, table
+from ml.registry.specs import ModelFile, ModelSpec
 from tests.conftest import client_of, make_user
 from tests.ml.downloads.conftest import installation, mirror  # noqa: F401  Fixtures.
 from tests.ml.downloads.registries import CONTENT
@@ -51,7 +52,7 @@ def test_staff_sees_all_models(staff: Client, django_assert_num_queries: Any) ->
     )
     Download.objects.create(pipeline="sounds", model="small", name="sounds.onnx", state="failed", error="No.")
     staff.get("/api/models")
-    with django_assert_num_queries(4):  # The token, then three for everything.
+    with django_assert_num_queries(5):  # The token, then four for everything.
         answer = staff.get("/api/models")
     assert answer.status_code == 200
     faces = pipeline_of(answer, "faces")
@@ -110,8 +111,10 @@ def test_choosing_speech_and_its_language(staff: Client) -> None:
     put = "/api/models/speech"
     answer = staff.put(put, {"model": "small", "language": "de"}, content_type="application/json")
     assert answer.json()["language"] == "de"
+    answer = staff.put(put, {"model": "small"}, content_type="application/json")
+    assert (answer.json()["model"], answer.json()["language"]) == ("small", "de")
     answer = staff.put(put, {"model": "english"}, content_type="application/json")
-    assert (answer.json()["model"], answer.json()["language"]) == ("english", "de")
+    assert (answer.status_code, answer.json()["code"]) == (400, "language_unavailable")
     answer = staff.put(put, {"model": "english", "language": "auto"}, content_type="application/json")
     assert answer.json()["language"] == "auto"
 
@@ -191,3 +194,24 @@ def test_what_is_used_stays(staff: Client) -> None:
     assert staff.delete("/api/models/speech/small").status_code == 409
     Download.objects.create(pipeline="speech", model="english", name="ggml-english.bin", state="running")
     assert staff.delete("/api/models/speech/english").status_code == 409
+
+
+ALONE = (
+    ModelSpec(
+        "alone",
+        "speech",
+        "Alone",
+        (ModelFile("model", "ggml-alone.bin", "ggml-alone.bin"),),
+        "MIT",
+        "whisper",
+        default=True,
+    ),
+)
+
+
+def test_a_file_that_is_on_its_way_for_another_model_is_not_thrown_away(staff: Client, settings: Any) -> None:
+    """Two models share it, and neither is the one that is used."""
+    settings.MODEL_REGISTRIES = [*settings.MODEL_REGISTRIES, "tests.ml.api.test_models.ALONE"]
+    Download.objects.create(pipeline="speech", model="english", name="vad.bin", state="running")
+    assert staff.delete("/api/models/speech/small").status_code == 409
+    assert Download.objects.get().name == "vad.bin"

@@ -1,5 +1,6 @@
 """manage.py models."""
 
+import errno
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml import selection
+from ml.downloads import part
 from ml.models import Acceptance, Download
 from ml.registry import places, table
 from ml.registry.specs import ModelSpec
@@ -134,6 +136,28 @@ def test_what_is_not_imported(
     assert not Download.objects.filter(state="ready").exists()
 
 
+def test_a_disk_that_breaks_is_told(tmp_path: Path, settings: Any) -> None:
+    """Whoever reads the beginning of this one gets an input/output error from the kernel."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "sounds.onnx").symlink_to("/proc/self/mem")
+    assert "sounds.onnx cannot be read: Input/output error" in refusal("import", str(disk))
+    assert not (settings.MODELS_PATH / "sounds.onnx").exists()
+
+
+def test_half_a_copy_is_thrown_away(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = part.Part.write
+
+    def full(begun: part.Part, block: bytes) -> None:
+        write(begun, block[:500_000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(part.Part, "write", full)
+    (tmp_path / "sounds.onnx").write_bytes(CONTENT)
+    assert "is full" in refusal("import", str(tmp_path / "sounds.onnx"))
+    assert part.part_of(settings.MODELS_PATH / "sounds.onnx").stat().st_size == 0
+
+
 def test_import_from_nowhere(tmp_path: Path) -> None:
     assert "There is nothing at" in refusal("import", str(tmp_path / "nowhere"))
 
@@ -146,6 +170,15 @@ def test_accepting_and_choosing() -> None:
     assert selection.language() == "en"
     assert "language" in refusal("choose", "speech", "english", "--language", "fr")
     assert "cannot be chosen" in refusal("choose", "objects", "planned")
+
+
+def test_a_model_that_does_not_know_the_chosen_language_is_not_chosen_without_another() -> None:
+    """Else every recording of the installation would fail."""
+    say("choose", "speech", "small", "--language", "de")
+    assert "does not know the language 'de'" in refusal("choose", "speech", "english")
+    assert selection.chosen("speech").id == "small"
+    say("choose", "speech", "english", "--language", "auto")
+    assert (selection.chosen("speech").id, selection.language()) == ("english", "auto")
 
 
 def test_verify_knows_a_stump_without_a_digest(installation: Mirror) -> None:
