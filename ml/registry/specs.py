@@ -47,8 +47,8 @@ class ModelSpec:
     accuracy: str = ""
     """For people: '0.471 mAP on AudioSet', '2.7 % WER (clean)'."""
     disk_bytes: int = 0
-    memory_bytes: int = 0
-    """At its peak, beside the programs themselves."""
+    memory_bytes: int | None = None
+    """At its peak, beside the programs themselves. None: nobody has told, and it is not guessed."""
     available: bool = True
     """Whether its files lie on the mirror. What is not may be looked at, and not chosen."""
     default: bool = False
