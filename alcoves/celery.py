@@ -32,6 +32,7 @@ app.conf.beat_schedule = {
     "prewarm": {"task": "media.prewarm", "schedule": crontab(minute="5"), "options": {"expires": 3600}},
     "follow-switches": {"task": "media.follow_switches", "schedule": 60.0, "options": {"expires": 60}},
     "tend-models": {"task": "ml.tend", "schedule": 60.0, "options": {"expires": 60}},
+    "follow-search-model": {"task": "ml.follow_search_model", "schedule": 60.0, "options": {"expires": 60}},
     "assign-waiting-faces": {
         "task": "ml.assign_waiting_faces",
         "schedule": 300.0,
@@ -57,6 +58,7 @@ app.conf.task_routes = {
         "ml.fetch",
         "ml.prefetch",
         "ml.tend",
+        "ml.follow_search_model",
         "ml.assign_waiting_faces",
         "ml.propose_*",
     )

@@ -13,7 +13,7 @@ from ml.downloads import flow, ordering, tending
 from ml.downloads.flow import Outcome
 from ml.faces import assigning, proposals
 from ml.registry import table
-from ml.search import queries
+from ml.search import changing, queries
 
 logger = logging.getLogger(__name__)
 TURN_SECONDS: Final = 300.0
@@ -55,6 +55,12 @@ def tend() -> int:
 def encode_query(model: str, text: str, asker: str) -> None:
     """The vector of a text that somebody searches for and waits for."""
     queries.answer(model, text, asker)
+
+
+@shared_task(name="ml.follow_search_model", ignore_result=True)
+def follow_search_model() -> int:
+    """Where another model of search was chosen: the next pictures that it shall look at."""
+    return changing.tend()
 
 
 @shared_task(name=assigning.TASK, acks_late=True, ignore_result=True)

@@ -15,7 +15,7 @@ from media.errors import MediaError
 from ml import selection
 from ml.downloads import deciding
 from ml.errors import UnknownModelError
-from ml.models import Acceptance, Choice, Download
+from ml.models import Acceptance, Choice, Download, SearchModel
 from ml.registry import licences, places, table
 from ml.registry.specs import MEGABYTE, PIPELINES, ModelSpec
 
@@ -110,6 +110,14 @@ class AcceptanceAdmin(admin.ModelAdmin[Acceptance]):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """It is given or taken back, and never another one."""
         return False
+
+
+@admin.register(SearchModel)
+class SearchModelAdmin(LookOnly):
+    """How far another model of search is that was chosen."""
+
+    list_display = ("model", "following", "left", "total", "before", "updated_at")
+    readonly_fields = tuple(field.name for field in SearchModel._meta.fields)
 
 
 @admin.register(Download)

@@ -38,7 +38,7 @@ class ModelShape(serializers.Serializer[Any]):
     accuracy = serializers.CharField(allow_blank=True)
     note = serializers.CharField(allow_blank=True)
     diskBytes = serializers.IntegerField()
-    memoryBytes = serializers.IntegerField()
+    memoryBytes = serializers.IntegerField(allow_null=True, help_text="at its peak, where it is known")
     licence = LicenceShape()
     available = serializers.BooleanField(help_text="whether its files lie on a mirror")
     usable = serializers.BooleanField(help_text="available, or brought by hand: it can be chosen")
@@ -51,12 +51,22 @@ class ModelShape(serializers.Serializer[Any]):
     error = serializers.CharField(allow_blank=True)
 
 
+class ChangeShape(serializers.Serializer[Any]):
+    """Another model of search was chosen, and looks at all in the background."""
+
+    answering = serializers.CharField(help_text="the model by which is searched until then")
+    following = serializers.CharField()
+    done = serializers.IntegerField()
+    total = serializers.IntegerField(help_text="originals; 0 until they have been counted")
+
+
 class PipelineShape(serializers.Serializer[Any]):
     """The models of one pipeline."""
 
     pipeline = serializers.ChoiceField(choices=PIPELINES)
     model = serializers.CharField(help_text="the one that is used")
     language = serializers.CharField(allow_null=True, help_text="what is spoken; of speech alone")
+    changing = ChangeShape(allow_null=True, help_text="of search alone")
     models = ModelShape(many=True)
 
 

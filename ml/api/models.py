@@ -18,6 +18,8 @@ from ml.models import Acceptance, Download
 from ml.models.choosing import DownloadState
 from ml.registry import licences, places, table
 from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
+from ml.search import changing
+from ml.search.changing import Change
 
 
 class StaffView(APIView):
@@ -92,12 +94,13 @@ def find_model(pipeline: str, model: str) -> ModelSpec:
 
 
 class Told:
-    """What the database says of all models, in three queries."""
+    """What the database says of all models, in four queries."""
 
     def __init__(self) -> None:
         self.chosen = selection.all_chosen()
         self.accepted = set(Acceptance.objects.values_list("licence", flat=True))
         self.downloads = {row.name: row for row in Download.objects.all()}
+        self.changing = changing.change(self.chosen["search"][0])
 
     def pipelines(self) -> list[dict[str, Any]]:
         return [self.pipeline(name) for name in PIPELINES]
@@ -108,6 +111,7 @@ class Told:
             "pipeline": name,
             "model": chosen.id,
             "language": language if name == "speech" else None,
+            "changing": told_change(self.changing) if name == "search" and self.changing else None,
             "models": [self.model(spec, chosen=spec == chosen) for spec in table.models_of(name)],
         }
 
@@ -146,6 +150,15 @@ class Told:
             "progress": percent(spec, on_the_way) if state else 0,
             "error": next((row.error for row in on_the_way if row.error), ""),
         }
+
+
+def told_change(change: Change) -> dict[str, Any]:
+    return {
+        "answering": change.answering,
+        "following": change.following,
+        "done": change.done,
+        "total": change.total,
+    }
 
 
 def percent(spec: ModelSpec, rows: list[Download]) -> int:

@@ -20,6 +20,7 @@ from ml.search.finding import Asked, Found, Hit, Place, Reason
 from ml.search.query import SHORTEST, parse
 
 PAGE_LIMIT = 100
+REST = "rest"
 TOO_SHORT = f"Type at least {SHORTEST} characters of what you look for."
 
 
@@ -74,7 +75,7 @@ def asked_for(request: Request, given: dict[str, Any]) -> Asked:
 def cursor_of(place: Place | None) -> str | None:
     if place is None:
         return None
-    score = "" if place.score is None else repr(place.score)
+    score = REST if place.rest else "" if place.score is None else repr(place.score)
     return cursors.encode(f"{place.rank} {place.at.isoformat()} {place.near:d} {score}", place.item)
 
 
@@ -86,7 +87,8 @@ def place_of(cursor: str) -> Place:
         moment = datetime.fromisoformat(at)
         if moment.utcoffset() is None or not 0 <= int(rank) < 2**31:
             raise ValueError("no place")
-        return Place(int(rank), moment, item, near == "1", float(score) if score else None)
+        known = float(score) if score not in ("", REST) else None
+        return Place(int(rank), moment, item, near == "1", known, score == REST)
     except ValueError as error:
         raise cursors.refusal() from error
 

@@ -39,8 +39,26 @@ class PictureEmbedding(Row):
         return f"{self.model} of {self.original_id}"
 
 
+class SearchModel(Row):
+    """The model by whose vectors is searched, while another one that was chosen is still looking. One row."""
+
+    pipeline = models.CharField(max_length=16, unique=True, default="search")
+    model = models.CharField(max_length=64, help_text="answers searches")
+    before = models.CharField(
+        max_length=64, blank=True, default="", help_text="answered before; its vectors are kept"
+    )
+    following = models.CharField(max_length=64, blank=True, default="", help_text="looks at all; empty: none")
+    left = models.PositiveIntegerField(default=0, help_text="originals that it has not seen")
+    total = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[Any] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.model}, then {self.following}" if self.following else self.model
+
+
 class SimilarPair(Row):
-    """Two pictures that are nearly the same: `first` was looked at before `second`. Goes with either of them.
+    """Two pictures that are nearly the same to one model: `first` was looked at before `second`. Goes with either.
 
     Kept wider than anybody is shown by default, so that users may try another threshold.
     """
@@ -48,6 +66,7 @@ class SimilarPair(Row):
     library = models.ForeignKey(Library, on_delete=models.CASCADE, related_name="+")
     first = models.ForeignKey(PictureEmbedding, on_delete=models.CASCADE, related_name="later_twins")
     second = models.ForeignKey(PictureEmbedding, on_delete=models.CASCADE, related_name="earlier_twins")
+    model = models.CharField(max_length=64, help_text="of both embeddings")
     distance = models.FloatField(help_text="cosine, of the embeddings")
     bits = models.PositiveSmallIntegerField(help_text="in which the fingerprints differ, of 64")
 
@@ -60,7 +79,7 @@ class SimilarPair(Row):
                 condition=Q(first__lt=models.F("second")), name="similar_pair_in_one_order"
             ),
         )
-        indexes = (models.Index(fields=["library", "-second"], name="similar_pair_newest"),)
+        indexes = (models.Index(fields=["library", "model", "-second"], name="similar_pair_newest"),)
 
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"

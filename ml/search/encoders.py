@@ -18,7 +18,7 @@ from ml.errors import ModelError
 from ml.registry.specs import ModelSpec
 from ml.runtime.client import OnnxModel, onnx_model
 from ml.search import clip_text, gemma_text
-from ml.search.resampling import Pixels, centre, squashed
+from ml.search.resampling import BILINEAR, Pixels, centre, squashed
 
 Vector: TypeAlias = NDArray[np.float32]
 """One of unit length."""
@@ -51,7 +51,7 @@ class Contract:
 
 
 def squared(pixels: Pixels, side: int) -> Pixels:
-    return squashed(pixels, side, side)
+    return squashed(pixels, side, side, BILINEAR)
 
 
 HALVES: Final = (0.5, 0.5, 0.5)
@@ -67,7 +67,7 @@ CONTRACTS: Final[Mapping[str, Contract]] = {
         floor=0.2,
         like_floor=0.6,
     ),
-    # github.com/google-research/big_vision, SigLIP 2: `resize(256)`, `value_range(-1, 1)`.
+    # github.com/google-research/big_vision, SigLIP 2: `resize(256)`, which is bilinear, and `value_range(-1, 1)`.
     "siglip": Contract(
         tokenizer=gemma_text.GemmaTokenizer,
         clean=gemma_text.clean,

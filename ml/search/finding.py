@@ -7,7 +7,7 @@ The number of statements does not depend on how much there is. All of them toget
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -67,13 +67,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page ended: in the order of ranks, or (`score`) in that which vectors had a say in."""
+    """Where a page ended: in the order of ranks, or (`score`) in that which vectors had a say in.
+
+    `rest`: in the order of ranks, behind a fused list. What vectors found was told there, and is not told again.
+    """
 
     rank: int
     at: datetime
     item: UUID
     near: bool = False
     score: float | None = None
+    rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,7 @@ def find(asked: Asked) -> Found:
 
 def meaning_of(asked: Asked) -> semantic.Found:
     """What vectors find. A page of a list that began without them goes on without them."""
-    if asked.after is not None and asked.after.score is None:
+    if asked.after is not None and asked.after.score is None and not asked.after.rest:
         return semantic.OFF
     mine = Library.objects.visible_to(asked.user)
     libraries = list((mine.filter(pk=asked.library) if asked.library else mine).values_list("pk", flat=True))
@@ -161,7 +165,7 @@ def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool)
     hits, following = (
         fused_page(asked, by_words, by_meaning, meant)
         if is_fused(asked, meant)
-        else plain_page(asked, by_words)
+        else plain_page(asked, by_words, {row["item"] for row in by_meaning})
     )
     return Found(
         hits=hits,
@@ -175,7 +179,7 @@ def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool)
 
 def is_fused(asked: Asked, meant: semantic.Found) -> bool:
     """A page of a fused list stays one, also where the vectors are late this time."""
-    return bool(meant.hits) or (asked.after is not None and asked.after.score is not None)
+    return bool(meant.hits) if asked.after is None else asked.after.score is not None
 
 
 def part_of(asked: Asked, meant: semantic.Found) -> Part:
@@ -183,12 +187,26 @@ def part_of(asked: Asked, meant: semantic.Found) -> Part:
         return Part(DEEPEST, facets=asked.facets, meant=[hit.original_id for hit in meant.hits])
     place = asked.after
     after = After(place.rank, place.at, place.item) if place is not None else None
-    return Part(asked.limit + 1, after, asked.facets)
+    told = [hit.original_id for hit in meant.hits]
+    return Part(asked.limit + 1 + len(told), after, asked.facets, told)
 
 
-def plain_page(asked: Asked, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Hit], Place | None]:
-    hits = [Hit(row["item"], row["folder"], row["rank"], row["at"]) for row in rows]
-    return cut(hits, asked.limit)
+def plain_page(
+    asked: Asked, rows: Sequence[Mapping[str, Any]], told: Collection[UUID]
+) -> tuple[list[Hit], Place | None]:
+    """Without what was `told` in the fused list before; several files of one picture may leave a page short."""
+    hits = [
+        Hit(row["item"], row["folder"], row["rank"], row["at"]) for row in rows if row["item"] not in told
+    ]
+    kept, following = cut(hits, asked.limit)
+    rest = asked.after is not None and asked.after.rest
+    if following is None and rest and len(rows) > asked.limit:
+        following = place_of(rows[-1])
+    return kept, replace(following, rest=rest) if following is not None else None
+
+
+def place_of(row: Mapping[str, Any]) -> Place:
+    return Place(row["rank"], row["at"], row["item"])
 
 
 def cut(hits: list[Hit], limit: int) -> tuple[list[Hit], Place | None]:
@@ -216,8 +234,7 @@ def fused_page(
     ]
     kept, following = cut(beyond(hits, asked.after), asked.limit)
     if following is None and len(by_words) == DEEPEST:
-        last = by_words[-1]
-        following = Place(last["rank"], last["at"], last["item"])
+        following = replace(place_of(by_words[-1]), rest=True)
     return kept, following
 
 

@@ -1,11 +1,13 @@
-"""Pictures made smaller as the models were taught: bicubic as Pillow does it, with numpy. Pure.
+"""Pictures made smaller as the models were taught: by Pillow's bicubic or bilinear, with numpy. Pure.
 
-The formula is that of Pillow (github.com/python-pillow/Pillow, `src/libImaging/Resample.c`): the cubic with a = -0.5,
-widened by the factor of the reduction, weights that add up to one, across first, then down, each rounded to 8 bits
-(Pillow 13 began to choose the order by the shape; the models have learnt from the one before). Others (libvips, ffmpeg)
-draw other curves, and embeddings of the same picture would drift apart.
+The formulas are those of Pillow (github.com/python-pillow/Pillow, `src/libImaging/Resample.c`): the cubic with
+a = -0.5 or a triangle, widened by the factor of the reduction, weights that add up to one, across first, then down,
+each rounded to 8 bits (Pillow 13 began to choose the order by the shape; the models have learnt from the one before).
+Others (libvips, ffmpeg) draw other curves, and embeddings of the same picture would drift apart.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -16,8 +18,6 @@ Pixels: TypeAlias = NDArray[np.uint8]
 """Rows x columns x RGB."""
 Weights: TypeAlias = NDArray[np.float32]
 A: Final = -0.5
-REACH: Final = 2.0
-"""Of the cubic on either side, in pixels of the smaller picture."""
 
 
 def cubic(at: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -28,18 +28,38 @@ def cubic(at: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(far < 1, near, np.where(far < 2, outer, 0.0))
 
 
+def triangle(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same, bilinear."""
+    found: NDArray[np.float64] = np.maximum(1 - np.abs(at), 0.0)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """`reach`: on either side of the middle, in pixels of the smaller picture."""
+
+    weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    reach: float
+
+
+BICUBIC: Final = Kernel(cubic, 2.0)
+BILINEAR: Final = Kernel(triangle, 1.0)
+
+
 @lru_cache(maxsize=32)
-def weights(size: int, wanted: int, first: int = 0, count: int | None = None) -> Weights:
+def weights(
+    size: int, wanted: int, first: int = 0, count: int | None = None, kernel: Kernel = BICUBIC
+) -> Weights:
     """Wanted x size: how much of each old pixel goes into each new one. `first` and `count` pick some of the new."""
     scale = size / wanted
     widened = max(scale, 1.0)
     places = np.arange(first, first + (wanted - first if count is None else count))
     middles = (places + 0.5) * scale
-    lowest = np.maximum(np.floor(middles - REACH * widened + 0.5), 0)
-    highest = np.minimum(np.floor(middles + REACH * widened + 0.5), size)
+    lowest = np.maximum(np.floor(middles - kernel.reach * widened + 0.5), 0)
+    highest = np.minimum(np.floor(middles + kernel.reach * widened + 0.5), size)
     pixels = np.arange(size)[None, :]
     inside = (pixels >= lowest[:, None]) & (pixels < highest[:, None])
-    table = np.where(inside, cubic((pixels - middles[:, None] + 0.5) / widened), 0.0)
+    table = np.where(inside, kernel.weigh((pixels - middles[:, None] + 0.5) / widened), 0.0)
     found: Weights = (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
     return found
 
@@ -65,10 +85,10 @@ def rounded(values: NDArray[Any]) -> NDArray[Any]:
     return np.clip(np.floor(values + 0.5), 0, 255)
 
 
-def squashed(pixels: Pixels, width: int, height: int) -> Pixels:
+def squashed(pixels: Pixels, width: int, height: int, kernel: Kernel = BICUBIC) -> Pixels:
     """The whole picture in this size, whatever its shape."""
     rows, columns = pixels.shape[:2]
-    return resized(pixels, weights(columns, width), weights(rows, height))
+    return resized(pixels, weights(columns, width, kernel=kernel), weights(rows, height, kernel=kernel))
 
 
 def centre(pixels: Pixels, side: int) -> Pixels:

@@ -12,11 +12,9 @@ from uuid import UUID
 import numpy as np
 
 from media.models import File, Library
-from ml import selection
 from ml.models import PictureEmbedding
-from ml.registry import places
 from ml.registry.specs import ModelSpec
-from ml.search import encoders, queries, vectors
+from ml.search import changing, encoders, queries, vectors
 from ml.search.encoders import Vector, unit
 from ml.search.vectors import Near
 
@@ -85,12 +83,12 @@ def like(libraries: Collection[UUID], file_id: UUID, *, limit: int) -> Found:
 
 
 def usable(libraries: Collection[UUID]) -> tuple[ModelSpec | None, list[UUID]]:
-    """The model, where its files are here, and those of the libraries that have the switch on. Two queries."""
+    """The model that answers, where its files are here, and those of the libraries that have the switch on. Three
+    queries."""
     seeing = list(Library.objects.filter(pk__in=list(libraries), semantic=True).values_list("pk", flat=True))
     if not seeing:
         return None, []
-    spec = selection.chosen("search")
-    return (None if places.missing(spec) else spec), seeing
+    return changing.answering(), seeing
 
 
 def mean_of(spec: ModelSpec, original_id: UUID) -> Vector | None:

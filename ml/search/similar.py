@@ -18,6 +18,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from media.models import File, Library
 from ml.models import PictureEmbedding, SimilarDecision, SimilarPair
 from ml.search import pairing
+from ml.search.changing import answering_id
 from ml.search.pairing import LOOSEST
 
 DISTANCE: Final = 0.03
@@ -65,11 +66,16 @@ class Group:
 
 def open_pairs(library: Library, limits: Limits) -> Any:
     """Both are shown by a live file, and not as parts of one stack: a RAW and its JPEG are meant to be alike."""
+    return near_enough(library, limits).filter(
+        ~Exists(stacked()), Exists(live("first")), Exists(live("second"))
+    )
+
+
+def near_enough(library: Library, limits: Limits) -> Any:
+    """To the model that answers: while another one looks at all, each pair would be told twice."""
     return SimilarPair.objects.filter(
-        ~Exists(stacked()),
-        Exists(live("first")),
-        Exists(live("second")),
         library=library,
+        model=answering_id(),
         distance__lte=limits.distance,
         bits__lte=limits.bits,
     )
@@ -108,9 +114,7 @@ def page(library: Library, limits: Limits, after: UUID | None, limit: int) -> tu
 
 def with_an_older_one(library: Library, limits: Limits, after: UUID | None) -> list[UUID]:
     """The next pictures of which any pair tells, open or not, the newest first: by an index alone, however many."""
-    rows = SimilarPair.objects.filter(
-        library=library, distance__lte=limits.distance, bits__lte=limits.bits, **older_than(after)
-    )
+    rows = near_enough(library, limits).filter(**older_than(after))
     return list(rows.order_by("-second").values_list("second", flat=True).distinct()[:LOOK])
 
 

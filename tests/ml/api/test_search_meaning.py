@@ -77,6 +77,29 @@ def test_pages_of_both_neither_repeat_nor_leave_out(
     assert told == whole
 
 
+def test_behind_the_fused_part_nothing_is_told_twice(
+    searched: Library, pictures: dict[str, File], as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures that are found by both, but by words only further down than what is fused."""
+    monkeypatch.setattr("ml.search.finding.DEEPEST", 3)
+    for seed in (1, 2):
+        File.objects.filter(pk=pictures[f"red {seed}"].pk).update(name=f"bored{seed}.png")
+    made = {things.put(searched, f"red {number}.jpg").name for number in range(8)}
+    for limit in (1, 2, 3, 50):
+        told: list[str] = []
+        cursor, totals = None, set()
+        while True:
+            page = search(as_bob, "red", limit=limit, **({"cursor": cursor} if cursor else {}))
+            told += names(page)
+            totals.add(page["total"])
+            assert page["meaning"] == "used"
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+        assert sorted(told) == sorted({*made, "bored1.png", "bored2.png"})
+        assert totals == {10}
+
+
 def test_a_page_goes_on_where_the_model_is_gone(
     searched: Library, pictures: dict[str, File], as_bob: Client
 ) -> None:

@@ -105,7 +105,15 @@ def test_vectors_of_another_model_are_never_mixed(searched: Library, settings: A
     assert [row.original_id for row in outdated] == [first.original_id]
     assert reprocess.request([row.pk for row in outdated]) == 1
     run_queued()
-    assert set(PictureEmbedding.objects.values_list("model", flat=True)) == {"other-search"}
+    seen = set(PictureEmbedding.objects.values_list("original_id", "model"))
+    assert seen == {
+        (first.original_id, "tiny-search"),
+        (first.original_id, "other-search"),
+        (second.original_id, "other-search"),
+    }
+    reprocess.request([row.pk for row in Derivative.objects.filter(deriver="embedding")])
+    run_queued()
+    assert set(PictureEmbedding.objects.values_list("original_id", "model")) == seen
 
 
 def test_without_the_switch_nothing_is_made(library: Library, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from ml.search.fingerprints import difference, fingerprint
-from ml.search.resampling import centre, squashed
+from ml.search.encoders import squared
+from ml.search.resampling import BILINEAR, centre, squashed
 from tests.makers import corners
 from tests.ml.search.conftest import drawing
 
@@ -27,6 +28,16 @@ def test_squashed_is_what_pillow_makes(size: tuple[int, int]) -> None:
     for pixels in (noise(*size), corners(*size) if min(size) > 1 else noise(*size)):
         found = squashed(pixels, 256, 256).astype(int)
         assert np.abs(found - pillow(pixels, 256, 256)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(640, 480), (333, 777), (100, 60), (1000, 3)])
+def test_bilinear_is_what_pillow_makes(size: tuple[int, int]) -> None:
+    pixels = noise(*size)
+    across = Image.fromarray(pixels).resize((224, size[1]), Image.Resampling.BILINEAR)
+    expected = np.asarray(across.resize((224, 224), Image.Resampling.BILINEAR)).astype(int)
+    found = squashed(pixels, 224, 224, BILINEAR).astype(int)
+    assert np.abs(found - expected).max() <= 1
+    assert np.abs(squared(pixels, 224).astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (224, 224), (300, 200), (200, 224), (2000, 250)])

@@ -24,6 +24,7 @@ from ml.search.semantic import Found
 from tests.ingesting import take_in
 from tests.ml.faces.filming import film_of
 from tests.ml.graphs import search as tiny
+from tests.ml.hosts import hosts, kill_hosts
 from tests.ml.search.conftest import know, put, saved, tinted
 from tests.workers import running_worker, wait_until
 
@@ -229,9 +230,9 @@ def test_a_file_that_one_may_not_see_is_like_nothing(
 def test_a_search_costs_few_questions(
     searched: Library, pictures: dict[str, File], django_assert_num_queries: Any
 ) -> None:
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         semantic.find([searched.pk], "red", limit=10)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         semantic.like([searched.pk], pictures["red"].pk, limit=10)
 
 
@@ -327,3 +328,29 @@ def test_a_worker_encodes_within_the_time(searched: Library, tmp_path: Path, tin
             assert (found.status, names(found)) == ("used", ["red.png"])
         print(f"seconds to the answer: {sorted(round(one, 3) for one in taken)}")
         assert sorted(taken)[len(taken) // 2] < queries.WAIT_SECONDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_the_model_was_given_back_the_time_is_kept_and_the_next_one_has_it(
+    searched: Library, tmp_path: Path, tiny_search: Path
+) -> None:
+    put(searched, saved(tinted("red"), tmp_path / "red.png"))
+    extra = {
+        "DJANGO_SETTINGS_MODULE": "tests.ml.search.worker_settings",
+        "ALCOVES_MODELS_PATH": str(tiny_search),
+        "ALCOVES_ML_IDLE_SECONDS": "1",
+    }
+    kill_hosts()
+    taken = []
+    with running_worker(tmp_path, **extra):
+        for number in range(3):
+            wait_until(lambda: not hosts(), 30, "the models were given back")
+            text = f"red {number}"
+            began = time.monotonic()
+            found = semantic.find([searched.pk], text, limit=10)
+            taken.append((found.status, round(time.monotonic() - began, 3)))
+            kept = queries.kept_key("tiny-search", text)
+            wait_until(lambda kept=kept: queries.client().exists(kept), 40, "a text that was late")
+            assert names(semantic.find([searched.pk], text, limit=10)) == ["red.png"]
+    print(f"without a model in memory: {taken}")
+    assert all(status == "used" or seconds < queries.WAIT_SECONDS + 0.2 for status, seconds in taken)

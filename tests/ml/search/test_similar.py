@@ -147,6 +147,23 @@ def test_a_burst_of_alike_scenes_is_not_called_copies(library: Library) -> None:
     assert groups_in(library, Limits(0.1, similar.BITS)) == []
 
 
+def test_more_copies_than_are_looked_at(library: Library) -> None:
+    """In the trash, or decided about: two new copies find each other all the same."""
+    same = unit(np.ones(512, dtype=np.float32))
+    old = [write(library, same, 7, at=at) for at in range(pairing.NEIGHBOURS + 5)]
+    trash.trash(library, [file.pk for file in old])
+    new = [write(library, same, 7, at=100 + at) for at in range(2)]
+    assert groups_in(library) == [["00100.jpg", "00101.jpg"]]
+    trash.restore(library, [file.pk for file in old])
+    (all_of_them,) = groups_in(library)
+    assert len(all_of_them) == len(old) + 2
+    similar.keep_all(library, [file.original_id for file in (*old, new[0])], None)
+    row = PictureEmbedding.objects.get(original=new[0].original_id)
+    SimilarPair.objects.all().delete()
+    assert pairing.pair(row) == 1
+    assert groups_in(library) == [["00100.jpg", "00101.jpg"]]
+
+
 def write(library: Library, vector: np.ndarray, fingerprint: int, *, at: int = 0) -> File:
     """A picture as if a run had seen it: no bytes."""
     key = uuid4()
