@@ -2,9 +2,10 @@
 
 Whoever writes faces leaves them `waiting` and calls `assign_soon`: one task for a library then takes all that wait,
 a batch at a time. A message that is lost is no loss: beat asks for libraries in which faces wait. Everything that
-changes whose a face is takes the lock first (`holding`), and only then rows, so that a user who merges and a worker
-that assigns never wait for each other in a circle. That is also why a run does not assign inside the transaction in
-which it writes its faces.
+changes whose a face is takes the lock first (`holding`), and only then rows of faces and people, so that a user who
+merges and a worker that assigns never wait for each other in a circle. Originals and rows of the ledger come before the
+lock: whoever needs them has them when it asks. That is also why a run does not assign inside the transaction in which
+it writes its faces.
 """
 
 import logging
@@ -36,10 +37,12 @@ LOCK_SPACE: Final = 0xFACE
 
 COLUMNS: Final = ("id", "original_id", "person_id", "assigned_by", "quality", "spans")
 WRITE: Final = """
-UPDATE ml_face SET person_id = given.person, assigned_by = 'model', distance = given.distance, updated_at = now()
+UPDATE ml_face SET person_id = given.person, assigned_by = 'model', distance = given.distance, updated_at = now(),
+    waiting = waiting AND id <> ALL(%s::uuid[])
 FROM unnest(%s::uuid[], %s::uuid[], %s::float8[]) AS given(face, person, distance)
 WHERE id = given.face AND assigned_by <> 'user'
 """
+"""All at once: each change of a row is entered in the index of embeddings anew, which is what costs."""
 
 
 def rules() -> Rules:
@@ -55,10 +58,23 @@ def rules() -> Rules:
 def holding(library_id: UUID) -> Iterator[None]:
     """A transaction in which nobody else changes whose the faces of this library are."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            number = crc32(library_id.bytes) - 2**31
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
+        hold(library_id)
         yield
+
+
+def hold(library_id: UUID) -> None:
+    """Until the transaction ends. Whoever has it may take it again."""
+    with connection.cursor() as cursor:
+        number = crc32(library_id.bytes) - 2**31
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
+
+
+def hold_before_it_goes(instance: Face, **_: Any) -> None:
+    """Faces also go with their file, or with the run that found them: that takes people's covers away, too.
+
+    Django tells it before anything of the deletion is done.
+    """
+    hold(instance.library_id)
 
 
 def assign_soon(library_id: UUID) -> None:
@@ -109,8 +125,8 @@ def place(library_id: UUID, keys: Sequence[UUID]) -> None:
     for _, same in sorted(by_model.items()):
         gallery = StoredGallery(library_id)
         Placing(gallery, rules()).place(same)
-        gallery.write()
-    Face.objects.filter(pk__in=keys).update(waiting=False)
+        gallery.write(same)
+    Face.objects.filter(pk__in=keys, waiting=True).update(waiting=False)
 
 
 class StoredGallery:
@@ -162,13 +178,13 @@ class StoredGallery:
             if owner == person:
                 self._moved[key] = (into, distance)
 
-    def write(self) -> None:
-        """New people, and whose the faces are now."""
+    def write(self, looked_at: Sequence[UUID]) -> None:
+        """New people, and whose the faces are now. Those that were looked at wait no more."""
         Person.objects.bulk_create([Person(pk=key, library_id=self._library) for key in self._created])
         if self._moved:
             people, distances = zip(*self._moved.values(), strict=True)
             with connection.cursor() as cursor:
-                cursor.execute(WRITE, [list(self._moved), list(people), list(distances)])
+                cursor.execute(WRITE, [list(looked_at), list(self._moved), list(people), list(distances)])
 
     def _know(self, keys: Collection[UUID]) -> None:
         wanted = {key for key in keys if key not in self._known}
@@ -197,8 +213,3 @@ class StoredGallery:
                 key, original, person, by == By.USER, quality, spans, frozenset(refused[key])
             )
         return [row[0] for row in found]
-
-
-def look_again(faces: Any) -> None:
-    """A query of faces that a user has decided about: what is like them is to be looked at with that in mind."""
-    faces.update(waiting=True)

@@ -3,13 +3,12 @@
 Every decision is a row or a column that the clustering reads as a rule and learns from (`ml.faces.clustering`).
 """
 
-from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, UUIDField, When
 from django.db.models.functions import Now
 
 from media.errors import ConflictError, RequestError
@@ -68,29 +67,37 @@ def give(library: Library, faces: QuerySet[Face], person: Person) -> None:
     """By a user's hand. Whose they were before is told to the clustering, so that it learns the difference."""
     keys = list(faces.values_list("pk", flat=True))
     rows = Face.objects.filter(pk__in=keys)
-    leave(rows.exclude(person=person))
+    others = refuse(rows.exclude(person=person))
     FaceRejection.objects.filter(face__in=keys, person=person).delete()
-    assigning.look_again(rows)
-    rows.update(person=person, assigned_by=By.USER, distance=None, updated_at=Now())
+    origin = Case(When(person=person, then=F("came_from_id")), default=None, output_field=UUIDField())
+    rows.update(
+        person=person,
+        came_from_id=origin,
+        assigned_by=By.USER,
+        distance=None,
+        waiting=True,
+        updated_at=Now(),
+    )
+    people.forget_empty(library.pk, others)
     settled(library, keys)
 
 
-def leave(rows: QuerySet[Face]) -> None:
-    """They were taken from whom they had: that person is none of theirs, and is gone where nothing is left."""
+def leave(library: Library, rows: QuerySet[Face], **also: bool) -> None:
+    """They are nobody's from now on. Changed at once: each change of a face is entered in the index of embeddings."""
+    others = refuse(rows)
+    rows.update(person=None, assigned_by=By.NOBODY, distance=None, came_from=None, updated_at=Now(), **also)
+    people.forget_empty(library.pk, others)
+
+
+def refuse(rows: QuerySet[Face]) -> set[UUID]:
+    """Whom they had is none of theirs, and has no cover of them. Returns these people, who may be left with nothing."""
     owned = rows.filter(person__isnull=False)
     had = [(face, person) for face, person in owned.values_list("pk", "person_id")]
     FaceRejection.objects.bulk_create(
         [FaceRejection(face_id=face, person_id=person) for face, person in had], ignore_conflicts=True
     )
     Person.objects.filter(cover__in=[face for face, _ in had]).update(cover=None, cover_chosen=False)
-    rows.update(person=None, assigned_by=By.NOBODY, distance=None, came_from=None, updated_at=Now())
-    by_library: dict[UUID, list[UUID]] = defaultdict(list)
-    for library, person in Person.objects.filter(pk__in={person for _, person in had}).values_list(
-        "library_id", "pk"
-    ):
-        by_library[library].append(person)
-    for library, emptied in by_library.items():
-        people.forget_empty(library, emptied)
+    return {person for _, person in had}
 
 
 def confirm(library: Library, keys: Collection[UUID]) -> None:
@@ -99,8 +106,7 @@ def confirm(library: Library, keys: Collection[UUID]) -> None:
         faces = people.find_faces(library, keys)
         if faces.filter(person=None).exists():
             raise ConflictError("One of these faces has no person to confirm. Assign it.", code="unassigned")
-        assigning.look_again(faces)
-        faces.update(assigned_by=By.USER, updated_at=Now())
+        faces.update(assigned_by=By.USER, waiting=True, updated_at=Now())
         settled(library, keys)
 
 
@@ -108,23 +114,31 @@ def reject(library: Library, keys: Collection[UUID]) -> None:
     """These are not the person they were given to. Others may be found for them."""
     with assigning.holding(library.pk):
         faces = people.find_faces(library, keys)
-        assigning.look_again(faces)
-        leave(faces)
+        leave(library, faces, waiting=True)
         settled(library, keys)
 
 
 def remove(library: Library, keys: Collection[UUID]) -> None:
     """These are no faces. What a user has drawn goes for good; what a model has found stays out of sight."""
-    with assigning.holding(library.pk):
+    drawn = Face.objects.filter(library=library, pk__in=set(keys), drawn_by__isnull=False)
+    with transaction.atomic():
+        # Before the lock, as runs, purges and switches take them: what is drawn goes with its row of the ledger.
+        list(lock_originals(drawn))
+        assigning.hold(library.pk)
         faces = people.find_faces(library, keys)
-        # Rows of the ledger before faces: the run that makes a small picture takes the same order.
         for face in faces.filter(drawn_by__isnull=False).select_related("derivative", "original"):
             if recording.is_drawn(face):
                 recording.drawn_rows(face.original, [face]).drop()
                 face.delete()
-        leave(faces)
-        faces.update(removed=True, updated_at=Now())
+        leave(library, faces, removed=True)
         settled(library, keys)
+
+
+def lock_originals(faces: QuerySet[Face]) -> QuerySet[Original]:
+    """In the order in which everybody locks several."""
+    rows = Original.objects.filter(pk__in=faces.values("original")).order_by("pk")
+    locked: QuerySet[Original] = rows.select_for_update(no_key=True)
+    return locked
 
 
 def restore(library: Library, keys: Collection[UUID]) -> None:

@@ -2,6 +2,7 @@
 
 Each flow holds the lock of the library (`assigning.holding`), so that a decision and a batch of the clustering never
 mix. A merge keeps the people that went into another, out of sight, so that it can be undone until they are forgotten.
+A flow changes each face once: a second change makes Postgres lock its original and its run again, under the lock.
 """
 
 from collections.abc import Collection
@@ -9,8 +10,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, UUIDField, Value, When
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from media.errors import ConflictError, RequestError
@@ -142,11 +143,11 @@ def merge(library: Library, keys: Collection[UUID]) -> Person:
 
 
 def take_in(target: Person, other: Person) -> None:
-    """Faces go over and remember whose they were; what a user said that they are not goes with them."""
-    faces = Face.objects.filter(person=other)
-    faces.filter(came_from=None).update(came_from=other)
-    assigning.look_again(faces)
-    faces.update(person=target, updated_at=Now())
+    """Faces go over, remember whose they were, and teach; what a user said that they are not goes with them."""
+    before = Coalesce("came_from_id", Value(other.pk), output_field=UUIDField())
+    Face.objects.filter(person=other).update(
+        person=target, came_from_id=before, waiting=True, updated_at=Now()
+    )
     said = FaceRejection.objects.filter(person=other).exclude(face__person=target)
     FaceRejection.objects.bulk_create(
         [FaceRejection(face_id=face, person=target) for face in said.values_list("face_id", flat=True)],
@@ -176,7 +177,10 @@ def undo_merge(library: Library, key: UUID) -> list[Person]:
 
 def give_back(target: Person, one: Person) -> None:
     brought = [one.pk, *went_into(one)]
-    Face.objects.filter(came_from__in=brought, person=target).update(person=one, updated_at=Now())
+    before = Case(When(came_from=one, then=None), default=F("came_from_id"), output_field=UUIDField())
+    theirs = Face.objects.filter(came_from__in=brought, person=target)
+    theirs.update(person=one, came_from_id=before, updated_at=Now())
+    # Those that a user has put elsewhere since.
     Face.objects.filter(came_from=one).update(came_from=None)
     if one.lent_name and target.name == one.name:
         Person.objects.filter(pk=target.pk).update(name="", updated_at=Now())

@@ -154,7 +154,7 @@ def is_drawn(face: Face) -> bool:
 def record_drawn(original: Original, learnt: Mapping[str, Any]) -> None:
     """One face with a run of its own; nothing where a user has deleted it meanwhile.
 
-    Not under the lock of people: who removes a drawn face holds that one, and waits for the row of this run.
+    Not under the lock of people: it changes nobody's face. Who removes a drawn one locks the original first, too.
     """
     rows = Face.objects.select_for_update(of=("self",))
     face = rows.filter(pk=learnt["drawn"], original=original).first()

@@ -223,7 +223,7 @@ def test_a_batch_that_fails_changes_nothing_and_waits_on(
     for number in range(3):
         make_face(library, beside(A, 0.1, number))
     with monkeypatch.context() as patched:
-        patched.setattr(assigning, "WRITE", "SELECT %s::uuid[], %s::uuid[], %s::float8[], 1 / 0")
+        patched.setattr(assigning, "WRITE", "SELECT %s::uuid[], %s::uuid[], %s::uuid[], %s::float8[], 1 / 0")
         with pytest.raises(DataError):
             assigning.assign_waiting(library.pk)
     assert not Person.objects.exists()
