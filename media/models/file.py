@@ -15,6 +15,7 @@ from media.models.base import Row
 from media.models.folder import Folder
 from media.models.library import Library
 from media.models.original import Original
+from media.models.plain import words_of
 from media.models.stack import Stack
 
 QUARTERS = (0, 90, 180, 270)
@@ -125,6 +126,7 @@ class File(Row):
                 condition=Q(trashed_at__isnull=True),
                 name="file_live_by_part_of_name",
             ),
+            words_of("name", condition=Q(trashed_at__isnull=True), name="file_live_by_words_of_name"),
         )
 
     def __str__(self) -> str:

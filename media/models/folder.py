@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Lower
 
 from media.models.base import Row
 from media.models.library import Library
+from media.models.plain import words_of
 
 
 class FolderQuerySet(models.QuerySet["Folder"]):
@@ -44,12 +44,7 @@ class Folder(Row):
             models.CheckConstraint(condition=~Q(parent=F("id")), name="folder_not_its_own_parent"),
         )
         indexes = (
-            GinIndex(
-                OpClass(Upper("name"), name="gin_trgm_ops"),
-                fastupdate=False,
-                condition=Q(trashed_at__isnull=True),
-                name="folder_live_by_part_of_name",
-            ),
+            words_of("name", condition=Q(trashed_at__isnull=True), name="folder_live_by_words_of_name"),
         )
 
     def __str__(self) -> str:

@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Now
 
 from media.models.base import Row
 from media.models.file import File
+from media.models.plain import words_of
 from media.models.tag import Tag
 
 if TYPE_CHECKING:
@@ -58,12 +58,7 @@ class Moment(Row):
                 condition=Q(trashed_at__isnull=True),
                 name="moment_live_by_start",
             ),
-            GinIndex(
-                OpClass(Upper("name"), name="gin_trgm_ops"),
-                fastupdate=False,
-                condition=Q(trashed_at__isnull=True),
-                name="moment_live_by_part_of_name",
-            ),
+            words_of("name", condition=Q(trashed_at__isnull=True), name="moment_live_by_words_of_name"),
         )
 
     def __str__(self) -> str:

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Func, Q, TextField, Value
-from django.db.models.functions import Coalesce, Upper
+from django.db.models.functions import Coalesce
 from django.dispatch import Signal
 
 from media.models.base import Row
 from media.models.blob import LINKS_DIE, UnnamedBlob
 from media.models.captured import EARLIEST, LATEST, columns_of
 from media.models.library import Library
+from media.models.plain import words_of
 from media.subject import DOCUMENTS, Subject, is_picture
 
 if TYPE_CHECKING:
@@ -150,16 +150,15 @@ class Original(Row):
                 & (Q(kind__in=("image", "video", "audio")) | Q(mime__in=sorted(DOCUMENTS))),
                 name="original_to_be_warmed",
             ),
-            # A search for a part of what the file says of itself: each of these alone, as UPPER(...) LIKE.
-            GinIndex(
-                OpClass(Upper("title"), name="gin_trgm_ops"),
-                OpClass(Upper("caption"), name="gin_trgm_ops"),
-                OpClass(Upper(text_of("alcoves_joined", "keywords")), name="gin_trgm_ops"),
-                OpClass(Upper(text_of("alcoves_camera", "camera_make", "camera_model")), name="gin_trgm_ops"),
-                OpClass(Upper("lens"), name="gin_trgm_ops"),
-                OpClass(Upper(text_of("alcoves_place", "probe", "captured_zone")), name="gin_trgm_ops"),
-                fastupdate=False,
-                name="original_by_part_of_words",
+            # What the file says of itself, each of these alone.
+            words_of(
+                "title",
+                "caption",
+                text_of("alcoves_joined", "keywords"),
+                text_of("alcoves_camera", "camera_make", "camera_model"),
+                "lens",
+                text_of("alcoves_place", "probe", "captured_zone"),
+                name="original_by_words",
             ),
         )
 

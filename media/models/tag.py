@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar, Final
 
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Lower
 
 from media.models.base import Row
 from media.models.library import Library
+from media.models.plain import words_of
 
 LONGEST_NAME: Final = 60
 
@@ -28,11 +28,7 @@ class Tag(Row):
             models.CheckConstraint(condition=~Q(name=""), name="tag_has_a_name"),
             models.CheckConstraint(condition=Q(color__regex=r"^#[0-9A-F]{6}$"), name="tag_color_is_hex"),
         )
-        indexes = (
-            GinIndex(
-                OpClass(Upper("name"), name="gin_trgm_ops"), fastupdate=False, name="tag_by_part_of_name"
-            ),
-        )
+        indexes = (words_of("name", name="tag_by_words_of_name"),)
 
     def __str__(self) -> str:
         return self.name

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -52,7 +53,7 @@ def asked_for(request: Request, given: dict[str, Any]) -> Asked:
     after = place_of(given["cursor"]) if "cursor" in given else None
     since, until = given.get("from"), given.get("to")
     return Asked(
-        parse(given["q"]),
+        parse(given["q"], timezone.localdate()),
         user_of(request),
         given.get("library"),
         Filters(

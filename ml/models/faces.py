@@ -6,14 +6,15 @@ Boxes are shares of the upright picture, 0 to 1, from its top left corner.
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Upper
+from django.db.models.functions import Lower
 from pgvector.django import HalfVectorField, HnswIndex
 
 from media.models import Derivative, Library, Original
 from media.models.base import Row
+from media.models.plain import words_of
 
 DIMENSIONS: Final = 512
 
@@ -61,9 +62,7 @@ class Person(Row):
         )
         indexes = (
             models.Index("library", Lower("name"), "id", name="person_by_name"),
-            GinIndex(
-                OpClass(Upper("name"), name="gin_trgm_ops"), fastupdate=False, name="person_by_part_of_name"
-            ),
+            words_of("name", name="person_by_words_of_name"),
             models.Index(
                 fields=["merged_at"], condition=Q(merged_into__isnull=False), name="person_merged_when"
             ),

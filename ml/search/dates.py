@@ -1,6 +1,7 @@
 """Pure: days, months and years as people write them into a search, in English, German, French and Spanish.
 
-"2024", "2024-06", "2024-06-01", "1.6.2024", "june 2024", "1 de junio de 2024", "Juni", "24. Dezember"
+"2024", "2024-06", "2024-06-01", "1.6.2024", "june 2024", "1 de junio de 2024", "Juni", "24. Dezember", "yesterday",
+"letztes Jahr"
 """
 
 import re
@@ -48,6 +49,19 @@ SHORT: Final = (
 )
 """These are words of other meanings too: they are months only beside a day or a year."""
 FILLERS: Final = frozenset({"of", "de", "del", "the"})
+DAYS_AGO: Final = {
+    **dict.fromkeys(("today", "heute", "aujourd'hui", "hoy"), 0),
+    **dict.fromkeys(("yesterday", "gestern", "hier", "ayer"), 1),
+    "vorgestern": 2,
+}
+MONTHS_AGO: Final = {
+    **dict.fromkeys(("this month", "diesen monat", "ce mois-ci", "este mes"), 0),
+    **dict.fromkeys(("last month", "letzten monat", "le mois dernier", "mes pasado"), 1),
+}
+YEARS_AGO: Final = {
+    **dict.fromkeys(("this year", "dieses jahr", "cette annee", "este ano"), 0),
+    **dict.fromkeys(("last year", "letztes jahr", "l'annee derniere", "ano pasado"), 1),
+}
 BY_NAME: Final = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 BY_SHORT: Final = {name: number for number, names in enumerate(SHORT, 1) for name in names.split()}
 
@@ -77,14 +91,31 @@ class When:
         return begin, begin.replace(year=self.year + 1, month=1)
 
 
-def find(words: Sequence[str]) -> tuple[When, int] | None:
-    """The date that these words begin with, and how many of them it takes; the longest there is."""
-    for count in range(min(LONGEST, len(words)), 1, -1):
-        found = in_words([folded(word) for word in words[:count]])
+def find(words: Sequence[str], today: date | None = None) -> tuple[When, int] | None:
+    """The date that these words begin with, and how many of them it takes; the longest there is.
+
+    `today` is where the asker is, as far as that is known; without it there is no yesterday.
+    """
+    spelled = [folded(word) for word in words[:LONGEST]]
+    for count in range(len(spelled), 0, -1):
+        told = spelled[:count]
+        found = ago(" ".join(told), today) or (in_words(told) if count > 1 else in_one(told[0]))
         if found is not None:
             return found, count
-    found = in_one(folded(words[0])) if words else None
-    return (found, 1) if found is not None else None
+    return None
+
+
+def ago(words: str, today: date | None) -> When | None:
+    """A day, month or year by how long ago it is."""
+    if today is None:
+        return None
+    if words in DAYS_AGO:
+        day = today - timedelta(days=DAYS_AGO[words])
+        return When(day.year, day.month, day.day)
+    if words in MONTHS_AGO:
+        year, month = divmod(today.year * 12 + today.month - 1 - MONTHS_AGO[words], 12)
+        return When(year, month + 1)
+    return When(today.year - YEARS_AGO[words]) if words in YEARS_AGO else None
 
 
 def folded(word: str) -> str:

@@ -11,11 +11,13 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from uuid import UUID
 
 from ml.search import dates
 from ml.search.dates import When
+from ml.search.plain import SEPARATORS, UNSPACED, plain
 from ml.search.words import SMALL, forms_of
 
 SHORTEST: Final = 2
@@ -29,9 +31,8 @@ LIKE: Final = re.compile(r"like:(?P<key>[0-9a-fA-F-]{32,36})")
 AROUND: Final = "\"'`()[]{}<>|&!?*,;:+~^\\"
 """Signs that stand around words and mean nothing here; `%` and `_` may be part of a name."""
 SIGNS: Final = frozenset(AROUND + "-./=")
-SEPARATORS: Final = "_.-,;:()[]{}/'\"+&\n\t"
-"""What stands between the words of a name. `sources.spread_upper` has the same."""
-BLANKED: Final = str.maketrans(SEPARATORS, " " * len(SEPARATORS))
+SHORTEST_PART: Final = 3
+"""Letters that a word needs to be looked for inside of others: trigrams know shorter ones as beginnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +43,25 @@ class Term:
     when: When | None = None
 
     @property
-    def pattern(self) -> str:
-        """For LIKE: anywhere in a text. Between words any one sign may stand: names are written with `_` and `-`."""
-        return f"%{'_'.join(escaped(word) for word in self.words.split())}%"
+    def plain(self) -> str:
+        """As the database compares it."""
+        return plain(self.words)
 
     @property
-    def start(self) -> str:
-        """For LIKE on a text that `sources.spread_upper` has spread: at the beginning of a word."""
-        return f"% {self.spread}%"
+    def is_short(self) -> bool:
+        """Found at the beginning of words alone."""
+        runs = re.findall(r"\w+", self.plain)
+        return bool(runs) and all(len(run) < SHORTEST_PART for run in runs)
 
     @property
-    def whole(self) -> str:
-        """The same for whole words."""
-        return f"% {self.spread} %"
-
-    @property
-    def spread(self) -> str:
-        return " ".join(escaped(word) for word in self.words.translate(BLANKED).split())
+    def is_sign(self) -> bool:
+        """Without a letter or a digit, as an emoji is: no index knows it."""
+        return not re.search(r"\w", self.plain)
 
     @property
     def labels(self) -> list[str]:
-        """For LIKE on labels that were spread the same way: the words in singular and plural."""
-        return [f"% {escaped(form)} %" for form in forms_of(self.words.translate(BLANKED))]
+        """For LIKE on labels, which are spread the same way: the words in singular and plural."""
+        return [f"% {escaped(form)} %" for form in forms_of(SEPARATORS.sub(" ", self.words))]
 
     @property
     def near(self) -> str | None:
@@ -92,8 +90,8 @@ class Question:
     @property
     def is_empty(self) -> bool:
         """Nothing to look for: too short, only signs, or only what is unwanted."""
-        letters = sum(len(term.words) for need in self.wanted for term in need.terms)
-        return self.like is None and letters < SHORTEST
+        words = "".join(term.words for need in self.wanted for term in need.terms)
+        return self.like is None and len(words) < SHORTEST and not UNSPACED.search(words)
 
     @property
     def terms(self) -> int:
@@ -109,14 +107,15 @@ class Piece:
     unwanted: bool = False
 
 
-def parse(text: str) -> Question:
+def parse(text: str, today: date | None = None) -> Question:
+    """`today` tells what yesterday is."""
     like, pieces = None, []
     for piece in pieces_of(unicodedata.normalize("NFC", text)):
         if (matched := LIKE.fullmatch(piece.words)) and (key := key_of(matched["key"])) is not None:
             like = key
         else:
             pieces.append(piece)
-    needs = tuple(needs_of(without_small(pieces)))
+    needs = tuple(needs_of(without_small(pieces, today), today))
     spoken = " ".join(piece.words for piece in pieces if not piece.unwanted and piece.words != "OR")
     return Question(needs, like, spoken)
 
@@ -129,7 +128,7 @@ def pieces_of(text: str) -> Iterator[Piece]:
         else:
             unwanted = token["word"].startswith("-")
             piece = Piece(token["word"].strip(f"{AROUND}-"), unwanted=unwanted)
-        if not SIGNS.issuperset(piece.words.replace(" ", "")):
+        if not SIGNS.issuperset(plain(piece.words).replace(" ", "")):
             yield piece
 
 
@@ -140,12 +139,12 @@ def key_of(text: str) -> UUID | None:
         return None
 
 
-def without_small(pieces: list[Piece]) -> list[Piece]:
+def without_small(pieces: list[Piece], today: date | None) -> list[Piece]:
     """Words that say nothing are passed over, unless nothing else was said. Those inside of dates stay."""
     kept: list[Piece] = []
     place = 0
     while place < len(pieces):
-        found = dates.find(plain_words(pieces[place:]))
+        found = dates.find(plain_words(pieces[place:]), today)
         count = found[1] if found is not None else 1
         one = pieces[place]
         if count > 1 or one.quoted or one.unwanted or one.words == "OR" or not is_small(one.words):
@@ -170,7 +169,7 @@ def plain_words(pieces: list[Piece]) -> list[str]:
     return words
 
 
-def needs_of(pieces: list[Piece]) -> Iterator[Need]:
+def needs_of(pieces: list[Piece], today: date | None) -> Iterator[Need]:
     """OR between two of them makes one need of both; at the beginning or the end it is passed over."""
     terms: list[Term] = []
     unwanted = joined = False
@@ -180,7 +179,7 @@ def needs_of(pieces: list[Piece]) -> Iterator[Need]:
         if piece.words == "OR" and not piece.quoted:
             joined, place = bool(terms), place + 1
             continue
-        term, count = term_at(pieces[place:])
+        term, count = term_at(pieces[place:], today)
         if terms and not (joined and piece.unwanted == unwanted):
             yield Need(tuple(terms), unwanted)
             terms = []
@@ -190,9 +189,9 @@ def needs_of(pieces: list[Piece]) -> Iterator[Need]:
         yield Need(tuple(terms), unwanted)
 
 
-def term_at(pieces: list[Piece]) -> tuple[Term, int]:
+def term_at(pieces: list[Piece], today: date | None) -> tuple[Term, int]:
     """The term that begins here, and how many pieces it takes."""
-    found = dates.find(plain_words(pieces))
+    found = dates.find(plain_words(pieces), today)
     if found is None:
         return Term(pieces[0].words), 1
     when, count = found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Final
 
+from ml.search.plain import UNSPACED, plain, spelling
 from ml.search.query import Term
 from ml.search.words import forms_of
 
@@ -29,34 +30,37 @@ class Snippet:
 
 
 def found_in(text: str, terms: Iterable[Term]) -> Snippet:
-    """Where these words stand in a text, in any case; where none does, the word that is most like one of them."""
-    folded = fold(text)
+    """Where these words stand in a text, in any case, with accents or without; where none does, the word that is most
+    like one of them."""
+    spelled = spelling(text)
     terms = list(terms)
-    ranges = [place for term in terms for place in places(folded, patterns_of(term))]
-    return shortened(text, joined(ranges or nearest(folded, terms)))
+    ranges = [place for term in terms for place in places(spelled.text, patterns_of(term))]
+    return shortened(text, joined(spelled.span(*place) for place in ranges or nearest(spelled.text, terms)))
 
 
 def patterns_of(term: Term) -> Iterator[str]:
-    """As it was typed, with any sign between its words; else as a label, in singular or plural."""
+    """As it was typed, with any signs between its words; else as a label, in singular or plural."""
+    begin = r"(?<!\w)" if term.is_short and not UNSPACED.search(term.plain) else ""
     for words in (term.words, *forms_of(term.words)):
-        yield r".".join(re.escape(fold(word)) for word in words.split())
+        letters = spelling(words).text.split()
+        yield begin + r"\s+".join(re.escape(word) for word in letters) if letters else ""
 
 
-def places(folded: str, patterns: Iterable[str]) -> list[Range]:
+def places(spelled: str, patterns: Iterable[str]) -> list[Range]:
     """Of the first of these that is there at all."""
     for pattern in patterns:
-        found = [match.span() for match in re.finditer(pattern, folded, re.DOTALL)] if pattern else []
+        found = [match.span() for match in re.finditer(pattern, spelled)] if pattern else []
         if found:
             return found
     return []
 
 
-def nearest(folded: str, terms: Sequence[Term]) -> list[Range]:
+def nearest(spelled: str, terms: Sequence[Term]) -> list[Range]:
     """One word for each term that may be a slip of the finger."""
-    words = [match.span() for match in re.finditer(r"\w+", folded)][:LONGEST]
+    words = [match.span() for match in re.finditer(r"\w+", spelled)][:LONGEST]
     found = []
-    for wanted in (fold(term.near) for term in terms if term.near):
-        likeness = {span: SequenceMatcher(None, wanted, folded[slice(*span)]).ratio() for span in words}
+    for wanted in (plain(term.near) for term in terms if term.near):
+        likeness = {span: SequenceMatcher(None, wanted, spelled[slice(*span)]).ratio() for span in words}
         best = max(likeness, key=lambda span: likeness[span], default=None)
         if best is not None and likeness[best] >= ALIKE:
             found.append(best)
@@ -118,8 +122,3 @@ def line_around(text: str, place: int) -> Range:
     begin = text.rfind("\n", 0, place) + 1
     end = text.find("\n", place)
     return begin, len(text) if end < 0 else end
-
-
-def fold(text: str) -> str:
-    """Capitals, of the same length as the text: what has no single capital stays."""
-    return "".join(big if len(big := char.upper()) == 1 else char for char in text)

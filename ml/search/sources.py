@@ -11,14 +11,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from ml.search.dates import When
-from ml.search.query import SEPARATORS, Question, Term
+from ml.search.plain import without_accents
+from ml.search.query import Question, Term, escaped
 
 FAMILIES: Final = (
     *("arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german"),
     *("greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian"),
     *("portuguese", "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish", "yiddish"),
 )
-"""Languages by whose rules Postgres finds words; `alcoves_family` names them, and `unspaced` and `simple` beside."""
+"""Languages by whose rules Postgres finds words; `alcoves_family` names them, and `simple` for the rest."""
 
 LOCAL: Final = "(f.effective_at AT TIME ZONE 'UTC' + make_interval(mins => coalesce(o.captured_offset, 0)))"
 """The wall clock where a picture was taken; UTC where nobody knows."""
@@ -36,7 +37,8 @@ NO_KEY: Final = "NULL::uuid"
 class Source:
     """One place. `tables` make `f`, the file; `text` is what is read, as the index has it.
 
-    `weight` is what a hit is worth, times 1 to 3: inside a word, at its beginning, the whole word.
+    `weight` is what a hit is worth, times 1 to 3: inside a word, at its beginning, the whole word. `signs`: people
+    write signs there too, and all of it is read for one.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Source:
     second: str = NEVER
     key: str = NO_KEY
     is_label: bool = False
+    signs: bool = True
     share: str = "1"
 
 
@@ -81,7 +84,7 @@ SOURCES: Final = (
         share="d.score",
     ),
     Source("caption", 25, "o.caption", TOLD),
-    Source("place", 25, "alcoves_place(o.probe, o.captured_zone)", TOLD),
+    Source("place", 25, "alcoves_place(o.probe, o.captured_zone)", TOLD, signs=False),
     Source(
         *("sound", 25, "l.label", SOUNDS),
         switch="audio_events",
@@ -89,8 +92,8 @@ SOURCES: Final = (
         is_label=True,
         share="d.score",
     ),
-    Source("camera", 20, CAMERA, TOLD),
-    Source("lens", 20, "o.lens", TOLD),
+    Source("camera", 20, CAMERA, TOLD, signs=False),
+    Source("lens", 20, "o.lens", TOLD, signs=False),
 )
 FOLDER: Final = Source("folder", 20, "d.name", "")
 FOLDER_ITSELF: Final = 45
@@ -147,6 +150,11 @@ class Looking:
                 yield (-1 if need.unwanted else number), term
             number += not need.unwanted
 
+    def places(self) -> Iterator[tuple[int, Term, Source]]:
+        """Where each of them is looked for."""
+        for need, term in self.needs():
+            yield from ((need, term, source) for source in SOURCES if source.signs or not term.is_sign)
+
     def tables(self) -> list[str]:
         """What the SELECTs read beside the tables there are."""
         return [
@@ -161,7 +169,7 @@ class Looking:
         """Folders that are named so, and all below them, with what that is worth."""
         named = [
             f"""SELECT {need} AS need, d.id, TRUE AS own, d.id AS key,
-                {self.worth(FOLDER, term, need)} AS score
+                {self.worth(FOLDER, term, need, plain("d.name"), "1")} AS score
             FROM media_folder d WHERE d.trashed_at IS NULL AND d.library_id {allowed()}
                 AND {self.matches(FOLDER, term, need)}"""  # noqa: S608  Made of constants; values are bound.
             for need, term in self.needs()
@@ -174,42 +182,63 @@ class Looking:
         """What to look for in each language; languages to whom a word is the same are asked at once."""
         asked = []
         for need, term in self.needs():
-            words = self.values.bind(term.words)
-            queries = {
-                name: f"phraseto_tsquery('pg_catalog.{name}', {words})" for name in (*FAMILIES, "simple")
-            }
-            queries["unspaced"] = f"phraseto_tsquery('pg_catalog.simple', alcoves_spaced({words}))"
-            asked += [f"({need}, '{family}', {query})" for family, query in queries.items()]
+            spellings = dict.fromkeys((term.words, without_accents(term.words)))
+            bound = [f"alcoves_spaced({self.values.bind(words)})" for words in spellings]
+            for name in (*FAMILIES, "simple"):
+                query = " || ".join(f"phraseto_tsquery('pg_catalog.{name}', {words})" for words in bound)
+                asked.append(f"({need}, '{name}', {query})")
         return f"""spoken AS MATERIALIZED (
             SELECT need, query, array_agg(family) AS families
             FROM (VALUES {", ".join(asked)}) AS asked (need, family, query)
             WHERE numnode(query) > 0 GROUP BY need, query)"""  # noqa: S608
 
+    def met(self, source: Source, term: Term, need: int, *told: str) -> str:
+        """A SELECT of what is found in this place: `item`, `plain` (the text as it is compared), `share`, and `told`.
+
+        It is read before anything is made of it: so each text is made plain once, and not for each comparison.
+        """
+        columns = ", ".join(
+            ("f.id AS item", f"{plain(source.text)} AS plain", f"{source.share} AS share", *told)
+        )
+        return f"""(SELECT {columns} FROM {source.tables}
+            WHERE {self.matches(source, term, need)} AND {self.own(source)} OFFSET 0) AS m"""  # noqa: S608
+
     def matches(self, source: Source, term: Term, need: int) -> str:
         """Slips of the finger are looked for in what is wanted alone: what is unwanted is so as it is spelled."""
         near = self.near_to(source, term, need)
+        found = self.is_met(source, term)
+        return f"({found} OR {near} <%% {plain(source.text)})" if near else found
+
+    def is_met(self, source: Source, term: Term) -> str:
         if source.is_label:
-            found = f"{spread(source.text)} LIKE ANY ({self.values.bind(term.labels)})"
-        else:
-            found = f"UPPER({source.text}) LIKE UPPER({self.values.bind(term.pattern)})"
-        return f"({found} OR UPPER({near}) <%% UPPER({source.text}))" if near else found
+            return f"{spread(source.text)} LIKE ANY ({self.values.bind(term.labels)})"
+        if term.is_sign:
+            return f"{source.text} LIKE {self.values.bind(f'%{escaped(term.words)}%')}"
+        begin = "%% " if term.is_short else "%%"
+        return f"{plain(source.text)} LIKE '{begin}' || {self.letters(term)} || '%%'"
 
     def near_to(self, source: Source, term: Term, need: int) -> str:
-        return self.values.bind(term.near) if self.near and need >= 0 and term.near else ""
+        return plain(self.values.bind(term.near)) if self.near and need >= 0 and term.near else ""
 
-    def worth(self, source: Source, term: Term, need: int) -> str:
+    def letters(self, term: Term) -> str:
+        """A term for LIKE; what nothing is left of is met by nothing."""
+        text = f"btrim({plain(self.values.bind(term.words))})"
+        return f"nullif(regexp_replace({text}, '([%%\\\\])', '\\\\\\1', 'g'), '')"
+
+    def worth(
+        self, source: Source, term: Term, need: int, text: str = "m.plain", share: str = "m.share"
+    ) -> str:
         """How well it is found, in whole points, so that pages can begin where others ended."""
-        quality = str(WHOLE) if source.is_label else self.quality(source, term)
+        quality = str(WHOLE) if source.is_label else self.quality(term, text)
         if near := self.near_to(source, term, need):
-            pattern = self.values.bind(term.pattern)
-            quality = f"""CASE WHEN UPPER({source.text}) LIKE UPPER({pattern}) THEN {quality}
-                ELSE word_similarity(UPPER({near}), UPPER({source.text})) END"""
-        return f"greatest(1, round({source.weight} * ({quality}) * {source.share}))::int"
+            met = f"{text} LIKE '%%' || {self.letters(term)} || '%%'"
+            quality = f"CASE WHEN {met} THEN {quality} ELSE word_similarity({near}, {text}) END"
+        return f"greatest(1, round({source.weight} * ({quality}) * {share}))::int"
 
-    def quality(self, source: Source, term: Term) -> str:
-        text = spread_upper(source.text)
-        return f"""CASE WHEN {text} LIKE UPPER({self.values.bind(term.whole)}) THEN {WHOLE}
-            WHEN {text} LIKE UPPER({self.values.bind(term.start)}) THEN 2 ELSE 1 END"""
+    def quality(self, term: Term, text: str) -> str:
+        letters = self.letters(term)
+        return f"""CASE WHEN {text} LIKE '%% ' || {letters} || ' %%' THEN {WHOLE}
+            WHEN {text} LIKE '%% ' || {letters} || '%%' THEN 2 ELSE 1 END"""
 
     def own(self, source: Source) -> str:
         """The conditions of every place: live, in a library of mine, and of those that are asked about."""
@@ -244,10 +273,9 @@ def spread(text: str) -> str:
     return f"(' ' || regexp_replace(lower({text}), '[^[:alnum:]]+', ' ', 'g') || ' ')"
 
 
-def spread_upper(text: str) -> str:
-    """A name in capitals with blanks for what stands between its words, as `Term.whole` expects it."""
-    signs = SEPARATORS.replace("'", "''")
-    return f"(' ' || translate(UPPER({text}), '{signs}', '{' ' * len(SEPARATORS)}') || ' ')"
+def plain(text: str) -> str:
+    """A text as it is compared and indexed: `ml.search.plain` tells how."""
+    return f"alcoves_plain({text})"
 
 
 def labels(kind: str, switch: str) -> list[str]:

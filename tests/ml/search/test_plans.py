@@ -17,9 +17,9 @@ from tests.ml.search.things import switch_on
 
 MUCH = Much(50_000, people=5000, things=1, segments=2)
 INDEXES = (
-    "file_live_by_part_of_name",
-    "original_by_part_of_words",
-    "person_by_part_of_name",
+    "file_live_by_words_of_name",
+    "original_by_words",
+    "person_by_words_of_name",
     "object_by_label",
     "sound_by_label",
     "transcript_by_words",
@@ -49,8 +49,12 @@ def test_indexes_are_used(library: Library, bob: User) -> None:
         found = plan(statements.finding(look(bob, rare, near=near), Filters(), Part(31)))
         assert [index for index in INDEXES if index not in found] == []
         assert read_whole(found, TABLES) == [], found
+    short = plan(statements.finding(look(bob, "zq"), Filters(), Part(31)))
+    assert [index for index in INDEXES if index not in short] == []
+    assert read_whole(short, TABLES) == [], short
     dated = plan(statements.finding(look(bob, "2019-06-01"), Filters(), Part(31)))
     assert "file_live_by_date" in dated
     among = list(library.files.values_list("pk", flat=True)[:30])
     why = plan(statements.explaining(look(bob, rare, among=among)))
     assert read_whole(why, (*TABLES, "ml_transcriptsegment", "ml_face")) == [], why
+    assert "transcript_by_words" in why, "segments are read of those films alone in which it is said"

@@ -1,6 +1,6 @@
 """What people type, and what is understood of it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import pytest
@@ -51,7 +51,9 @@ def told(question: Question) -> list[str]:
         ("mar", ["mar"]),
         ("100%", ["100%"]),
         ("%%", ["%%"]),
-        ("__", ["__"]),
+        ("__", []),
+        ("\u0301 \u2013 \u2026 cat", ["cat"]),
+        ("猫", ["猫"]),
         ("\U0001f389", ["\U0001f389"]),
         ("(dog) & [cat]!", ["dog", "cat"]),
         ('- -- + | ! () "" * \' ;', []),
@@ -80,15 +82,20 @@ def test_nothing_to_look_for(typed: str) -> None:
     assert parse(typed).is_empty
 
 
-def test_signs_of_patterns_are_taken_as_they_are() -> None:
-    (need,) = parse(r"100%_a\b").needs
-    assert need.terms[0].pattern == r"%100\%\_a\\b%"
+def test_short_words_are_beginnings() -> None:
+    assert [
+        term.is_short
+        for need in parse("ab a1 x-y 北京 abc party2 ab-cde \U0001f389").needs
+        for term in need.terms
+    ] == [
+        *(True, True, True, True),
+        *(False, False, False, False),
+    ]
 
 
-def test_names_are_written_with_any_sign_between_their_words() -> None:
-    (need,) = parse('"new year"').needs
-    assert need.terms[0].pattern == "%new_year%"
-    assert need.terms[0].whole == "% new year %"
+def test_a_single_character_that_is_a_word_is_enough() -> None:
+    assert not parse("猫").is_empty
+    assert parse("a").is_empty
 
 
 @settings(max_examples=300, deadline=None)
@@ -99,7 +106,7 @@ def test_any_text_is_a_question(typed: str) -> None:
         assert need.terms
         for term in need.terms:
             assert term.words.strip()
-            assert term.pattern.startswith("%")
+            assert term.plain
             assert term.labels
 
 
@@ -163,6 +170,36 @@ def test_dates(typed: str, when: When | None) -> None:
     found = dates.find(words)
     whole = found[0] if found is not None and found[1] == len(words) else None
     assert whole == when
+
+
+@pytest.mark.parametrize(
+    ("typed", "when"),
+    [
+        ("today", When(2024, 3, 1)),
+        ("Yesterday", When(2024, 2, 29)),
+        ("gestern", When(2024, 2, 29)),
+        ("hier", When(2024, 2, 29)),
+        ("vorgestern", When(2024, 2, 28)),
+        ("last month", When(2024, 2)),
+        ("letztes Jahr", When(2023)),
+        ("l'année dernière", When(2023)),
+        ("este año", When(2024)),
+        ("last", None),
+    ],
+)
+def test_how_long_ago(typed: str, when: When | None) -> None:
+    found = dates.find(typed.split(), date(2024, 3, 1))
+    assert found == ((when, len(typed.split())) if when else None)
+    assert dates.find(typed.split()) is None
+
+
+def test_the_month_before_january() -> None:
+    assert dates.find(["last", "month"], date(2024, 1, 31)) == (When(2023, 12), 2)
+
+
+def test_yesterday_among_other_words() -> None:
+    assert told(parse("beach yesterday anna", date(2024, 3, 1))) == ["beach", "yesterday@", "anna"]
+    assert told(parse("the beach last year", date(2024, 3, 1))) == ["beach", "last year@"]
 
 
 def test_spans_of_dates() -> None:
