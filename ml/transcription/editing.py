@@ -46,17 +46,20 @@ def edit(
     changes: Sequence[Mapping[str, Any]],
     language: str | None = None,
 ) -> None:
-    """All changes or none. RevisionError where they were made to another revision, DraftError for what cannot be."""
+    """All changes or none. RevisionError where they were made to another revision, DraftError for what cannot be.
+
+    What says the same as before is no correction: it would keep every later run from taking its place.
+    """
     require_revision(transcript, revision)
     rows = list(transcript.segments.all())
-    draft = Draft(
-        [Line(row.pk, recording.segment_of(row)) for row in rows],
-        file.original.duration,
-    )
+    before = [Line(row.pk, recording.segment_of(row)) for row in rows]
+    draft = Draft(before, file.original.duration)
     for change in changes:
         draft.apply(change)
     found = [line.segment for line in draft.lines]
     spoken = transcript.language if language is None else language
+    if draft.lines == before and spoken == transcript.language:
+        return
     made = stored(file, found, spoken)
     with changing(file, transcript, revision) as (original, locked):
         keep(locked, rows, draft.lines)

@@ -256,6 +256,18 @@ def test_two_who_edit_at_once_are_told_apart(recording: File, alice: User, bob: 
     assert store.sweep() == 0, "what lost its name stays a little for readers"
 
 
+def test_what_says_the_same_as_before_is_no_correction(recording: File, alice: User) -> None:
+    written = transcript_of(recording)
+    first = written.segments.first()
+    assert first is not None
+    same = {"op": "change", "id": first.pk, "text": f" {first.text}", "start": first.start_seconds}
+    for changes in ([], [same]):
+        editing.edit(fresh(recording), written, alice, written.revision, changes, written.language)
+    after = transcript_of(recording)
+    assert (after.revision, after.edited_at) == (written.revision, None)
+    assert not Derivative.objects.filter(original=recording.original_id, variant__startswith="own-").exists()
+
+
 def test_a_change_that_cannot_be_changes_nothing(recording: File, alice: User) -> None:
     written = transcript_of(recording)
     first = written.segments.first()
