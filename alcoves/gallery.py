@@ -100,5 +100,6 @@ def page(chosen: Membership | None) -> dict[str, Any]:
     return {
         "library": str(chosen.library_id) if chosen else None,
         "mayWrite": chosen.may_write if chosen else False,
+        "transcripts": chosen.library.transcripts if chosen else False,
         "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
     }

@@ -64,6 +64,9 @@ class SubtitleShape(serializers.Serializer[Any]):
     default = serializers.BooleanField()
     forced = serializers.BooleanField(help_text="only what is in a foreign tongue, or written")
     transcript = serializers.BooleanField(help_text="written down from the sound, and not in the file")
+    track = serializers.IntegerField(
+        allow_null=True, help_text="index of the stream of sound that was written down"
+    )
 
 
 class PlaybackShape(serializers.Serializer[Any]):

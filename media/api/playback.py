@@ -89,6 +89,7 @@ def transcripts_of(file: File) -> list[dict[str, Any]]:
                     "default": False,
                     "forced": False,
                     "transcript": True,
+                    "track": row.facts.get("track"),
                 }
             )
     return found
@@ -108,6 +109,7 @@ def tracks_of(file: File) -> list[dict[str, Any]]:
                     "default": track["default"],
                     "forced": track["forced"],
                     "transcript": False,
+                    "track": None,
                 }
             )
     return found

@@ -8,6 +8,7 @@ import { Player } from "./playing.js";
 import { Posters } from "./posters.js";
 import { loadSprites } from "./sprites.js";
 import { Timeline } from "./timeline.js";
+import { Transcript } from "./transcript.js";
 import { loadPeaks } from "./waves.js";
 
 const POLL = 2000;
@@ -68,7 +69,7 @@ function stage(file) {
 async function showFilm(file) {
   const poster = file.kind === "video" ? pictureAddress(file, "preview", file.previewUrl) : null;
   if (!shown.player) {
-    shown.player = new Player(base, file, (second) => shown.timeline?.setPlayed(second));
+    shown.player = new Player(base, file, setPlayed);
     // A film fills its place, however small it is: a player is there to be watched.
     const wide = { width: 4 * file.width, height: 4 * file.height };
     const box = file.kind === "video" ? frame(file, wide, shown.player.box) : shown.player.box;
@@ -79,6 +80,20 @@ async function showFilm(file) {
   await shown.player.refresh(poster);
   await showPosters(file);
   if (file.duration) await showTimeline(file);
+  if (file.probe?.audio?.length) await showTranscript(file);
+}
+
+function setPlayed(second) {
+  shown.timeline?.setPlayed(second);
+  shown.transcript?.setPlayed(second);
+}
+
+// It looks by itself how its jobs stand, and is told here of one that begins.
+async function showTranscript(file) {
+  if (shown.transcript && shown.said === file.transcript_status) return shown.transcript.showBar();
+  shown.transcript ??= new Transcript(place("transcript"), base, { player: shown.player, mayWrite: page.mayWrite, wanted: page.transcripts });
+  place("transcript-box").hidden = !(await shown.transcript.load());
+  shown.said = file.transcript_status;
 }
 
 // Who may write says which picture stands for it.
@@ -218,12 +233,13 @@ function row(derivative) {
   return make(
     "tr",
     {},
-    make("td", {}, derivative.deriver),
+    make("td", {}, [derivative.deriver, derivative.variant].filter(Boolean).join(" · ")),
     make("td", {}, stateElement(job, ""), derivative.errorMessage ? make("div", { class: "quiet" }, derivative.errorMessage) : null),
     make("td", {}, `${derivative.readyVersion} of ${derivative.requestedVersion}`),
     make("td", {}, derivative.madeBy.version ? `${derivative.madeBy.deriver} ${derivative.madeBy.version}` : ""),
     make("td", {}, ...outputs),
-    make("td", {}, page.mayWrite ? action(derivative) : null),
+    // What has a name besides is asked for where it is shown: a track of sound, a picture of one's own.
+    make("td", {}, page.mayWrite && !derivative.variant ? action(derivative) : null),
   );
 }
 
@@ -237,7 +253,7 @@ function action(derivative) {
     clearProblem();
     ask().then(load).catch(show).finally(() => (event.target.disabled = false));
   };
-  return make("button", { class: "secondary", type: "button", "data-key": `${derivative.deriver} ${derivative.variant}`, onclick: press }, open ? "Cancel" : "Make anew");
+  return make("button", { class: "secondary", type: "button", "data-key": derivative.deriver, onclick: press }, open ? "Cancel" : "Make anew");
 }
 
 place("rename")?.addEventListener("click", () => {

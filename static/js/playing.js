@@ -10,6 +10,8 @@ export class Player {
     this.onTime = onTime;
     this.element = null;
     this.source = null;
+    this.captions = null; // The address of what is shown.
+    this.onCaptions = () => {};
     this.before = startOf(location.hash);
     this.told = { sources: [], subtitles: [] };
     this.box = make("div", { class: "player" });
@@ -58,14 +60,35 @@ export class Player {
     this.element.addEventListener("timeupdate", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("seeking", () => this.onTime(this.element.currentTime));
     this.element.addEventListener("error", () => this.failed());
+    // Also by the player's own menu, and the browser's choice of a default.
+    this.element.textTracks.addEventListener("change", () => this.tellCaptions());
     this.box.replaceChildren(this.element);
   }
 
-  // They may be ready later than the film can be played. What is shown already is left alone.
+  // They may be ready later than the film can be played. What is shown already is left alone; where its words were
+  // corrected meanwhile, the new ones are shown.
   showSubtitles() {
-    const shown = this.element ? [...this.element.querySelectorAll("track")].map((track) => track.getAttribute("src")) : [];
+    const shown = this.tracks.map((track) => track.getAttribute("src"));
     if (!this.element || shown.join() === this.told.subtitles.map((one) => one.url).join()) return;
-    this.element.replaceChildren(...this.told.subtitles.map((one) => make("track", { kind: "subtitles", src: one.url, srclang: one.language ?? "und", label: one.title || one.language || "Subtitles", default: one.default })));
+    const label = this.tracks.find((track) => track.track.mode === "showing")?.label;
+    this.element.replaceChildren(...this.told.subtitles.map((one) => make("track", { kind: "subtitles", src: one.url, srclang: one.language || "und", label: labelOf(one), default: one.default })));
+    const again = this.tracks.find((track) => track.label === label);
+    if (again) this.showCaptions(again.getAttribute("src"));
+  }
+
+  // Those of this address and no others; null: none.
+  showCaptions(url) {
+    for (const track of this.tracks) track.track.mode = track.getAttribute("src") === url ? "showing" : "disabled";
+    this.tellCaptions();
+  }
+
+  tellCaptions() {
+    this.captions = this.tracks.find((track) => track.track.mode === "showing")?.getAttribute("src") ?? null;
+    this.onCaptions();
+  }
+
+  get tracks() {
+    return this.element ? [...this.element.querySelectorAll("track")] : [];
   }
 
   // The next best version, else a sentence.
@@ -103,6 +126,12 @@ export class Player {
   get position() {
     return this.element?.currentTime ?? 0;
   }
+}
+
+// What was written down says so: a film may have subtitles of its own in the same language.
+function labelOf(subtitles) {
+  const named = subtitles.title || subtitles.language;
+  return subtitles.transcript ? ["Transcript", named].filter(Boolean).join(" · ") : named || "Subtitles";
 }
 
 // An address may name the second at which to begin: `#t=61.5`.

@@ -138,6 +138,7 @@ def test_players_are_offered_what_is_said(recording: File, viewer: Client, owner
     sources = f"/api/libraries/{recording.library_id}/files/{recording.pk}/playback-sources"
     (track,) = viewer.get(sources).json()["subtitles"]
     assert (track["language"], track["transcript"], track["default"]) == ("en", True, False)
+    assert track["track"] == 0
     assert content(viewer, track["url"]).startswith(b"WEBVTT")
     first, _ = page(owner, recording)["segments"]
     change = {"op": "change", "id": first["id"], "text": "Corrected."}
