@@ -25,7 +25,7 @@ def person(row: Any) -> dict[str, Any]:
     }
 
 
-def face(row: Face, file: UUID) -> dict[str, Any]:
+def face(row: Any, file: UUID) -> dict[str, Any]:
     """As it is to be seen in this file."""
     return {
         "id": str(row.pk),
@@ -40,6 +40,7 @@ def face(row: Face, file: UUID) -> dict[str, Any]:
         "spans": row.spans,
         "score": row.score,
         "quality": row.quality,
+        "comparable": row.comparable,
         "drawn": row.drawn_by_id is not None,
         "cropUrl": crop_url(row, file),
     }

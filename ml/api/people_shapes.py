@@ -51,6 +51,9 @@ class FaceShape(serializers.Serializer[Any]):
     )
     score = share(help_text="of the detector")
     quality = share()
+    comparable = serializers.BooleanField(
+        help_text="false: too blurred, or the models see no face there; only members can say whose it is"
+    )
     drawn = serializers.BooleanField(help_text="by a person")
     cropUrl = serializers.CharField(allow_null=True, help_text="null until it is made")
 

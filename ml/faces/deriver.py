@@ -176,7 +176,8 @@ def columns(face: Seen) -> dict[str, Any]:
         "landmarks": [[round(x, DIGITS), round(y, DIGITS)] for x, y in face.landmarks],
         "score": face.score,
         "quality": face.quality,
-        "embedding": face.embedding,
+        # A vague one pulls strangers together. The face stays to be seen, and users may say whose it is.
+        "embedding": None if face.blurred else face.embedding,
     }
 
 

@@ -5,7 +5,17 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 
 from media.models import Derivative, File, Library
@@ -97,10 +107,17 @@ def live(faces: QuerySet[Face]) -> QuerySet[Face]:
     return found
 
 
+def told(faces: QuerySet[Face]) -> QuerySet[Face]:
+    """Without their vectors, but with `comparable`: whether they have one."""
+    has_one = ExpressionWrapper(Q(embedding__isnull=False), BooleanField())
+    found: QuerySet[Face] = faces.annotate(comparable=has_one).defer("embedding")
+    return found
+
+
 def in_full(faces: QuerySet[Face]) -> QuerySet[Face]:
     """Live ones with `file` (the key of one in which each is to be seen), their person and what names their crops."""
     results = Derivative.objects.only("id", "deriver", "variant", "outputs")
-    rows: QuerySet[Face] = live(faces).defer("embedding").select_related("person")
+    rows: QuerySet[Face] = told(live(faces)).select_related("person")
     return rows.prefetch_related(Prefetch("derivative", queryset=results))
 
 
@@ -121,7 +138,7 @@ def unassigned(library: Library, after: UUID | None) -> QuerySet[Face]:
 
 def faces_of_file(file: File) -> QuerySet[Face]:
     """From left to right; in a film by when they are first seen. `file` is this one, in the trash too."""
-    rows = Face.objects.filter(original=file.original_id, removed=False).defer("embedding")
+    rows = told(Face.objects.filter(original=file.original_id, removed=False))
     results = Derivative.objects.only("id", "deriver", "variant", "outputs")
     whole: QuerySet[Face] = rows.select_related("person").prefetch_related(
         Prefetch("derivative", queryset=results)

@@ -23,6 +23,12 @@ WEIGHTS: Final = {"size": 0.25, "sharpness": 0.2, "frontality": 0.35, "score": 0
 LUMA: Final = np.array([0.299, 0.587, 0.114])
 SHARP: Final = 60.0
 """Variance of the Laplacian, of values up to 255, at which a face counts as half sharp."""
+BLURRED: Final = 1.0
+"""Variance of the second differences along the blurrier axis, of values up to 255, below which a face tells nobody.
+
+Measured on the faces of the tests, made worse by lenses, movement and distance: of those below, half are less like
+themselves (cosine) than faces of one person must be; of those above, one in twenty-five.
+"""
 PROFILE: Final = 0.5
 """Eye distances that the nose lies beside the middle of the eyes where a face is seen from the side."""
 LEVEL: Final = 0.5
@@ -45,6 +51,16 @@ def quality(face: Pixels, landmarks: NDArray[np.floating], side: float, score: f
 def sharpness(face: Pixels) -> float:
     variance = float(edges(face.astype(np.float64) @ LUMA).var())
     return variance / (variance + SHARP)
+
+
+def is_blurred(face: Pixels) -> bool:
+    """Whether an aligned face is too blurred to tell whose it is; by movement, along one axis, too.
+
+    Not by `quality`: faces from the side are poor by that, and like themselves all the same.
+    """
+    luma = face.astype(np.float64) @ LUMA
+    across, down = (float(np.diff(luma, 2, axis=axis).var()) for axis in (1, 0))
+    return min(across, down) < BLURRED
 
 
 def frontality(landmarks: Points) -> float:

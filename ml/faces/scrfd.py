@@ -68,6 +68,12 @@ class Faces:
         by = np.array([right, down], dtype=np.float32)
         return Faces(self.boxes + np.tile(by, 2), self.landmarks + by, self.scores)
 
+    def turned_back(self, quarters: int, width: int, height: int) -> "Faces":
+        """In a picture of width x height, which was turned by so many quarters against the clock for a look."""
+        corners = unturned(self.boxes.reshape(-1, 2, 2), quarters, width, height)
+        boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+        return Faces(boxes, unturned(self.landmarks, quarters, width, height), self.scores)
+
     def within(self, width: int, height: int) -> "Faces":
         """Boxes cut to the picture; what lies outside of it is gone."""
         boxes = self.boxes.clip(0, np.array([width, height, width, height], dtype=np.float32))
@@ -79,6 +85,13 @@ class Faces:
         """The shorter side of each box."""
         sides: Floats = (self.boxes[:, 2:] - self.boxes[:, :2]).min(axis=1)
         return sides
+
+
+def unturned(points: Floats, quarters: int, width: int, height: int) -> Floats:
+    """Places (x, y) where they were before `numpy.rot90` turned the picture of width x height so many times."""
+    x, y = points[..., 0], points[..., 1]
+    places = ((x, y), (width - y, x), (width - x, height - y), (y, height - x))
+    return np.stack(places[quarters % 4], axis=-1)
 
 
 class Detector:

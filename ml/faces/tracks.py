@@ -53,6 +53,11 @@ class Track:
         return cosine + stayed if cosine >= (SIMILAR if stayed >= STAYED else ALIKE) else None
 
 
+def worth(face: Seen) -> tuple[bool, float]:
+    """Of two pictures of one face the greater is the better one: any that is not blurred goes before all that are."""
+    return not face.blurred, face.quality
+
+
 class Tracks:
     """Fed frame by frame, in the order of time."""
 
@@ -70,13 +75,13 @@ class Tracks:
             if track is None:
                 track = Track(face, second, crop(face), None)
                 self.tracks.append(track)
-            elif face.quality > track.best.quality:
+            elif worth(face) > worth(track.best):
                 track.best, track.second, track.crop = face, second, crop(face)
             if face.embedding is not None:
                 track.total = face.embedding if track.total is None else track.total + face.embedding
             track.take(face, second, frame)
         if len(self.tracks) > MOST:
-            self.tracks = sorted(self.tracks, key=lambda one: one.best.quality, reverse=True)[:MOST]
+            self.tracks = sorted(self.tracks, key=lambda one: worth(one.best), reverse=True)[:MOST]
 
     def pairs(self, faces: Sequence[Seen], frame: int) -> Iterator[tuple[int, Track]]:
         """Which face goes on with which track: the best pair first, each face and each track once."""

@@ -47,3 +47,21 @@ def test_profiles_and_points_that_make_no_face_are_not_frontal() -> None:
     looking_up = TEMPLATE.copy()
     looking_up[2, 1] = 55
     assert quality.frontality(looking_up) < 0.3
+
+
+def smeared(face: Pixels, axis: int, length: int) -> Pixels:
+    """As a movement along one axis leaves it."""
+    moved = [np.roll(face.astype(float), step, axis=axis) for step in range(length)]
+    found: Pixels = np.rint(np.mean(moved, axis=0)).astype(np.uint8)
+    return found
+
+
+def test_what_is_blurred_along_one_axis_alone_is_blurred() -> None:
+    soft = smeared(smeared(picture(100), 0, 3), 1, 3)
+    assert not quality.is_blurred(picture())
+    assert not quality.is_blurred(soft)
+    assert quality.is_blurred(np.full_like(soft, 90)), "nothing is to be seen"
+    smooth = np.linspace(0, 200, 112)[None, :, None] + np.zeros((112, 112, 3))
+    stripes = smooth + 40 * (np.arange(112) % 2)[:, None, None]
+    for turned in (stripes, stripes.transpose(1, 0, 2)):
+        assert quality.is_blurred(turned.clip(0, 255).astype(np.uint8))

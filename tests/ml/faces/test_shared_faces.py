@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from media.derivers.base import Ready
 from media.errors import PermanentError
@@ -191,6 +191,49 @@ def test_what_a_person_draws_by_hand(eyes: Eyes, shared_media: Path) -> None:
     assert eyes.face_in(picture, Box(0.02, 0.8, 0.15, 0.18)) is None
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_who_lies_down_has_an_embedding_once_somebody_draws_the_face(
+    eyes: Eyes, shared_media: Path, quarters: int
+) -> None:
+    picture = upright(shared_media / CURIE)
+    marie = eyes.faces(picture)[0]
+    lying = np.ascontiguousarray(np.rot90(picture, quarters))
+    around = [corners(face.box, lying.shape[1::-1]) for face in eyes.faces(lying)]
+    left, top, right, bottom = MARIE
+    places = {
+        1: (top, 840 - right, bottom, 840 - left),
+        2: (840 - right, 700 - bottom, 840 - left, 700 - top),
+        3: (700 - bottom, left, 700 - top, right),
+    }
+    x, y, to_x, to_y = places[quarters]
+    height, width = lying.shape[:2]
+    found = eyes.face_in(lying, Box(x / width, y / height, (to_x - x) / width, (to_y - y) / height))
+    assert found is not None, around
+    assert cosine(found, marie) >= ALIKE
+    assert corners(found.box, (width, height)) == pytest.approx(places[quarters], abs=12)
+
+
+@pytest.mark.parametrize(
+    ("name", "blur", "vague"),
+    [
+        (CURIE, 0, False),
+        ("faces/gauss.png", 4, False),
+        ("faces/newton.png", 2, False),
+        ("faces/newton.png", 10, True),
+        ("objects/dog_human.jpg", 8, True),
+    ],
+)
+def test_a_face_too_blurred_to_be_told_is_kept_without_an_embedding(
+    shared_media: Path, tmp_path: Path, name: str, blur: float, vague: bool
+) -> None:
+    with Image.open(shared_media / name) as image:
+        image.convert("RGB").filter(ImageFilter.GaussianBlur(blur)).save(tmp_path / "blurred.png")
+    result = found_in(tmp_path / "blurred.png", tmp_path / "scratch")
+    sure = result.learnt["faces"][0]
+    assert (sure["embedding"] is None) == vague
+    assert sure["crop"] in {output.name for output in result.outputs}
+
+
 def test_people_of_a_film_with_four_shots(
     shared_media: Path, tmp_path: Path, eyes: Eyes, settings: Any
 ) -> None:
@@ -202,7 +245,8 @@ def test_people_of_a_film_with_four_shots(
     assert starts[:2] == pytest.approx([0, 0], abs=0.1)
     assert len({tuple(map(tuple, face["spans"])) for face in faces.values()}) >= 3
     marie = eyes.faces(upright(shared_media / CURIE))[0]
-    likely = [face for face in result.learnt["faces"] if float(face["embedding"] @ marie.embedding) >= ALIKE]
+    sharp = [face for face in result.learnt["faces"] if face["embedding"] is not None]
+    likely = [face for face in sharp if float(face["embedding"] @ marie.embedding) >= ALIKE]
     assert len(likely) == 1, "one row for all frames that she is in"
     assert likely[0]["spans"] == [[pytest.approx(0, abs=0.2), pytest.approx(4, abs=1.1)]]
 

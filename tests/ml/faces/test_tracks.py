@@ -1,5 +1,6 @@
 """Faces through the frames of a film: who is who, when each is to be seen, which frame shows it best."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,11 @@ def test_a_film_without_faces_has_no_tracks() -> None:
     film = followed([], [], [])
     assert film.tracks == []
     assert film.seconds == [0.0, 2.0, 4.0]
+
+
+def test_a_sharp_picture_goes_before_a_blurred_one_however_good() -> None:
+    sharp, blurred = seen(ANN, quality=0.0), replace(seen(ANN, quality=0.9), blurred=True)
+    for frames in ([sharp], [blurred], [seen(ANN, quality=0.1)]), ([blurred], [sharp], [blurred]):
+        (track,) = followed(*frames).tracks
+        assert not track.best.blurred
+    assert followed([blurred], [replace(blurred, quality=0.2)]).tracks[0].best.quality == 0.9

@@ -182,6 +182,7 @@ def test_drawing_a_face(library: Library, as_alice: Client) -> None:
     assert made.status_code == 201
     told = made.json()
     assert (told["drawn"], told["personName"], told["assignedBy"]) == (True, "Anna", "user")
+    assert told["comparable"] is False, "the models have not looked yet"
     assert told["box"] == box
     assert send(as_alice, address, box).json()["code"] == "face_there"
     told = send(as_alice, address, {**box, "x": 0.1, "name": "Bert"}).json()
