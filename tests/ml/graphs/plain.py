@@ -92,3 +92,16 @@ def wordy(path: Path) -> Path:
     """Takes words instead of numbers."""
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     return save(path, nodes, [value("x", [1], TensorProto.STRING)], [value("y", [1], TensorProto.STRING)])
+
+
+def outside(path: Path, location: str) -> Path:
+    """Its weights are said to lie in another file: a hundred numbers from the beginning of `location`."""
+    held = TensorProto(name="weights", data_type=FLOATS, dims=[100], data_location=TensorProto.EXTERNAL)
+    for key, text in (("location", location), ("offset", "0"), ("length", "400")):
+        held.external_data.add(key=key, value=text)
+    nodes = [helper.make_node("Add", ["x", "weights"], ["y"])]
+    graph = helper.make_graph(nodes, "tiny", [value("x", [100])], [value("y", [100])], initializer=[held])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = 9
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -68,7 +68,7 @@ def busy(model: OnnxModel, number: int = 10_000_000) -> "Future[Any]":
     """A run that lasts for minutes, unless it is ended; returned when the host works on it."""
     began = cpu_seconds(pid())
     running = in_background(lambda: model.run(turns(number)))
-    wait_until(lambda: cpu_seconds(pid()) > began + 0.3 or running.done(), 30, "the run has begun")
+    wait_until(lambda: cpu_seconds(pid()) > began + 0.3 or running.done(), 120, "the run has begun")
     return running
 
 

@@ -80,6 +80,20 @@ def test_a_model_that_is_cut_off_fails_for_good(tmp_path: Path) -> None:
         onnx_model(path)
 
 
+@pytest.mark.parametrize(
+    "location", ["../secret", "link", "{}/secret", "/proc/self/environ", "pipe", "/dev/zero"]
+)
+def test_a_model_that_wants_data_from_outside_its_folder_gets_none(tmp_path: Path, location: str) -> None:
+    """A model is a stranger's file: it must read nothing of ours, and wait for nothing."""
+    (tmp_path / "secret").write_bytes(b"\0" * 400)
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(ModelError):
+        onnx_model(plain.outside(folder / "a.onnx", location.format(tmp_path)))
+
+
 def test_a_model_that_takes_words_fails_for_good(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         onnx_model(plain.wordy(tmp_path / "a.onnx"))

@@ -177,7 +177,7 @@ def test_an_abandoned_transcription_stops_and_leaves_the_lane_free(tmp_path: Pat
     assert began[-1] < 50
     quick = onnx_model(plain.doubling(tmp_path / "a.onnx"))
     running = hosts.in_background(lambda: quick.run({"x": np.ones((1, 3), np.float32)}))
-    assert running.result(30)["y"][0, 0] == 2
+    assert running.result(60)["y"][0, 0] == 2
     assert texts(transcribe(path, noise(1)))
 
 
@@ -192,13 +192,13 @@ def test_a_long_transcription_gives_way_to_others(tmp_path: Path) -> None:
             path, np.zeros(400 * RATE, np.float32), progress=told.append, abandoned=lambda: bool(stop)
         )
     )
-    wait_until(lambda: told, 30)
+    wait_until(lambda: told or long.done(), 120, "some of it has been heard")
     running = hosts.in_background(lambda: quick.run({"x": np.ones((1, 3), np.float32)}))
     assert running.result(60)["y"][0, 0] == 2
     assert not long.done()
     stop.append(True)
     with pytest.raises(RunAbandonedError):
-        long.result(30)
+        long.result(60)
 
 
 def test_a_query_does_not_wait_for_who_speaks(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_query_does_not_wait_for_who_speaks(tmp_path: Path) -> None:
         )
     )
     took = []
-    wait_until(lambda: told, 30)
+    wait_until(lambda: told or long.done(), 120, "some of it has been heard")
     for _ in range(10):
         began = time.monotonic()
         encoder.run(row, urgent=True)
@@ -222,7 +222,7 @@ def test_a_query_does_not_wait_for_who_speaks(tmp_path: Path) -> None:
     assert not long.done()
     stop.append(True)
     with pytest.raises(RunAbandonedError):
-        long.result(30)
+        long.result(60)
     print("milliseconds:", [round(1000 * one) for one in took])
     assert sorted(took)[5] < 0.3
 
