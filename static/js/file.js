@@ -91,7 +91,7 @@ function setPlayed(second) {
 // It looks by itself how its jobs stand, and is told here of one that begins.
 async function showTranscript(file) {
   if (shown.transcript && shown.said === file.transcript_status) return shown.transcript.showBar();
-  shown.transcript ??= new Transcript(place("transcript"), base, { player: shown.player, mayWrite: page.mayWrite, wanted: page.transcripts });
+  shown.transcript ??= new Transcript(place("transcript"), base, { player: shown.player, mayWrite: page.mayWrite, wanted: page.transcripts, onChange: load });
   place("transcript-box").hidden = !(await shown.transcript.load());
   shown.said = file.transcript_status;
 }

@@ -1,4 +1,4 @@
-// What is said in a film or a recording: follows the player, jumps to a line, finds words, turns captions on.
+// What is said in a film or a recording: follows the player, jumps to a line, finds words, turns captions on, is corrected.
 
 import { call, clock, make, refill, show, stateElement } from "./api.js";
 
@@ -7,8 +7,9 @@ const FORMS = { vtt: "WebVTT", srt: "SubRip", txt: "Text" };
 
 export class Transcript {
   // `place` holds everything; `player` is sought in and shows captions. `wanted`: whether the library has them made.
-  constructor(place, base, { player, mayWrite, wanted }) {
-    Object.assign(this, { base: `${base}/transcripts`, player, mayWrite, wanted, tracks: [], lines: [], played: 0 });
+  // `onChange` runs when there are other captions.
+  constructor(place, base, { player, mayWrite, wanted, onChange }) {
+    Object.assign(this, { base: `${base}/transcripts`, player, mayWrite, wanted, onChange, tracks: [], lines: [], played: 0 });
     this.bar = make("div", { class: "tools" });
     this.word = make("input", { type: "search", placeholder: "Find in the transcript", "aria-label": "Find in the transcript", oninput: () => this.sift() });
     this.follow = make("input", { type: "checkbox", checked: true, onchange: () => this.scroll() });
@@ -49,20 +50,34 @@ export class Transcript {
       segments.push(...answer.segments);
       cursor = answer.nextCursor;
     }
-    this.put(segments, track?.transcript?.language);
+    this.put(segments, track?.transcript);
   }
 
-  put(segments, language) {
-    this.segments = segments;
-    this.lines = segments.map((one) => {
-      const seek = () => this.jump(one.start);
-      return make("li", {}, make("button", { type: "button", class: "plain", onclick: seek }, make("span", { class: "quiet" }, clock(one.start)), make("span", { dir: "auto", lang: language }, one.text)));
-    });
+  put(segments, transcript) {
+    Object.assign(this, { segments, revision: transcript?.revision });
+    this.lines = segments.map((one) => this.line(one, transcript?.language));
     this.current = null;
     this.list.replaceChildren(...this.lines);
     this.tools.hidden = this.list.hidden = !segments.length;
     this.sift();
     this.mark();
+  }
+
+  line(one, language) {
+    const words = make("span", { dir: "auto", lang: language }, one.text);
+    const jump = make("button", { type: "button", class: "plain", onclick: () => this.jump(one.start) }, make("span", { class: "quiet" }, clock(one.start)), words);
+    const correct = make("button", { type: "button", class: "plain pen", "aria-label": `Correct the line at ${clock(one.start)}`, title: "Correct", onclick: () => this.correct(one) }, "✎");
+    return make("li", {}, jump, this.mayWrite ? correct : null);
+  }
+
+  // Without a text the line goes. Somebody else may have been quicker: then that is told, and what they wrote is shown.
+  async correct(one) {
+    const text = prompt("What is said", one.text);
+    if (text === null || text === one.text) return;
+    const change = text.trim() ? { op: "change", id: one.id, text } : { op: "remove", id: one.id };
+    await call(`${this.base}/${this.chosen}`, { method: "PATCH", body: { revision: this.revision, changes: [change] } }).catch(show);
+    await this.load().catch(show);
+    this.onChange();
   }
 
   jump(second) {

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.django_db(transaction=True),
 ]
-REFUSED = ("status of 413", "status of 503")
+REFUSED = ("status of 409", "status of 413", "status of 503")
 """What the browser complains of where a test has an answer refused."""
 EVIL = "<img src=x onerror=document.title='owned'>.png"
 

@@ -103,6 +103,28 @@ def test_captions_are_switched_on_and_stay_on_when_they_are_corrected(page: Page
     expect(button).to_have_attribute("aria-pressed", "false")
 
 
+def test_a_line_is_corrected_and_who_was_slower_is_told(page: Page, film: File) -> None:
+    open_page(page, film)
+    lines, pens = page.locator(".lines li"), page.get_by_label("Correct the line")
+    expect(pens).to_have_count(2)
+    old = page.locator("track").get_attribute("src")
+    page.once("dialog", lambda dialog: dialog.accept("Good <b>morning</b>."))
+    pens.first.click()
+    expect(lines.first).to_contain_text("Good <b>morning</b>.")
+    expect(page.locator("track")).not_to_have_attribute("src", old or "")
+    correct(film, (5.0, "Meanwhile."))
+    page.once("dialog", lambda dialog: dialog.accept("Too late."))
+    pens.first.click()
+    expect(page.locator("#problem")).to_contain_text("is at revision")
+    expect(lines).to_have_count(3)
+    expect(lines.nth(1)).to_contain_text("Meanwhile.")
+    expect(page.get_by_text("Too late.")).to_have_count(0)
+    page.once("dialog", lambda dialog: dialog.accept(" "))
+    pens.last.click()
+    expect(lines).to_have_count(2)
+    assert [one.text for one in transcript_of(film).segments.all()] == ["Good <b>morning</b>.", "Meanwhile."]
+
+
 def test_it_is_downloaded_in_three_forms(page: Page, film: File) -> None:
     open_page(page, film)
     for label, ending in (("WebVTT", "vtt"), ("SubRip", "srt"), ("Text", "txt")):
