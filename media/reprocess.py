@@ -1,5 +1,6 @@
 """Puts rows back to queued: by deriver, version, status, library or file. Admin, API and command line come here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from media import dispatch, ledger, pipeline
-from media.derivers.base import takes
+from media.derivers.base import Deriver, takes
 from media.derivers.registry import all_derivers, get_deriver
 from media.errors import ConflictError, RequestError
 from media.models import Derivative, File, Library, Original
@@ -103,21 +104,69 @@ def reprocess_file(
     return row
 
 
-def plan_missing(library: Library | None = None) -> int:
+def plan_missing(library: Library | None = None, deriver: str = "") -> int:
     """Create rows that today's derivers would plan and that are not there, after a version brought a new kind."""
+    check_deriver(deriver)
     total, last = 0, None
-    derivers = all_derivers()
+    derivers = [get_deriver(deriver)] if deriver else all_derivers()
+    originals = Original.objects.wanted().select_related("library").order_by("id")
+    if library is not None:
+        originals = originals.filter(library=library)
     while True:
-        originals = Original.objects.wanted().select_related("library").order_by("id")
-        if library is not None:
-            originals = originals.filter(library=library)
-        batch = list((originals.filter(id__gt=last) if last else originals)[:BATCH])
-        if not batch:
-            return total
+        with transaction.atomic():
+            # Locked as the end of a run locks it, so that its plan and this one do not pass each other by.
+            ahead = originals.filter(id__gt=last) if last else originals
+            batch = list(ahead.select_for_update(of=("self",), no_key=True)[:BATCH])
+            if not batch:
+                return total
+            total += plan_batch(batch, derivers)
         last = batch[-1].pk
-        for original in batch:
-            with transaction.atomic():
-                planned = pipeline.plan(original.subject(original.library.switches()), derivers)
-                rows = pipeline.create_rows(original, planned)
-                dispatch.publish_after_commit(rows)
-            total += len(rows)
+
+
+def plan_batch(batch: Sequence[Original], derivers: Sequence[Deriver]) -> int:
+    """The rows that are missing of these originals, in four statements; their messages go after commit."""
+    there = set(
+        Derivative.objects.filter(original__in=batch, variant="").values_list("original_id", "deriver")
+    )
+    pairs = []
+    for original in batch:
+        planned = pipeline.plan(original.subject(original.library.switches()), derivers)
+        pairs.append((original, [one for one in planned if (original.pk, one.deriver) not in there]))
+    pipeline.create_all(pairs)
+    made = {(original.pk, one.deriver) for original, planned in pairs for one in planned}
+    silent = Derivative.objects.filter(original__in=batch, status="queued", published_at__isnull=True)
+    dispatch.publish_after_commit(row for row in silent if (row.original_id, row.deriver) in made)
+    return len(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one file of many. No reason: it is queued."""
+
+    file: UUID
+    reason: str = ""
+    message: str = ""
+
+
+def reprocess_files(library: Library, keys: Sequence[UUID], deriver: str) -> list[Asked]:
+    """One deriver of each of these files. What cannot be made is passed over, and told why."""
+    check_deriver(deriver)
+    files = {row.pk: row for row in File.objects.filter(library=library, pk__in=keys)}
+    return [asked(files.get(key), key, deriver) for key in dict.fromkeys(keys)]
+
+
+def asked(file: File | None, key: UUID, deriver: str) -> Asked:
+    if file is None:
+        return Asked(key, "not_found", "There is no such file in this library.")
+    try:
+        require_live(file)
+        reprocess_file(file, deriver)
+    except ConflictError as error:
+        return Asked(key, error.code, error.message)
+    return Asked(key)
+
+
+def require_live(file: File) -> None:
+    """ConflictError for what lies in the trash: it is not worked on."""
+    if file.trashed_at is not None:
+        raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")

@@ -1,5 +1,6 @@
 """What was made of a file: its state, making it anew, stopping it, and the bytes."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -19,17 +20,17 @@ from media.api.files import detail
 from media.api.libraries import checked
 from media.api.shapes import (
     CapabilitiesShape,
-    CountShape,
     DerivativeShape,
     FileDetailShape,
+    ReprocessedShape,
     ReprocessFileInput,
     ReprocessInput,
 )
 from media.errors import ConflictError, MediaError, RequestError
 from media.images import formats, variants
 from media.libraries import require_owner
-from media.models import Derivative, File
-from media.reprocess import Selection
+from media.models import Derivative, File, Library
+from media.reprocess import Asked, Selection
 from media.serving import Served, serve
 from media.tools import encoders, ffmpeg
 
@@ -93,24 +94,45 @@ class ReprocessFile(APIView):
 class ReprocessLibrary(APIView):
     """Make many things anew."""
 
-    @extend_schema(request=ReprocessInput, responses={202: CountShape})
+    @extend_schema(request=ReprocessInput, responses={202: ReprocessedShape})
     def post(self, request: Request, library_id: UUID) -> Response:
-        """By deriver, status or version of what made them. Posters, and everything at once, are for the owner."""
+        """By deriver, status or version of what made them; what is missing; or for these files alone.
+
+        Posters of the whole library, and everything at once, are for the owner.
+        """
         library, member = find_library(request, library_id, write=True)
         given = checked(ReprocessInput(data=request.data))
-        if given["deriver"] in {"", FOR_OWNERS}:
+        keys = given.get("fileIds", [])
+        if given["deriver"] in {"", FOR_OWNERS} and not keys:
             require_owner(member)
         if given["deriver"] not in {"", moments.DERIVER}:
             known(given["deriver"])
-        count = reprocess.reprocess(
-            Selection(
-                deriver=given["deriver"],
-                status=given.get("status", ""),
-                older_than=given.get("olderThan"),
-                library=library.pk,
-            )
+        if not keys:
+            return Response({"count": queued_by(library, given)}, status=202)
+        found = reprocess.reprocess_files(library, keys, given["deriver"])
+        count = sum(not one.reason for one in found)
+        return Response({"count": count, "skipped": described_skips(found)}, status=202)
+
+
+def queued_by(library: Library, given: dict[str, Any]) -> int:
+    """Rows of the whole library."""
+    if given["missing"]:
+        return reprocess.plan_missing(library, given["deriver"])
+    return reprocess.reprocess(
+        Selection(
+            deriver=given["deriver"],
+            status=given.get("status", ""),
+            older_than=given.get("olderThan"),
+            library=library.pk,
         )
-        return Response({"count": count}, status=202)
+    )
+
+
+def described_skips(found: Iterable[Asked]) -> list[dict[str, str]]:
+    """Those that are not queued, and why."""
+    return [
+        {"fileId": str(one.file), "reason": one.reason, "message": one.message} for one in found if one.reason
+    ]
 
 
 def known(deriver: str) -> str:
@@ -126,8 +148,7 @@ def asked_again(
     request: Request, file: File, deriver: str, parameters: dict[str, Any] | None = None
 ) -> Response:
     """Queued anew, and the file as it is then. What lies in the trash is not worked on."""
-    if file.trashed_at is not None:
-        raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
+    reprocess.require_live(file)
     reprocess.reprocess_file(file, deriver, parameters)
     return described_again(request, file)
 

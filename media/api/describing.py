@@ -48,6 +48,11 @@ def job_names() -> list[str]:
     return [deriver.name for deriver in all_derivers() if not deriver.hidden]
 
 
+def modelled_jobs() -> list[str]:
+    """Those of them for which a library has a switch: a model makes them, and `<job>_model` names it."""
+    return [deriver.name for deriver in all_derivers() if deriver.switch and not deriver.hidden]
+
+
 def done_column(job: str) -> str:
     return DONE_COLUMN.get(job, f"{job}ed_version")
 
@@ -200,6 +205,8 @@ def jobs(row: File, derivatives: dict[str, Derivative]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for job in job_names():
         found.update(job_columns(job, derivatives.get(job)))
+    for job in modelled_jobs():
+        found[f"{job}_model"] = derivatives[job].made_by.get("model") if job in derivatives else None
     waveform = derivatives.get("waveform")
     found["waveform_peaks_per_second"] = waveform.facts.get("peaks_per_second") if waveform else None
     found["waveform_levels"] = waveform_levels(waveform)

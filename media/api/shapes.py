@@ -1,10 +1,10 @@
 """Shapes of requests and answers: serializers check what comes in and describe what `describing` sends out."""
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
-from media.api.describing import SWITCH_NAMES, done_column, job_names
+from media.api.describing import SWITCH_NAMES, done_column, job_names, modelled_jobs
 from media.images.recipes import FORMATS
 from media.images.variants import VARIANTS
 from media.models.derivative import Status
@@ -267,6 +267,7 @@ class FileShape(serializers.Serializer[Any]):
         fields: dict[str, Any] = super().get_fields()
         for job in job_names():
             fields.update(job_fields(job))
+        fields |= {f"{job}_model": serializers.CharField(allow_null=True) for job in modelled_jobs()}
         return fields
 
 
@@ -367,6 +368,10 @@ class DerivativeShape(serializers.Serializer[Any]):
     outputs = OutputShape(many=True)
 
 
+MOST_FILES: Final = 200
+"""Files that one request may name for a job."""
+
+
 class ReprocessFileInput(serializers.Serializer[Any]):
     deriver = serializers.CharField(max_length=32)
 
@@ -382,6 +387,43 @@ class ReprocessInput(serializers.Serializer[Any]):
         max_value=1_000_000,
         help_text="made by a lower version of the deriver than this",
     )
+    missing = serializers.BooleanField(
+        required=False, default=False, help_text="what was never asked for: planned for files that are there"
+    )
+    fileIds = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        min_length=1,
+        max_length=MOST_FILES,
+        help_text="of these files alone; with a deriver and nothing else",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        chosen = {"status", "olderThan"} & attrs.keys()
+        if attrs["missing"] and (chosen or "fileIds" in attrs):
+            raise serializers.ValidationError(
+                "What is missing has no status, no version and no result. Send missing alone."
+            )
+        if "fileIds" in attrs and (chosen or not attrs["deriver"]):
+            raise serializers.ValidationError(
+                "With fileIds send the deriver, and neither status nor olderThan."
+            )
+        return attrs
+
+
+class SkippedShape(serializers.Serializer[Any]):
+    """A file that is not queued, and why."""
+
+    fileId = serializers.UUIDField()
+    reason = serializers.CharField(help_text="a code: no_audio, in_trash, not_accepted, not_found")
+    message = serializers.CharField()
+
+
+class ReprocessedShape(serializers.Serializer[Any]):
+    """How many jobs are queued."""
+
+    count = serializers.IntegerField()
+    skipped = SkippedShape(many=True, required=False, help_text="only where files were named")
 
 
 class VariantShape(serializers.Serializer[Any]):

@@ -5,7 +5,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from media.api.moment_shapes import SecondsField
-from media.api.shapes import instant
+from media.api.shapes import MOST_FILES, SkippedShape, instant
 from media.models.derivative import Status
 
 OPERATIONS: Final = ("change", "split", "merge", "remove", "insert")
@@ -20,7 +20,6 @@ NEEDS: Final = {
 MOST_CHANGES: Final = 1000
 LONGEST_TEXT: Final = 5000
 PAGE: Final = 2000
-MOST_FILES: Final = 200
 
 
 class WordShape(serializers.Serializer[Any]):
@@ -54,7 +53,9 @@ class EditorShape(serializers.Serializer[Any]):
 class TranscriptShape(serializers.Serializer[Any]):
     """What is written down of a track. No segments: nobody speaks."""
 
-    language = serializers.CharField(allow_null=True, help_text="ISO 639-1; null where nobody speaks")
+    language = serializers.CharField(
+        allow_null=True, help_text="ISO 639-1; null where nobody has said it, and nobody speaks"
+    )
     languageFound = serializers.BooleanField(help_text="by the model; else somebody said it")
     model = serializers.CharField()
     segmentCount = serializers.IntegerField()
@@ -118,14 +119,6 @@ class TranscribeManyInput(serializers.Serializer[Any]):
     language = serializers.CharField(
         required=False, allow_null=True, max_length=16, help_text="left out: as last time, for each"
     )
-
-
-class SkippedShape(serializers.Serializer[Any]):
-    """A file that is not queued, and why."""
-
-    fileId = serializers.UUIDField()
-    reason = serializers.CharField(help_text="a code: no_audio, in_trash, not_accepted, not_found")
-    message = serializers.CharField()
 
 
 class AskedShape(serializers.Serializer[Any]):

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from media import ledger
 from media.api import cursors
 from media.api.access import find_file, find_library, user_of
-from media.api.derivatives import AsItIs
+from media.api.derivatives import AsItIs, described_skips
 from media.api.describing import version_of, with_all
 from media.api.libraries import checked
 from media.errors import ConflictError
@@ -110,11 +110,7 @@ class TranscribeMany(APIView):
         return Response(
             {
                 "queued": [str(one.file) for one in found if not one.reason],
-                "skipped": [
-                    {"fileId": str(one.file), "reason": one.reason, "message": one.message}
-                    for one in found
-                    if one.reason
-                ],
+                "skipped": described_skips(found),
             },
             status=202,
         )

@@ -5,7 +5,6 @@ the tracks of a film are as a rule the same speech dubbed, and each costs as muc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from django.http import Http404
 from media import reprocess, streams
 from media.errors import ConflictError
 from media.models import Derivative, File
+from media.reprocess import Asked
 from ml.models import Transcript
 from ml.transcription import outputs, recording
 
@@ -35,11 +35,11 @@ def default_of(file: File) -> int | None:
 
 def track_of(file: File, name: str) -> int:
     """`default`, or the index of a stream. Http404 where the file has no such track of sound."""
-    known = [int(track["index"]) for track in tracks_of(file)]
-    index = default_of(file) if name == "default" else int(name) if name.isdecimal() else None
-    if index is None or index not in known:
-        told = ", ".join(map(str, known)) or "none"
-        raise Http404(f"There is no track of sound {name} in this file. There are: {told}.")
+    known = {str(track["index"]): int(track["index"]) for track in tracks_of(file)}
+    index = default_of(file) if name == "default" else known.get(name)
+    if index is None:
+        told = ", ".join(known) or "none"
+        raise Http404(f"There is no track of sound {name[:20]} in this file. There are: {told}.")
     return index
 
 
@@ -80,15 +80,6 @@ def find_transcript(file: File, track: int) -> Transcript:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What became of one file of many. No reason: it is queued."""
-
-    file: UUID
-    reason: str = ""
-    message: str = ""
-
-
 def ask_many(files: Mapping[UUID, File], keys: Sequence[UUID], language: Any = UNCHANGED) -> list[Asked]:
     """The default track of each. What cannot be queued, or is not among the files, is passed over, and told why."""
     return [asked(files.get(key), key, language) for key in dict.fromkeys(keys)]
@@ -112,8 +103,7 @@ def ask(file: File, track: int, language: Any = UNCHANGED, *, replace: bool = Fa
 
     Corrections stay, unless `replace` says that they may go: those that are there now, not later ones.
     """
-    if file.trashed_at is not None:
-        raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
+    reprocess.require_live(file)
     row = find_row(file, track)
     parameters = dict(row.parameters) if row is not None else {}
     if language is not UNCHANGED:

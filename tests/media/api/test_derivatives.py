@@ -1,10 +1,15 @@
+from typing import Any
+from uuid import UUID
+
 from django.test import Client
 
 from alcoves.accounts.models import User
+from media import trash
 from media.images import variants
 from media.libraries import set_member
 from media.models import Derivative, File, Library
-from tests.media.api.conftest import finish
+from tests.ingesting import take_in
+from tests.media.api.conftest import PNG, finish
 
 JSON = "application/json"
 
@@ -70,7 +75,8 @@ def test_reprocess_many(
     assert as_charlie.post(path, {"deriver": "preview"}, JSON).status_code == 404
     assert as_bob.post(path, {"deriver": "preview"}, JSON).status_code == 403
     set_member(library, bob, "admin")
-    assert as_bob.post(path, {"deriver": "preview", "status": "failed"}, JSON).json() == {"count": 0}
+    failed = as_bob.post(path, {"deriver": "preview", "status": "failed"}, JSON)
+    assert failed.json() == {"count": 0}
     answer = as_bob.post(path, {"deriver": "preview", "status": "ready"}, JSON)
     assert (answer.status_code, answer.json()) == (202, {"count": 1})
     for body in ({"deriver": "poster"}, {}):
@@ -85,8 +91,63 @@ def test_older_than_counts_versions_of_the_deriver(
 ) -> None:
     Derivative.objects.filter(deriver="preview").update(made_by={"deriver": "preview", "version": 3})
     path = f"/api/libraries/{library.pk}/reprocess"
-    assert as_alice.post(path, {"deriver": "preview", "olderThan": 3}, JSON).json() == {"count": 0}
-    assert as_alice.post(path, {"deriver": "preview", "olderThan": 4}, JSON).json() == {"count": 1}
+    assert as_alice.post(path, {"deriver": "preview", "olderThan": 3}, JSON).json()["count"] == 0
+    assert as_alice.post(path, {"deriver": "preview", "olderThan": 4}, JSON).json()["count"] == 1
+
+
+def test_what_is_missing_is_planned(
+    library: Library, finished: File, as_alice: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(3):
+        take_in(library, PNG + bytes([number]), f"{number}.png")
+    path = f"/api/libraries/{library.pk}/reprocess"
+    rows = Derivative.objects.filter(deriver="metadata")
+    rows.filter(original__in=[finished.original_id]).delete()
+    with django_assert_max_num_queries(16):
+        answer = as_alice.post(path, {"deriver": "metadata", "missing": True}, JSON)
+    assert (answer.status_code, answer.json()["count"]) == (202, 1)
+    assert rows.count() == 4
+    rows.all().delete()
+    with django_assert_max_num_queries(16):
+        assert as_alice.post(path, {"deriver": "metadata", "missing": True}, JSON).json()["count"] == 4
+    assert as_alice.post(path, {"deriver": "metadata", "missing": True}, JSON).json()["count"] == 0
+    for bad in ({"status": "failed"}, {"olderThan": 2}, {"fileIds": [str(finished.pk)]}, {"missing": "x"}):
+        body = {"deriver": "metadata", "missing": True, **bad}
+        assert as_alice.post(path, body, JSON).status_code == 400, bad
+
+
+def test_one_deriver_of_many_files_and_why_some_are_passed_over(
+    library: Library, finished: File, as_alice: Client, as_bob: Client, as_charlie: Client
+) -> None:
+    trashed = take_in(library, PNG + b"trash", "trash.png").file
+    trash.trash(library, [trashed.pk])
+    gone = UUID(int=7)
+    path = f"/api/libraries/{library.pk}/reprocess"
+    body = {
+        "deriver": "preview",
+        "fileIds": [str(key) for key in (finished.pk, trashed.pk, gone, finished.pk)],
+    }
+    assert as_charlie.post(path, body, JSON).status_code == 404
+    assert as_bob.post(path, body, JSON).status_code == 403
+    answer = as_alice.post(path, body, JSON)
+    assert answer.status_code == 202
+    assert answer.json()["count"] == 1
+    assert [(one["fileId"], one["reason"]) for one in answer.json()["skipped"]] == [
+        (str(trashed.pk), "in_trash"),
+        (str(gone), "not_found"),
+    ]
+    assert Derivative.objects.get(original=finished.original_id, deriver="preview").status == "queued"
+    faces = as_alice.post(path, {**body, "deriver": "faces"}, JSON).json()
+    assert (faces["count"], faces["skipped"][0]["reason"]) == (0, "not_accepted")
+    refused: tuple[dict[str, Any], ...] = (
+        {"deriver": ""},
+        {"fileIds": []},
+        {"fileIds": ["x"]},
+        {"status": "failed"},
+        {"fileIds": [str(gone)] * 201},
+    )
+    for bad in refused:
+        assert as_alice.post(path, {**body, **bad}, JSON).status_code == 400, bad
 
 
 def test_capabilities(as_charlie: Client, db: None) -> None:
