@@ -204,6 +204,7 @@ class MergeProposals(APIView):
                     "distance": row.distance,
                 }
                 for row in rows
+                if row.first_id in told and row.second_id in told
             ]
         )
 
