@@ -5,9 +5,9 @@ what derivers keep beside them. A Switching row says how far that is. Only what 
 lost or comes twice changes nothing, and turning a switch back in the middle begins anew in the other direction.
 
 No original is passed over. A batch holds its originals locked, as the end of a run does (`media.runs`), and either
-reads the switches under that lock: whoever comes second sees what the first has done. A merge of originals locks the one
-that goes before the one that stays, and may meet a batch in a ring. Postgres breaks it at one of the two: a batch begins
-anew and then sees what the merge has done, and a merge is tried again as runs are.
+reads the switches under that lock: whoever comes second sees what the first has done. A merge of originals locks the
+one that goes before the one that stays, and may meet a batch in a ring. Postgres breaks it at one of the two: a batch
+begins anew and then sees what the merge has done, and a merge is tried again as runs are.
 """
 
 import logging

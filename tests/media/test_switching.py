@@ -349,9 +349,8 @@ def test_a_batch_waits_for_an_end_under_way_and_deletes_what_it_named(library: L
     assert not seen().exists()
 
 
-def add_unhashed(library: Library, sha256: str) -> Original:
-    """An original beside the one of this digest, which somebody has uploaded without telling what it is."""
-    twin = Original.objects.get(library=library, sha256=sha256)
+def add_unhashed(library: Library, twin: Original) -> Original:
+    """The same bytes, uploaded by somebody who has not told what they are."""
     unhashed: Original = Original.objects.create(
         library=library, key="unhashed", size=twin.size, mime=twin.mime, kind=twin.kind, probe=PROBE
     )
@@ -359,26 +358,38 @@ def add_unhashed(library: Library, sha256: str) -> Original:
     return unhashed
 
 
+def merge(goes: Original, twin: Original, deadlock_timeout: str, meanwhile: Callable[[], Any]) -> None:
+    """As the end of a run of `hash`; `meanwhile` happens when one of the two is locked."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('deadlock_timeout', %s, true)", [deadlock_timeout])
+        locked = Original.objects.select_for_update(no_key=True).get(pk=goes.pk)
+        meanwhile()
+        locked.adopt_digest(str(twin.sha256))
+
+
+def batch_that_waits() -> "Meanwhile":
+    batch = Meanwhile(follow)
+    wait_until(waits_for_a_lock, 10, "the batch")
+    return batch
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("value", [True, False])
 def test_a_batch_that_meets_a_merge_in_a_ring_begins_anew(library: Library, value: bool) -> None:
     """The batch holds the older original and wants the newer one; the merge holds that and wants the older."""
     twin = add(library).original
-    goes = add_unhashed(library, twin.sha256)
+    goes = add_unhashed(library, twin)
     assert goes.pk > twin.pk
+    switching.turn(library, {"faces": True})
     if not value:
-        on(library)
+        follow()
         off(library)
-    else:
-        switching.turn(library, {"faces": True})
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL deadlock_timeout = '1min'")  # So that it is the batch that gives way.
-        locked = Original.objects.select_for_update(no_key=True).get(pk=goes.pk)
-        batch = Meanwhile(follow)
-        wait_until(waits_for_a_lock, 10, "the batch")
-        locked.adopt_digest(twin.sha256)
-    batch.end()
+    batches: list[Meanwhile] = []
+    merge(
+        goes, twin, "1min", lambda: batches.append(batch_that_waits())
+    )  # So it is the batch that gives way.
+    batches[0].end()
     assert not Original.objects.filter(pk=goes.pk).exists()
     assert [row.original_id for row in seen()] == ([twin.pk] if value else [])
     assert File.objects.filter(original=twin).count() == 2
@@ -388,20 +399,15 @@ def test_a_batch_that_meets_a_merge_in_a_ring_begins_anew(library: Library, valu
 def test_a_merge_that_gives_way_to_a_batch_is_tried_again(library: Library) -> None:
     """The other way round: Postgres ends the merge, whose run waits for a moment and costs no attempt."""
     twin = add(library).original
-    goes = add_unhashed(library, twin.sha256)
+    goes = add_unhashed(library, twin)
     switching.turn(library, {"faces": True})
-    with pytest.raises(OperationalError) as caught, transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL deadlock_timeout = '100ms'")
-        locked = Original.objects.select_for_update(no_key=True).get(pk=goes.pk)
-        batch = Meanwhile(follow)
-        wait_until(waits_for_a_lock, 10, "the batch")
-        locked.adopt_digest(twin.sha256)
-    batch.end()
+    batches: list[Meanwhile] = []
+    with pytest.raises(OperationalError) as caught:
+        merge(goes, twin, "100ms", lambda: batches.append(batch_that_waits()))
+    batches[0].end()
     assert isinstance(failures.understood(caught.value), InfrastructureError)
     assert {row.original_id for row in seen()} == {twin.pk, goes.pk}
-    with transaction.atomic():
-        Original.objects.select_for_update(no_key=True).get(pk=goes.pk).adopt_digest(twin.sha256)
+    merge(goes, twin, "1s", lambda: None)
     assert [row.original_id for row in seen()] == [twin.pk]
 
 
