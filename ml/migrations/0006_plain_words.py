@@ -18,9 +18,9 @@ FAMILY = f"""CASE
         ELSE 'simple'
     END"""
 SPACED = f"""regexp_replace(body, '{UNSPACED}', ' \\1 ', 'g')"""
-UNACCENTED = (
-    r"normalize(regexp_replace(normalize(spaced, NFD), '([A-Za-z])[\u0300-\u036F]+', '\1', 'g'), NFC)"
-)
+UNMARKED = r"normalize(regexp_replace(normalize(spaced, NFD), '([A-Za-z])[\u0300-\u036F]+', '\1', 'g'), NFC)"
+UNACCENTED = f"""replace(replace(replace(
+                translate({UNMARKED}, 'øØłŁđĐħĦŧŦðÐẞÆŒ', 'oOlLdDhHtTdDßæœ'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe')"""
 
 REPLACE_FAMILY = before.CREATE_FAMILY.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
 REPLACE_SPACED = before.CREATE_SPACED.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")

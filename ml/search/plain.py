@@ -17,6 +17,15 @@ SPELLED: Final = str.maketrans(
     {"Ø": "O", "Ł": "L", "Đ": "D", "Ħ": "H", "Ŧ": "T", "Ð": "D", "ẞ": "SS", "ß": "SS", "Æ": "AE", "Œ": "OE"}
 )
 """Letters that Unicode does not take apart, as people write them who do not have them on their keys."""
+SPOKEN: Final = str.maketrans(
+    {
+        **dict(zip("øØłŁđĐħĦŧŦðÐ", "oOlLdDhHtTdD", strict=True)),
+        **dict.fromkeys("ßẞ", "ss"),
+        **dict.fromkeys("æÆ", "ae"),
+        **dict.fromkeys("œŒ", "oe"),
+    }
+)
+"""The same in the case they have."""
 UNSPACED: Final = re.compile(
     "[\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff]"
 )
@@ -62,4 +71,4 @@ def plain(text: str) -> str:
 def without_accents(text: str) -> str:
     """Latin letters alone, in the case they have: for the rules of languages, which know words by their letters."""
     apart = re.sub(r"([A-Za-z])[\u0300-\u036f]+", r"\1", unicodedata.normalize("NFD", text))
-    return unicodedata.normalize("NFC", apart)
+    return unicodedata.normalize("NFC", apart).translate(SPOKEN)

@@ -26,6 +26,9 @@ LOCAL: Final = "(f.effective_at AT TIME ZONE 'UTC' + make_interval(mins => coale
 FARTHEST: Final = "interval '14 hours'"
 """That a clock is from UTC: the index of dates is asked for so much more."""
 
+LOOSELY: Final = "regexp_replace(query::text, '<(-|[0-9]+)>', '&', 'g')::tsquery"
+"""All words of a quotation, wherever they stand: what does not have them does not have the quotation."""
+
 TOLD: Final = "media_original o JOIN media_file f ON f.original_id = o.id"
 PLAIN: Final = "media_file f"
 WORN: Final = "JOIN media_file f ON f.id = m.file_id"
@@ -188,7 +191,7 @@ class Looking:
                 query = " || ".join(f"phraseto_tsquery('pg_catalog.{name}', {words})" for words in bound)
                 asked.append(f"({need}, '{name}', {query})")
         return f"""spoken AS MATERIALIZED (
-            SELECT need, query, array_agg(family) AS families
+            SELECT need, query, array_agg(family) AS families, {LOOSELY} AS loosely
             FROM (VALUES {", ".join(asked)}) AS asked (need, family, query)
             WHERE numnode(query) > 0 GROUP BY need, query)"""  # noqa: S608
 

@@ -215,11 +215,12 @@ def said(looking: Looking) -> str:
                 FROM (SELECT DISTINCT x.id, x.original_id, x.language FROM {TRANSCRIBED} OFFSET 0) AS x
                 JOIN media_file f ON f.original_id = x.original_id WHERE {looking.own(TRANSCRIPT)}) AS x
             CROSS JOIN LATERAL (
-                SELECT s.id, s.start_seconds, s.text, lead(s.text) OVER (ORDER BY s.position) AS next,
-                    alcoves_words(x.language, s.text) AS words
-                FROM ml_transcriptsegment s WHERE s.transcript_id = x.id OFFSET 0) AS s
+                SELECT s.*, lead(text) OVER beside AS next, lead(words) OVER beside AS next_words
+                FROM (SELECT id, position, start_seconds, text, alcoves_words(x.language, text) AS words
+                    FROM ml_transcriptsegment WHERE transcript_id = x.id OFFSET 0) AS s
+                WINDOW beside AS (ORDER BY position)) AS s
             JOIN spoken q ON alcoves_family(x.language) = ANY (q.families)
-                AND (s.words @@ q.query OR numnode(q.query) > 1 AND s.next IS NOT NULL
-                    AND alcoves_words(x.language, s.text || ' ' || s.next) @@ q.query
-                    AND NOT alcoves_words(x.language, s.next) @@ q.query)) AS matched) AS told
+                AND (s.words @@ q.query OR numnode(q.query) > 1 AND (s.words || s.next_words) @@ q.loosely
+                    AND NOT s.next_words @@ q.query
+                    AND alcoves_words(x.language, s.text || ' ' || s.next) @@ q.query)) AS matched) AS told
         WHERE place <= {MOST_SEGMENTS}"""  # noqa: S608
