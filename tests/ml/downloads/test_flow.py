@@ -1,8 +1,10 @@
 """Models are sent for once, fetched by turns, and who waited for them goes on."""
 
+import itertools
 import threading
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from media import dispatch, ledger, runs
 from media.errors import InfrastructureError
 from media.models import Derivative, Library
 from ml import downloads, selection, tasks
-from ml.downloads import deciding, fetching, flow, following, ordering, tending, turns, waking
+from ml.downloads import deciding, fetching, flow, following, ordering, progress, tending, turns, waking
 from ml.downloads.errors import NotOnMirrorError, WrongContentError
 from ml.downloads.flow import Outcome
 from ml.downloads.progress import Progress
@@ -127,11 +129,11 @@ def test_rows_are_written_at_most_once_a_second(django_assert_max_num_queries: A
     spec = model("sounds")
     with turns.taken() as turn:
         assert turn is not None
-        progress = Progress(spec, spec.file("model"), turn)
+        tell = Progress(spec, spec.file("model"), turn)
         with django_assert_max_num_queries(2):
             for done in range(1000):
-                progress(done, 5000)
-        progress(5000, 5000)
+                tell(done, 5000)
+        tell(5000, 5000)
     assert Download.objects.get(name="sounds.onnx").bytes_done == 5000
 
 
@@ -171,9 +173,13 @@ def test_attempts_are_counted_on_the_row(installation: Mirror, monkeypatch: pyte
     assert Download.objects.get(name="sounds.onnx").attempts == 3
 
 
-def test_a_turn_that_is_over_is_gone_on_with(installation: Mirror) -> None:
+def test_a_turn_that_is_over_is_gone_on_with(installation: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on a little with each look at it: the turn is over after some blocks."""
+    ticks = itertools.count(1_000_000)
+    clock = SimpleNamespace(monotonic=lambda: next(ticks) * 0.05)
+    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(flow, "time", clock)
     spec = model("sounds")
-    installation.answer("/mirrored/sounds.onnx", whole(CONTENT, pause=0.05))
     with pytest.raises(ModelMissingError):
         downloads.ready("sounds")
     dispatch.redis_client().flushdb()
@@ -236,9 +242,9 @@ def test_a_turn_is_kept_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(turns, "SECONDS", 0.1)
         client.set(key, "another")
         wait_until(turn.lost.is_set, what="lost")
-        progress = Progress(model("sounds"), model("sounds").file("model"), turn)
+        tell = Progress(model("sounds"), model("sounds").file("model"), turn)
         with pytest.raises(InfrastructureError, match="Another process"):
-            progress(1, 2)
+            tell(1, 2)
     assert client.get(key) == b"another"
 
 
