@@ -1,0 +1,59 @@
+"""Transcripts: what is said, in which language, by which model, and whether somebody has corrected it."""
+
+from typing import Any, Final
+
+from django.contrib import admin
+from django.db.models import F, Func, IntegerField, QuerySet, TextField, Value
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from ml.admin.rows import FoundAdmin
+from ml.models import Transcript
+
+BEGINNING: Final = 120
+"""Characters of a text in the list."""
+SEGMENTS_SHOWN: Final = 500
+
+
+@admin.register(Transcript)
+class TranscriptAdmin(FoundAdmin):
+    list_display = (
+        *("id", "picture", "beginning", "track", "language", "language_found", "model"),
+        *("edited_at", "library", "created_at"),
+    )
+    list_filter = ("library", "language_found", ("edited_at", admin.EmptyFieldListFilter))
+    search_help_text = "The id of a row, an original or a file."
+    fields = (
+        *(
+            "id",
+            "picture",
+            "library",
+            "original_link",
+            "derivative_link",
+            "track",
+            "language",
+            "language_found",
+        ),
+        *("model", "edited_at", "edited_by", "revision", "segments_text", "created_at", "updated_at"),
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Of a text that may be as long as a book the list needs the first words."""
+        rows: QuerySet[Any] = super().get_queryset(request).defer("text")
+        begins = Func(F("text"), Value(BEGINNING, IntegerField()), function="left", output_field=TextField())
+        begun: QuerySet[Any] = rows.annotate(begins=begins)
+        return begun
+
+    @admin.display(description="text")
+    def beginning(self, row: Any) -> str:
+        return row.begins or "nothing is said"
+
+    @admin.display(description="segments")
+    def segments_text(self, row: Transcript) -> SafeString:
+        found = row.segments.defer("words").order_by("position")[: SEGMENTS_SHOWN + 1]
+        lines = [(f"{one.start_seconds:.2f}", f"{one.end_seconds:.2f}", one.text) for one in found]
+        more = f"... and more: the first {SEGMENTS_SHOWN} are shown" if len(lines) > SEGMENTS_SHOWN else ""
+        told = format_html_join(mark_safe("<br>"), "{} to {}: {}", lines[:SEGMENTS_SHOWN])
+        return format_html("{}<br>{}", told or "nothing is said", more)
