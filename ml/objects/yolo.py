@@ -109,12 +109,12 @@ def labels_of(model: OnnxModel) -> tuple[str, ...]:
         return LABELS
     try:
         names = ast.literal_eval(told)
-        found = tuple(str(names[key]) for key in sorted(names)) if isinstance(names, dict) else tuple(names)
+        listed = [names[key] for key in sorted(names)] if isinstance(names, dict) else list(names)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise refusal(model, "the names of its classes cannot be read") from error
-    if len(found) != len(LABELS):
-        raise refusal(model, f"it knows {len(found)} things and not the {len(LABELS)} of COCO")
-    return tuple(name[:64] for name in found)
+    if len(listed) != len(LABELS):
+        raise refusal(model, f"it knows {len(listed)} things and not the {len(LABELS)} of COCO")
+    return tuple(str(name).replace("\0", "")[:64] for name in listed)
 
 
 def refusal(model: OnnxModel, why: str) -> ModelError:

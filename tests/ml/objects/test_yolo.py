@@ -42,7 +42,9 @@ def test_a_picture_lies_in_the_middle_of_a_grey_square() -> None:
     assert np.allclose(square, GREY / 255)
 
 
-@pytest.mark.parametrize("size", [(10, 20), (1280, 640), (5000, 2500), (3, 2000), (2000, 1)])
+@pytest.mark.parametrize(
+    "size", [(10, 20), (1280, 640), (5000, 2500), (3, 2000), (2000, 1), (1, 1), (940, 2)]
+)
 def test_the_longer_side_is_always_the_whole_square(size: tuple[int, int]) -> None:
     width, height = size
     square, place = framed(np.zeros((height, width, 3), dtype=np.uint8), 640)
@@ -134,6 +136,8 @@ def test_names_are_the_model_s_own_where_it_has_them(tmp_path: Path) -> None:
     assert detector(tmp_path / "a", names=own).labels[16] == "Ding 16"
     assert detector(tmp_path / "b", names=None).labels == LABELS
     assert detector(tmp_path / "c", names=str(own)).labels == tuple(own)
+    assert detector(tmp_path / "d", names=str(list(range(80)))).labels[16] == "16"
+    assert detector(tmp_path / "e", names=str(["a\0b"] * 80)).labels[16] == "ab"
 
 
 @pytest.mark.parametrize(
