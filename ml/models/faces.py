@@ -36,6 +36,9 @@ class Person(Row):
     cover = models.ForeignKey("Face", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     cover_chosen = models.BooleanField(default=False, help_text="by a user: no run takes another")
     made_by_user = models.BooleanField(default=False, help_text="stays when it has no faces left")
+    faces_known = models.IntegerField(
+        default=0, editable=False, help_text="in the trash, too; a trigger of faces keeps it"
+    )
     merged_into = models.ForeignKey(
         "self",
         on_delete=models.CASCADE,
