@@ -10,7 +10,7 @@ from ml import selection
 from ml.downloads import ordering, part, tending, waking
 from ml.downloads.flow import require_licence
 from ml.errors import LicenceError
-from ml.models import Acceptance, Download
+from ml.models import Acceptance, Download, SearchModel
 from ml.models.choosing import DownloadState
 from ml.registry import places, table
 from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
@@ -56,10 +56,14 @@ def fetch(spec: ModelSpec) -> str:
 def remove(spec: ModelSpec) -> list[str]:
     """Throw its files away, and what is known of them; returns their names. What another model here needs stays.
 
-    ConflictError for a model that is chosen, or on its way.
+    ConflictError for a model that is chosen, still answers searches, or is on its way.
     """
     if selection.chosen(spec.pipeline) == spec:
         raise ConflictError(f"{spec.title} is the model that is used. Choose another one first.")
+    if spec.pipeline == "search" and SearchModel.objects.filter(model=spec.id).exists():
+        raise ConflictError(
+            f"Searches are answered by {spec.title} until the chosen model has looked at all. Wait for it."
+        )
     needed = needed_by_others(spec)
     names = [file.name for file in spec.files if file.name not in needed]
     # A file that models share may be on its way for another one.

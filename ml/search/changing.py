@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Subquery
 from media import reprocess
 from media.models import Derivative
 from ml import selection
-from ml.downloads import ordering, tending
+from ml.downloads import ordering
 from ml.models import PictureEmbedding, SearchModel
 from ml.registry import places, table
 from ml.registry.specs import ModelSpec
@@ -78,11 +78,11 @@ def tend() -> int:
     if row is None or (row.model == spec.id and not row.following):
         return 0
     begin(row, spec)
-    if places.missing(spec):
-        if selection.may_fetch(spec) and tending.in_use("search"):
+    outdated = outdated_rows(spec)
+    if places.missing(spec) and outdated.exists():
+        if selection.may_fetch(spec):
             ordering.order(spec)
         return 0
-    outdated = outdated_rows(spec)
     asked = ask_for_more(outdated)
     row.left = outdated.filter(status__in=("ready", "queued", "processing")).wanted().count()
     row.total = max(row.total, row.left)

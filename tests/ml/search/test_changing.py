@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from media import trash
+from media.errors import ConflictError
 from media.models import Derivative, File, Library
 from ml import selection
 from ml.downloads import deciding, files_of
@@ -199,6 +200,26 @@ def test_without_the_files_of_the_new_model_nothing_is_lost(
     assert set(Derivative.objects.filter(deriver="embedding").values_list("status", flat=True)) == {"ready"}
     assert found(searched, "red") == ["red.png"]
     assert change() == changing.Change(OLD, ABSENT.id, 0, 0)
+
+
+def test_where_nothing_was_looked_at_nothing_is_fetched(searched: Library) -> None:
+    SearchModel.objects.create(model=OLD)
+    deciding.choose("search", ABSENT.id)
+    Download.objects.all().delete()
+    follow()
+    assert SearchModel.objects.get().model == ABSENT.id
+    assert not Download.objects.exists()
+
+
+def test_the_model_that_answers_is_not_thrown_away(searched: Library, pictures: dict[str, File]) -> None:
+    old = table.find_model("search", OLD)
+    assert old is not None
+    selection.choose("search", NEW)
+    changing.tend()
+    with pytest.raises(ConflictError, match="answered by"):
+        deciding.remove(old)
+    follow()
+    assert deciding.remove(old) == []
 
 
 def test_models_before_the_one_before_are_forgotten(searched: Library, pictures: dict[str, File]) -> None:
