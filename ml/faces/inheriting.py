@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from media.models import Original
@@ -31,8 +31,10 @@ def hand_over(original: Original, twin: Original) -> None:
         people_before = {face.person_id for face in (*mine, *theirs) if face.person_id}
         pairs = twins_of(mine, theirs)
         left = [(one, other) if took else (other, one) for one, other in pairs]
+        prefetch_related_objects([face for pair in pairs for face in pair], "rejections")
         for stays, goes in left:
             inherit(stays, goes)
+        take_covers(left)
         Face.objects.bulk_update([stays for stays, _ in left], COLUMNS)
         doubled = {one.pk for one, _ in pairs}
         move(twin, mine if took else known_to_users(face for face in mine if face.pk not in doubled))
@@ -63,11 +65,6 @@ def inherit(stays: Face, goes: Face) -> None:
     if stays.assigned_by == By.USER:
         newly.discard(stays.person_id)
     FaceRejection.objects.bulk_create([FaceRejection(face=stays, person_id=key) for key in newly - refused])
-    covers = Person.objects.filter(cover=goes)
-    covers.filter(pk=stays.person_id).update(cover=stays)
-    Person.objects.filter(cover__in=[stays, goes]).exclude(pk=stays.person_id).update(
-        cover=None, cover_chosen=False
-    )
     stays.waiting, stays.updated_at = True, timezone.now()
 
 
@@ -79,6 +76,17 @@ def is_known(face: Face, *, better_than: Face) -> bool:
 def put(face: Face, person: UUID | None, by: str, distance: float | None = None) -> None:
     face.person_id, face.assigned_by, face.distance = person, by, distance
     face.came_from = None
+
+
+def take_covers(left: Sequence[tuple[Face, Face]]) -> None:
+    """Who was shown by a face that goes is shown by the one that stays, if it is still theirs."""
+    stands_for = {face.pk: stays for stays, goes in left for face in (stays, goes)}
+    for person in Person.objects.filter(cover__in=stands_for):
+        stays = stands_for[person.cover_id]
+        if stays.person_id == person.pk:
+            Person.objects.filter(pk=person.pk).update(cover=stays)
+        else:
+            Person.objects.filter(pk=person.pk).update(cover=None, cover_chosen=False)
 
 
 def known_to_users(faces: Iterable[Face]) -> list[Face]:
@@ -104,6 +112,7 @@ def move(twin: Original, faces: Sequence[Face]) -> None:
 
 def forget(faces: Sequence[Face], original: Original) -> None:
     """Rows that another row stands for now, with their own runs; and those of the original that nobody speaks for."""
-    for face in faces:
-        recording.drawn_rows(face.original, [face]).drop()
+    if faces:
+        # All are of one of the two originals.
+        recording.drawn_rows(faces[0].original, faces).drop()
     Face.objects.filter(Q(pk__in=[face.pk for face in faces]) | Q(original=original)).delete()
