@@ -7,6 +7,8 @@ result like any other. It waits for no other deriver. What was found is written 
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -27,6 +29,8 @@ from ml.sampling import sound
 DIGITS: Final = 6
 MOST_ROWS: Final = 200_000
 """Of one recording: four days in windows of ten seconds. What goes on longer is not heard any more."""
+LEFT_OVER: Final = 0.1
+"""Seconds by which decoded sound may be longer than the file says: encoders fill their last frame."""
 
 
 class SoundsDeriver(BaseDeriver):
@@ -73,6 +77,14 @@ class SoundsDeriver(BaseDeriver):
         recording.hand_over(original, twin)
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many samples of the recording, and what the model is given for them."""
+
+    length: int
+    heard: NDArray[np.float32]
+
+
 class Hearing:
     """One track during one run."""
 
@@ -92,32 +104,40 @@ class Hearing:
         for batch in self.batches():
             self.context.check()
             least, most = settings.AUDIO_DETECT_THRESHOLD, settings.AUDIO_DETECT_TOP_K
-            for window, sounds in zip(batch, self.tagger.hear(batch, least, most), strict=True):
+            heard = self.tagger.hear([window.heard for window in batch], least, most)
+            for window, sounds in zip(batch, heard, strict=True):
                 found += self.told(window, sounds)
             self.tell()
             if len(found) >= MOST_ROWS:
                 break
         return found
 
-    def batches(self) -> Iterator[list[NDArray[np.float32]]]:
+    def batches(self) -> Iterator[list[Window]]:
         """As many windows as the model takes at once; the last batch has the rest."""
-        batch: list[NDArray[np.float32]] = []
-        for window in sound.blocks(self.context, self.track, self.tagger.rate, self.seconds):
-            batch.append(window)
-            if len(batch) == self.tagger.at_once:
-                yield batch
-                batch = []
-        if batch:
+        windows = self.found()
+        while batch := list(islice(windows, self.tagger.at_once)):
             yield batch
 
-    def told(self, window: NDArray[np.float32], sounds: list[Sound]) -> list[dict[str, Any]]:
-        """Rows of one window. The last one ends with the sound, and not with what the model was given after it."""
+    def found(self) -> Iterator[Window]:
+        """One after the other. What encoders leave behind the last one is none."""
+        before = np.zeros(0, np.float32)
+        for samples in sound.blocks(self.context, self.track, self.tagger.rate, self.seconds):
+            if len(before) and len(samples) < LEFT_OVER * self.tagger.rate:
+                return
+            yield Window(len(samples), self.tagger.lengthened(samples, before))
+            before = samples
+
+    def told(self, window: Window, sounds: list[Sound]) -> list[dict[str, Any]]:
+        """Rows of one window. The last one ends with the sound, and not after the end that players show."""
         start = self.samples / self.tagger.rate
-        self.samples += len(window)
+        self.samples += window.length
         self.windows += 1
+        end = self.samples / self.tagger.rate
+        if self.duration and start < self.duration < end <= self.duration + LEFT_OVER:
+            end = self.duration
         span = {
             "start_seconds": round(start, 3),
-            "end_seconds": round(max(self.samples / self.tagger.rate, start + 0.001), 3),
+            "end_seconds": round(max(end, start + 0.001), 3),
         }
         return [
             {"label": one.label, "class_index": one.index, "score": round(one.score, DIGITS), **span}

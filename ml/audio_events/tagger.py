@@ -10,6 +10,7 @@ is exported.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -23,7 +24,7 @@ Floats: TypeAlias = NDArray[np.float32]
 AT_ONCE: Final = 4
 """Windows of a batch: 1.3 MB each, and a hundred times that inside of a model."""
 SHORTEST: Final = 0.5
-"""Seconds that a model needs to hear anything; what is shorter is followed by silence."""
+"""Seconds that a model needs to hear anything; a recording that is shorter is followed by silence."""
 SLACK: Final = 1e-3
 """By which a probability may miss 0 to 1."""
 
@@ -59,23 +60,28 @@ class Tagger:
 
     def hear(self, windows: Sequence[Floats], least: float, most: int) -> list[list[Sound]]:
         """Of each window what scores `least`, at most `most`, the surest first."""
+        filled = [self.filled(window) for window in windows]
         found: list[Floats] = []
-        for first in range(0, len(windows), self.at_once):
-            found += self.answer(windows[first : first + self.at_once])
+        for _, same in groupby(filled, key=len):
+            alike = list(same)
+            for first in range(0, len(alike), self.at_once):
+                found += self.answer(alike[first : first + self.at_once])
         return [best(scores, self.labels, least, most) for scores in found]
 
     def answer(self, windows: Sequence[Floats]) -> list[Floats]:
-        """The scores of all names, for each window. Windows of several lengths are heard one by one."""
-        filled = [self.filled(window) for window in windows]
-        if len({len(window) for window in filled}) > 1:
-            return [scores for window in windows for scores in self.answer([window])]
-        feeds = {self.model.inputs[0].name: np.stack(filled)}
+        """The scores of all names, for each window; all windows are equally long."""
+        feeds = {self.model.inputs[0].name: np.stack(windows)}
         scores = np.asarray(self.model.run(feeds, outputs=(self.output.name,))[self.output.name], np.float32)
         if scores.shape != (len(windows), len(self.labels)):
             raise refusal(self.model, f"it gives {list(scores.shape)} and there are {len(self.labels)} names")
         if not (np.isfinite(scores).all() and scores.min() >= -SLACK and scores.max() <= 1 + SLACK):
             raise refusal(self.model, "what it gives are no probabilities")
         return list(scores)
+
+    def lengthened(self, window: Floats, before: Floats) -> Floats:
+        """With the end of the window before it where it is too short alone: silence after it would be heard as such."""
+        lacking = round(SHORTEST * self.rate) - len(window)
+        return np.concatenate([before[-lacking:], window]) if lacking > 0 and len(before) else window
 
     def filled(self, window: Floats) -> Floats:
         """Followed by silence where it is too short for the model."""

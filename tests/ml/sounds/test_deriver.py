@@ -1,5 +1,7 @@
 """Sounds from a file to their rows: by a tiny model everywhere, by the real one where it lies beside the clone."""
 
+import tracemalloc
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ from django.test import Client
 
 from alcoves.accounts.models import User
 from media import reprocess, runs, switching
-from media.derivers.base import NotNeeded
+from media.derivers.base import NotNeeded, Ready
 from media.errors import MediaError, RunAbandonedError
 from media.models import Derivative, File, Library
 from media.tools import ffmpeg
 from ml.audio_events.deriver import SoundsDeriver
+from ml.audio_events.labels import read_labels
+from ml.errors import ModelMissingError
 from ml.models import SoundEvent
 from ml.runtime.client import onnx_model
 from tests.conftest import client_of
@@ -65,6 +69,50 @@ def test_the_last_window_ends_with_the_sound(
     file = take_in(hearing, make_tone(tmp_path / "a.wav", seconds=seconds), "a.wav").file
     run_queued()
     assert rows_of(file)[-1].end_seconds == pytest.approx(seconds, abs=0.001)
+
+
+@pytest.mark.parametrize("seconds", [10.2, 20.49])
+def test_the_last_moment_is_not_heard_as_silence(
+    hearing: Library, tiny: Path, tmp_path: Path, seconds: float
+) -> None:
+    """A model needs half a second: it gets what was before the moment, and no silence after it."""
+    file = take_in(hearing, make_tone(tmp_path / "a.wav", seconds=seconds), "a.wav").file
+    run_queued()
+    rows = rows_of(file)
+    assert "Silence" not in {row.label for row in rows}
+    assert len({round(row.score, 2) for row in rows if row.label == "Sound"}) == 1
+    assert (rows[-1].start_seconds, rows[-1].end_seconds) == (10.0 * (seconds // 10), seconds)
+
+
+def test_what_encoders_leave_behind_the_end_is_no_window(
+    hearing: Library, tiny: Path, tmp_path: Path
+) -> None:
+    """Of 10 s an AAC decoder gives a few hundredths more; no row goes beyond what the file says of itself."""
+    whole = make_tone(tmp_path / "a.wav", seconds=10)
+    ffmpeg.run(["-i", whole, "-c:a", "aac", tmp_path / "a.mkv"], timeout=30)
+    file = take_in(hearing, tmp_path / "a.mkv", "a.mkv").file
+    run_queued()
+    duration = file.original.__class__.objects.get(pk=file.original_id).duration
+    rows = rows_of(file)
+    assert duration is not None
+    assert [row.start_seconds for row in rows if row.label == "Sound"] == [0.0]
+    assert max(row.end_seconds for row in rows) <= duration + 0.001
+
+
+@pytest.mark.parametrize(("layout", "channels", "share"), [("stereo", 2, 0.5), ("5.1", 6, 0.2071)])
+def test_sound_of_one_channel_among_many_is_heard(
+    hearing: Library, tiny: Path, tmp_path: Path, settings: Any, layout: str, channels: int, share: float
+) -> None:
+    """Of 5.1 the front left one is 0.707 of 3.414: the middle counts whole, those behind half, the deep one not."""
+    settings.AUDIO_DETECT_THRESHOLD = 0.05
+    tones = "|".join(["0.9*sin(2*PI*300*t)"] + ["0"] * (channels - 1))
+    source = f"aevalsrc={tones}:c={layout}:s=48000:d=12"
+    ffmpeg.run(["-f", "lavfi", "-i", source, "-c:a", "flac", tmp_path / "a.flac"], timeout=30)
+    file = take_in(hearing, tmp_path / "a.flac", "a.flac").file
+    run_queued()
+    heard = [row for row in rows_of(file) if row.label == "Sound"]
+    assert [(row.start_seconds, row.end_seconds) for row in heard] == [(0.0, 10.0), (10.0, 12.0)]
+    assert heard[0].score == pytest.approx(1.5 * 0.9 * 2 / 3.14159 * share, abs=0.01)
 
 
 def test_silence_is_heard_as_what_it_is(hearing: Library, tiny: Path, tmp_path: Path) -> None:
@@ -174,6 +222,50 @@ def test_a_broken_model_fails_for_good_and_leaves_the_rows_of_before(
     assert spans(rows_of(file)) == before
 
 
+def test_a_table_of_another_length_fails_for_good(hearing: Library, tiny: Path, tmp_path: Path) -> None:
+    with (tiny / sounds.TABLE).open("a") as table:
+        table.write('3,/m/3,"Something more"\n')
+    file = take_in(hearing, make_tone(tmp_path / "a.wav"), "a.wav").file
+    run_queued()
+    row = derivative(file.original_id, "sounds")
+    assert (row.status, row.error_code) == ("failed", "model_unusable")
+    assert "there are 4 names" in row.error_message
+
+
+def test_a_table_that_has_gone_is_waited_for(hearing: Library, tiny: Path, tmp_path: Path) -> None:
+    ready = (tiny / sounds.TABLE).rename(tmp_path / "away")
+    with pytest.raises(ModelMissingError):
+        read_labels(tiny / sounds.TABLE)
+    file = take_in(hearing, make_tone(tmp_path / "a.wav"), "a.wav").file
+    run_queued()
+    row = derivative(file.original_id, "sounds")
+    assert (row.status, row.error_code, row.attempts) == ("queued", "model_missing", 0)
+    assert ready.exists()
+
+
+@pytest.mark.timeout(300)
+def test_three_hours_need_no_more_memory_than_a_minute(tiny: Path, tmp_path: Path, db: None) -> None:
+    """As samples three hours at 8 kHz are 350 MB; a batch of windows is 1.3 MB."""
+    source = tmp_path / "long.wav"
+    second = bytes(128 + 100 * (number // 10 % 2) for number in range(8000))
+    with wave.open(str(source), "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(1)
+        writer.setframerate(8000)
+        for _ in range(180):
+            writer.writeframes(second * 60)
+    run = run_of(source, tmp_path / "scratch")
+    onnx_model(tiny / sounds.NAME)
+    tracemalloc.start()
+    result = SoundsDeriver().derive(run)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(result, Ready)
+    assert result.facts["windows"] == 1080
+    assert result.learnt["sounds"][-1]["end_seconds"] == 10800.0
+    assert peak < 40 * 2**20, f"{peak / 2**20:.0f} MB"
+
+
 def test_the_host_may_die_in_the_middle(
     hearing: Library, tiny: Path, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +336,7 @@ def test_the_file_tells_its_job_and_the_endpoints_of_the_engine_ask_again(
     )
     again = client.post(f"{path}/files/{file.pk}/reprocess", {"deriver": "sounds"}, "application/json")
     assert (again.status_code, again.json()["sounds_status"]) == (202, "queued")
-    assert client.post(f"{path}/reprocess", {"deriver": "sounds"}, "application/json").json() == {"count": 1}
+    assert client.post(f"{path}/reprocess", {"deriver": "sounds"}, "application/json").json()["count"] == 1
     run_queued()
     row = derivative(file.original_id, "sounds")
     assert (row.status, row.requested_version, row.ready_version) == ("ready", 3, 3)
