@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from media.errors import RequestError
@@ -35,13 +35,18 @@ def decode(cursor: str) -> tuple[str, UUID]:
 def decode_date(cursor: str) -> tuple[datetime, UUID]:
     """The same for lists by date."""
     text, key = decode(cursor)
+    return moment_of(text), key
+
+
+def moment_of(text: str) -> datetime:
+    """In UTC: of other zones Python knows wider ones than Postgres, and moments before the first and after the last."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if moment.utcoffset() is None:
+            raise ValueError("no zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise refusal() from error
-    if moment.utcoffset() is None:
-        raise refusal()
-    return moment, key
 
 
 def refusal() -> RequestError:

@@ -1,6 +1,5 @@
 """Search over all that the caller may see. The shape of the question is checked here, the rest is `ml.search`'s."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -85,11 +84,10 @@ def place_of(cursor: str) -> Place:
     text, item = cursors.decode(cursor)
     try:
         rank, at, near, score = text.split(" ")
-        moment = datetime.fromisoformat(at)
-        if moment.utcoffset() is None or not 0 <= int(rank) < 2**31:
+        if not 0 <= int(rank) < 2**31:
             raise ValueError("no place")
         known = float(score) if score not in ("", REST) else None
-        return Place(int(rank), moment, item, near == "1", known, score == REST)
+        return Place(int(rank), cursors.moment_of(at), item, near == "1", known, score == REST)
     except ValueError as error:
         raise cursors.refusal() from error
 

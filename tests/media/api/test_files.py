@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from alcoves.accounts.models import User
+from media.api import cursors
 from media.folders import create_folder, trash_folder
 from media.libraries import create_library
 from media.models import File, Folder, Library, Original
@@ -81,6 +82,15 @@ def test_a_page_has_50_and_at_most_200(library: Library, as_bob: Client) -> None
 )
 def test_a_cursor_that_is_not_ours_is_refused(cursor: str, library: Library, as_bob: Client) -> None:
     answer = as_bob.get(f"/api/libraries/{library.pk}/files", {"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2024-01-01T00:00:00"]
+)
+def test_a_cursor_of_a_moment_that_no_database_has(moment: str, library: Library, as_bob: Client) -> None:
+    cursor = cursors.encode(moment, uuid4())
+    answer = as_bob.get(f"/api/libraries/{library.pk}/files", {"cursor": cursor, "order": "-date"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alcoves.accounts.models import User
 from media import stacks, tags, trash
+from media.api import cursors
 from media.libraries import create_library, remove_member
 from media.models import File, Folder, Library, Original, Stack
 from ml.search.sources import REASONS
@@ -249,6 +250,41 @@ def test_cursors_of_others(library: Library, as_bob: Client, cursor: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        "0 0001-01-01T00:00:00+23:59 0 ",
+        "2147483647 9999-12-31T23:59:59-23:59 1 ",
+        "1 2024-01-01T00:00:00+00:00 0 nan",
+        "1 2024-01-01T00:00:00+00:00 0 inf",
+        "1 2024-01-01T00:00:00+00:00 0 -1e308",
+        "0 2024-01-01T00:00:00+00:00 0 rest",
+        "99999999999 2024-01-01T00:00:00+00:00 0 ",
+        "-1 2024-01-01T00:00:00+00:00 0 ",
+        "1 2024-01-01T00:00:00 0 ",
+    ],
+)
+def test_forged_cursors_break_and_tell_nothing(
+    library: Library, as_bob: Client, as_charlie: Client, place: str
+) -> None:
+    fill(library)
+    cursor = cursors.encode(place, uuid4())
+    for client in (as_bob, as_charlie):
+        answer = client.get("/api/search", {"q": EVERYTHING, "cursor": cursor})
+        assert answer.status_code in {200, 400}, answer.content
+        if client is as_charlie and answer.status_code == 200:
+            assert (answer.json()["entries"], answer.json()["total"]) == ([], 0)
+
+
+def test_a_cursor_of_another_question_is_only_a_place_in_the_order(library: Library, as_bob: Client) -> None:
+    for number in range(4):
+        put(library, f"cat {number}.jpg")
+        put(library, f"dog {number}.jpg")
+    cursor = search(as_bob, "dog", limit=2)["nextCursor"]
+    found = search(as_bob, "cat", cursor=cursor)
+    assert set(names(found)) <= {f"cat {number}.jpg" for number in range(4)}
+
+
+@pytest.mark.parametrize(
     "typed", ["", " ", "a", "-", "--", '"', '""""', "-cat", "+ - | &", "()", "\u00a0", "\u200b"]
 )
 def test_what_is_too_short_finds_nothing_and_says_so(library: Library, as_bob: Client, typed: str) -> None:
@@ -291,6 +327,11 @@ HOSTILE = [
     "\x02\x03\x01",
     "\u202e\u2066abc",
     "<script>alert(1)</script>",
+    "\u0301\u0301",
+    "\u200d\ufe0f \u2066\u2069",
+    "\u0661\u0662 \u05d0\u05d1\u05d2",
+    "\ufdfa" * 100,
+    " ".join(f"sercet{number}" for number in range(16)),
 ]
 
 
