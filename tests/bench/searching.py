@@ -38,7 +38,7 @@ QUICK: Final = Size(20_000, 2)
 
 
 def questions(words: Sequence[str]) -> list[str]:
-    """From rare to common; names, labels, dates, quotations, slips of the finger, what is everywhere."""
+    """From rare to common; names, labels, dates, quotations, two letters, slips of the finger, what is everywhere."""
     rare = [f"{word} {other}" for word, other in zip(words[1000:1010], words[10:20], strict=True)]
     return [
         *words[2000:2010],
@@ -52,6 +52,8 @@ def questions(words: Sequence[str]) -> list[str]:
         "june 2015",
         "2019-06-01",
         "IMG_1234",
+        "zq",
+        words[600][:2],
         "wine glasses canon",
         f"{words[900][:-1]}x",
         "dogs",
