@@ -25,6 +25,7 @@ from alcoves.celery import app
 from alcoves.queues import QUEUES, Lane, in_lanes
 from alcoves.scheduling import LAST_POLL, pulse, slots
 from media import reconcile
+from media.checks import log_once
 
 logger = logging.getLogger(__name__)
 STUCK_SECONDS = 60.0
@@ -130,6 +131,8 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         slots.set(total, {})
         priority.lower_process(NICE[lane])
     app.steps["consumer"].add(Beside)
+    # Once, and before the pool is forked: children inherit what this ffmpeg can do.
+    log_once()
     # Its advice against root is about pickled messages; ours are JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     name = lane or "all"

@@ -14,6 +14,8 @@ def prepare() -> None:
     """SIGTERM means: let running tasks end for a while, then give them back. Metrics of children are files."""
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
+    # Celery would load the whole web part for Django's checks, in each lane, and tell nobody what they found.
+    os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
     folder = env.path("ALCOVES_DATA_PATH", PROJECT / "var") / "metrics"
     forget_dead(folder)
     own = folder / str(os.getpid())

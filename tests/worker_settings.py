@@ -6,7 +6,17 @@ from alcoves.settings import base
 from alcoves.settings.test import *
 from tests.derivers import TABLE
 
-DERIVERS = {**base.DERIVERS} if os.environ.get("ALCOVES_TEST_REAL_DERIVERS") else {**TABLE}
+# "1": all of ours; names: those alone, so that a test of one does not pay for films in five sizes; none: the table.
+REAL = os.environ.get("ALCOVES_TEST_REAL_DERIVERS", "").split()
+DERIVERS = {
+    **(
+        TABLE
+        if not REAL
+        else base.DERIVERS
+        if REAL == ["1"]
+        else {name: base.DERIVERS[name] for name in REAL}
+    )
+}
 MODEL_REGISTRIES = [*base.MODEL_REGISTRIES, *os.environ.get("ALCOVES_TEST_REGISTRIES", "").split()]
 DATABASES = base.databases(base.DATABASE_URL)
 BLOB_STORES = (

@@ -20,6 +20,9 @@ from django.db import connection
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAUSE = threading.Event()
+STARTS: float = 120
+"""Seconds in which a worker takes up work. It costs less than two of a processor, which are long in coming where a
+dozen other processes want the same two processors. One that has died is noticed at once."""
 
 
 def niceness(more: int = 0) -> int:
@@ -124,8 +127,8 @@ def running_worker(folder: Path, *arguments: str, **extra: str) -> Iterator[Proc
     try:
         wait_until(
             lambda: answers(f"http://127.0.0.1:{port}/healthz") or process.popen.poll() is not None,
-            30,
-            "worker",
+            STARTS,
+            "the worker takes up work",
         )
         assert process.popen.poll() is None, process.text()
         yield process

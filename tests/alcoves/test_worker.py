@@ -199,3 +199,17 @@ def test_settings_of_celery_are_those_that_were_measured(settings: Any) -> None:
     assert settings.CELERY_TASK_ACKS_LATE is True
     assert settings.CELERY_TASK_REJECT_ON_WORKER_LOST is False
     assert (settings.LEASE_SECONDS, settings.RECONCILE_SECONDS) == (20, 15)
+
+
+def test_a_worker_loads_the_web_part_for_no_checks_whose_answers_nobody_sees(tmp_path: Path) -> None:
+    told = run_python(
+        "-c",
+        "import sys; from alcoves.worker_environment import prepare; prepare(); import os;"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'alcoves.settings.base'; import django; django.setup();"
+        "from alcoves.celery import app; app.loader.import_default_modules(); print('alcoves.urls' in sys.modules)",
+        ALCOVES_DATA_PATH=str(tmp_path),
+        DATABASE_URL="postgresql://nobody@localhost/none",
+        REDIS_URL="redis://localhost:1/0",
+        ALCOVES_SECRET_KEY="x" * 50,
+    )
+    assert told.stdout.strip().endswith("False"), told.stderr
