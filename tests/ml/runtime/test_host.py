@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,7 @@ def test_a_client_that_is_killed_ends_its_run(tmp_path: Path) -> None:
     client = context.Process(target=run_for_ever, args=(path,))
     began = hosts.cpu_seconds(hosts.pid())
     client.start()
-    wait_until(lambda: hosts.cpu_seconds(hosts.pid()) > began + 0.3, 30)
+    wait_until(lambda: hosts.cpu_seconds(hosts.pid()) > began + 0.3, 120)
     client.kill()
     client.join()
     # The one lane is free again: else this would wait for minutes.
@@ -141,7 +140,7 @@ def test_a_model_is_replaced_while_it_is_in_use(settings: Any, tmp_path: Path) -
     path = plain.slow(tmp_path / "a.onnx", factor=1)
     model = onnx_model(path)
     old = hosts.in_background(lambda: model.run(hosts.turns(60_000)))
-    wait_until(lambda: hosts.cpu_seconds(hosts.pid()) > 0.5, 30)
+    wait_until(lambda: hosts.cpu_seconds(hosts.pid()) > 0.5, 120)
     plain.slow(tmp_path / "new.onnx", factor=2).replace(path)
     assert model.run(hosts.turns(1))["y"] == 2
     assert old.result(60)["y"] == 1
@@ -162,7 +161,7 @@ def test_memory_of_an_idle_model_goes_back_while_another_is_in_use(settings: Any
         assert asked(small) == 2
         return hosts.resident(number) < before + 20_000_000
 
-    wait_until(given_back, 30, "the memory is given back")
+    wait_until(given_back, 120, "the memory is given back")
     print(f"before {before >> 20} MB, with the model {held >> 20}, after {hosts.resident(number) >> 20}")
     assert hosts.pid() == number
 
@@ -173,7 +172,7 @@ def test_a_host_that_is_idle_ends_and_the_next_question_starts_another(settings:
     assert asked(path) == 2
     old = hosts.pid()
     assert calls.connections.idle
-    wait_until(lambda: not is_alive(old), 20, "the host has ended")
+    wait_until(lambda: not is_alive(old), 60, "the host has ended")
     assert not places.current().socket.exists()
     assert asked(path) == 2
     assert hosts.pid() != old
@@ -183,18 +182,20 @@ def test_it_ends_when_its_clients_have_gone(tmp_path: Path) -> None:
     asked(plain.doubling(tmp_path / "a.onnx"))
     number = hosts.pid()
     calls.connections.forget()
-    wait_until(lambda: not is_alive(number), 20, "the host has ended")
+    wait_until(lambda: not is_alive(number), 60, "the host has ended")
 
 
 def test_questions_at_the_moment_of_its_end_are_answered_by_the_next(settings: Any, tmp_path: Path) -> None:
     settings.ML_IDLE_SECONDS = 1.0
     path = plain.doubling(tmp_path / "a.onnx")
-    seen = set()
-    until = time.monotonic() + 8
-    while time.monotonic() < until:
+    seen: set[int] = set()
+    for turn in range(60):
         assert asked(path) == 2
         seen.add(hosts.pid())
-        threading.Event().wait(1.0 + len(seen) / 50)
+        if len(seen) > 3:
+            break
+        # A little longer each time: once it is the very moment.
+        threading.Event().wait(1.0 + turn / 50)
     assert len(seen) > 1
 
 
@@ -205,7 +206,7 @@ def test_a_folder_that_is_removed_takes_no_run_along(mine: Path, settings: Any, 
     for path in places.current().folder.iterdir():
         path.unlink()
     places.current().folder.rmdir()
-    wait_until(lambda: not is_alive(number), 20, "the host has ended")
+    wait_until(lambda: not is_alive(number), 60, "the host has ended")
 
 
 @pytest.mark.parametrize(
@@ -280,8 +281,13 @@ def test_a_host_whose_run_hangs_gives_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Native code that does not come back: the client has gone, and the lane would be blocked for ever."""
-    release = threading.Event()
-    monkeypatch.setattr(host.Host, "done", lambda self, call: release.wait(60))
+    begun, release = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> Any:
+        begun.set()
+        release.wait(120)
+
+    monkeypatch.setattr(host.Host, "done", hang)
     monkeypatch.setattr(host, "STUCK_AFTER", 0.5)
     options = {"threads": 1, "concurrency": 1, "idle_seconds": 60, "linger_seconds": 60}
     one = host.Host(tmp_path / "own.sock", options)
@@ -292,7 +298,9 @@ def test_a_host_whose_run_hangs_gives_up(
         assert "hello" in wire.receive(channel)[0]
         wire.send(channel, {"do": "probe", "path": "x"})
         assert "taken" in wire.receive(channel)[0]
-    serving.join(20)
+        # Who has gone before it begins is not served at all.
+        assert begun.wait(60)
+    serving.join(60)
     assert not serving.is_alive()
     assert "does not end" in caplog.text
     release.set()
