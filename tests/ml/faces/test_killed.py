@@ -19,7 +19,7 @@ from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = {
-    "ALCOVES_TEST_REAL_DERIVERS": "1",
+    "ALCOVES_TEST_REAL_DERIVERS": "metadata faces",
     "ALCOVES_TEST_REGISTRIES": "tests.ml.graphs.faces.MODELS",
     "ALCOVES_RETRY_SECONDS": "1",
 }
