@@ -100,3 +100,18 @@ def client_of(user: User) -> Client:
     """A browser-like client that acts as the user by token."""
     _, secret = AccessToken.issue(user, "test")
     return Client(headers={"authorization": f"Bearer {secret}"})
+
+
+@pytest.fixture
+def as_alice(alice: User) -> Client:
+    return client_of(alice)
+
+
+@pytest.fixture
+def as_bob(bob: User) -> Client:
+    return client_of(bob)
+
+
+@pytest.fixture
+def as_charlie(charlie: User) -> Client:
+    return client_of(charlie)

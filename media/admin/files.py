@@ -33,7 +33,7 @@ class TrashedFilter(admin.SimpleListFilter):
 class FileAdmin(BigTable):
     list_display = ("name", "picture", "library", "kind", "size", "created_at", "trashed_at")
     list_filter = (TrashedFilter, "original__kind", ("library", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("name",)
+    search_fields = ("name", "=id", "=original__id")
     ordering = ("-id",)
     fields = (
         *("name", "picture", "library", "folder", "original_link", "derivatives", "stack_link"),

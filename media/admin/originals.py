@@ -33,7 +33,7 @@ class OriginalAdmin(LookOnly):
     )
     list_select_related = ("library",)
     list_filter = ("kind", ("library", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("sha256", "id")
+    search_fields = ("=sha256", "=id", "=files__id")
     ordering = ("-id",)
     actions = ("warm_again",)
     fields = (

@@ -13,7 +13,7 @@ class StackAdmin(LookOnly):
     list_display = ("mark", "kind", "library", "count", "primary", "apart", "updated_at")
     list_select_related = ("library", "primary")
     list_filter = ("kind", "apart", ("library", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("mark",)
+    search_fields = ("mark", "=id")
     ordering = ("-id",)
     fields = (
         *("id", "library", "kind", "mark", "count", "primary_link", "chosen_link", "apart", "files"),

@@ -11,15 +11,14 @@ from typing import ClassVar, Final
 import numpy as np
 
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.derivers.filming import film_of
 from media.errors import DamagedFileError, ToolMissingError, UnsupportedTypeError
 from media.images import choosing
 from media.images.decoded import Animation
 from media.images.encoding import encode_animation
-from media.probing import facts_of
-from media.sniffing import described
 from media.tools import ffmpeg, graphs, vips
 from media.tools.run import ExitedError
-from media.transcoding.frames import WITHOUT_SEEK, Film, size_within
+from media.transcoding.frames import WITHOUT_SEEK, Film
 
 NAME: Final = "hover.webp"
 SECONDS: Final = 3.0
@@ -45,15 +44,7 @@ class HoverDeriver(BaseDeriver):
         return subject.kind == "video"
 
     def derive(self, context: Context) -> Result:
-        facts = facts_of(context.subject, context.source_input)
-        film = Film(
-            context.source_input(),
-            described(context.subject.mime).demuxer,
-            facts,
-            context.scratch,
-            size=size_within(facts, WIDTH, TALLEST) if facts.get("video") else (2, 2),
-            abandoned=context.abandoned,
-        )
+        film = film_of(context, WIDTH, TALLEST)
         start = start_of(film)
         context.progress(20)
         frames, strategy = frames_of(film, start)

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Output, Ready, Result, Subject
+from media.derivers.filming import film_of
 from media.errors import DamagedFileError, MediaError, PermanentError
 from media.images import choosing, posters
 from media.images.choosing import Score
 from media.images.encoding import encode
-from media.probing import facts_of
 from media.sniffing import described
 from media.tools import ffmpeg, graphs, vips
 from media.tools.run import ExitedError, Limits
-from media.transcoding.frames import Film, Shot, size_within
+from media.transcoding.frames import Film, Shot
 
 PLACES: Final = (10, 25, 50, 75, 90)
 """Percent of the film."""
@@ -63,7 +63,7 @@ class PosterDeriver(BaseDeriver):
     def derive(self, context: Context) -> Result:
         if context.subject.kind == "audio":
             return cover_of(context)
-        film = film_of(context)
+        film = film_of(context, posters.LARGE, posters.LARGE)
         second = context.parameters.get("second")
         if second is not None:
             return chosen(context, film, float(second))
@@ -74,18 +74,6 @@ class PosterDeriver(BaseDeriver):
     def record(self, original: Any, result: Ready) -> None:
         """Another poster is another picture: its sizes are made ahead anew."""
         original.forget_warmth()
-
-
-def film_of(context: Context) -> Film:
-    facts = facts_of(context.subject, context.source_input)
-    return Film(
-        context.source_input(),
-        described(context.subject.mime).demuxer,
-        facts,
-        context.scratch,
-        size=size_within(facts, posters.LARGE, posters.LARGE) if facts.get("video") else (2, 2),
-        abandoned=context.abandoned,
-    )
 
 
 def candidates_of(film: Film, context: Context) -> list[Candidate]:

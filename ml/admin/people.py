@@ -83,7 +83,7 @@ class FaceAdmin(LookOnly):
     )
     list_select_related = ("person", "library")
     list_filter = (OwnedFilter, "assigned_by", "removed", "waiting")
-    search_fields = ("=id", "=original__id")
+    search_fields = ("=id", "=original__id", "=original__files__id", "=person__id")
     ordering = ("-id",)
     fields = (
         *("id", "picture", "person_link", "library", "original_link", "derivative_link", "model"),

@@ -1,20 +1,19 @@
-"""What the pages of this app's big tables share: the small picture of a row's file, and searches that use an index.
+"""What the pages of this app's big tables share: the small picture of a row's file, and searches by label.
 
-A list has the rows of fifty files at most, so their pictures cost one query. A search by key or by name never reads the
-whole table, as Django's own search over text does.
+A list has the rows of fifty files at most, so their pictures cost one query. A search by label never reads the whole
+table, as Django's own search over text does.
 """
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from media.admin import pictures
-from media.admin.paging import LookOnly, link
-from media.models import Derivative, File, Library
+from media.admin.paging import LookOnly, in_each_library, link
+from media.models import Derivative
 
 
 def with_pictures(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -32,30 +31,12 @@ def shown_of(row: Any) -> Derivative | None:
 class FoundAdmin(LookOnly):
     """Rows that a model has written about an original. Members look at files; staff look at rows."""
 
-    search_fields = ("=id",)
+    search_fields = ("=id", "=original__id", "=original__files__id")
     list_filter: ClassVar[Any] = ("library",)
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_pictures(super().get_queryset(request))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """By the id of a row, an original or a file; what is no id is a name."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            key = UUID(term)
-        except ValueError:
-            return self.named(queryset, term), False
-        originals = [key, *File.objects.filter(pk=key).values_list("original_id", flat=True)]
-        return queryset.filter(Q(pk=key) | Q(original__in=originals)), False
-
-    def named(self, rows: QuerySet[Any], name: str) -> QuerySet[Any]:
-        """Rows have no names, unless a page says otherwise."""
-        return rows.none()
 
     @admin.display(description="file")
     def picture(self, row: Any) -> SafeString | str:
@@ -75,6 +56,6 @@ class LabelledAdmin(FoundAdmin):
 
     search_help_text = "A name as the model says it, or the id of a row, an original or a file."
 
-    def named(self, rows: QuerySet[Any], name: str) -> QuerySet[Any]:
-        """Asked for in each library, because the index begins with it."""
-        return rows.filter(library__in=list(Library.objects.values_list("pk", flat=True)), label=name)
+    def named(self, rows: QuerySet[Any], term: str, fields: list[str]) -> QuerySet[Any]:
+        """The whole name: parts of it have no index."""
+        return rows.filter(in_each_library(), label=term)

@@ -16,10 +16,8 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Subject
+from media.derivers.filming import film_of
 from media.errors import DamagedFileError
-from media.probing import facts_of
-from media.sniffing import described
-from media.transcoding.frames import Film, size_within
 from ml import downloads
 from ml.faces import crops, inheriting, people, recording
 from ml.faces.arcface import Recogniser
@@ -146,15 +144,7 @@ def pixels_at(context: Context, second: float | None) -> Pixels:
     """The picture, or the frame of this second of the film."""
     if context.subject.kind == "image":
         return pictures.upright(context, PICTURE_SIDE)
-    facts = facts_of(context.subject, context.source_input)
-    film = Film(
-        context.source_input(),
-        described(context.subject.mime).demuxer,
-        facts,
-        context.scratch,
-        size=size_within(facts, FRAME_SIDE, FRAME_SIDE) if facts.get("video") else (2, 2),
-        abandoned=context.abandoned,
-    )
+    film = film_of(context, FRAME_SIDE, FRAME_SIDE)
     shot = film.at([second or 0.0])[0] or film.near([second or 0.0])[0]
     if shot is None:
         raise DamagedFileError(

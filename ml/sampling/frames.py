@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.derivers.base import Context
+from media.derivers.filming import film_of
 from media.errors import DamagedFileError, TimedOutError
-from media.probing import facts_of
-from media.sniffing import described
 from media.tools import ffmpeg, graphs
 from media.tools.run import ExitedError
-from media.transcoding.frames import SHORT, Film, Shot, size_within
+from media.transcoding.frames import SHORT, Film, Shot
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -49,15 +48,7 @@ def frames(context: Context, longest_side: int) -> Iterator[Frame]:
 
     Raises what ffmpeg said where not a single frame can be decoded; later damage only leaves frames out.
     """
-    facts = facts_of(context.subject, context.source_input)
-    film = Film(
-        context.source_input(),
-        described(context.subject.mime).demuxer,
-        facts,
-        context.scratch,
-        size=size_within(facts, longest_side, longest_side) if facts.get("video") else (2, 2),
-        abandoned=context.abandoned,
-    )
+    film = film_of(context, longest_side, longest_side)
     last: float | None = None
     for shot in shots(context, film):
         if last is None or shot.second > last + SAME:

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection, models
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -110,6 +111,70 @@ def test_big_tables_are_estimated(root: Client, file: File, monkeypatch: pytest.
     for status, count in (("ready", 1), ("failed", 0)):
         some = Derivative.objects.filter(status=status).order_by("id")
         assert paging.EstimatingPaginator(some, 50).count == count
+
+
+SEARCHED_BY_KEY = [
+    model
+    for model, site in admin.site._registry.items()
+    if isinstance(site, paging.BigTable) and any(name.startswith("=") for name in site.search_fields)
+]
+
+
+def asked_for(model: type[models.Model], term: str) -> Any:
+    site: Any = admin.site._registry[model]
+    return site.get_search_results(RequestFactory().get("/"), model._default_manager.order_by("-id"), term)[0]
+
+
+def test_every_big_list_finds_ids() -> None:
+    """But those whose rows are known by their name or key alone."""
+    big = {model for model, site in admin.site._registry.items() if isinstance(site, paging.BigTable)}
+    by_name = {model.__name__ for model in big - set(SEARCHED_BY_KEY)}
+    assert by_name == {"Library", "Tag", "UnnamedBlob", "MergeProposal", "FaceProposal"}
+
+
+@pytest.mark.parametrize("model", SEARCHED_BY_KEY, ids=lambda model: model.__name__)
+def test_ids_are_looked_up_by_an_index(model: type[models.Model], library: Library) -> None:
+    site: Any = admin.site._registry[model]
+    key = str(uuid4())
+    for name in site.search_fields:
+        if name.startswith("=") and not name.endswith("sha256"):
+            found = model._default_manager.filter(paging.by_key(model, name[1:], key))
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+            plan = found.explain() if found.query.where and not found.query.is_empty() else ""
+            assert "Seq Scan" not in plan, name
+            assert "upper" not in plan.lower(), name
+
+
+def test_rows_are_found_by_their_keys(file: File) -> None:
+    original, row = file.original, Derivative.objects.get(deriver="preview")
+    both = set(original.derivatives.all())
+    assert set(asked_for(Derivative, str(row.pk))) == {row}
+    assert set(asked_for(Derivative, f" {str(original.pk).upper()} ")) == both
+    assert original.sha256
+    assert set(asked_for(Derivative, original.sha256.upper())) == both
+    assert set(asked_for(Original, original.sha256)) == set(asked_for(Original, str(file.pk))) == {original}
+    assert set(asked_for(File, str(original.pk))) == set(asked_for(File, str(file.pk))) == {file}
+    assert set(asked_for(Moment, str(file.pk))) == set(Moment.objects.all())
+    assert not asked_for(Derivative, "no key").exists()
+    assert not asked_for(Derivative, str(uuid4())).exists()
+
+
+def test_a_digest_is_looked_up_by_its_index(file: File) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    told = Original.objects.filter(paging.by_key(Original, "sha256", str(file.original.sha256))).explain()
+    assert "Index Cond: " in told
+    assert "sha256" in told.partition("Index Cond: ")[2].partition("\n")[0]
+
+
+def test_names_that_look_like_keys_are_found(library: Library, file: File) -> None:
+    """Phones give such names."""
+    name = str(uuid4())
+    File.objects.filter(pk=file.pk).update(name=f"{name}.heic")
+    assert set(asked_for(File, name)) == {file}
+    assert set(asked_for(File, f'"{name[:8]}" HEIC')) == {file}
+    assert not asked_for(File, f"{name[:8]} jpg").exists()
 
 
 def test_reprocess_and_cancel_with_counts(root: Client, file: File) -> None:

@@ -20,6 +20,7 @@ from media.libraries import create_library
 from media.models import Derivative, File, Folder, Library, Original, Stack, uuid7
 from media.sniffing import described
 from tests.ingesting import put_bytes, run_queued
+from tests.meanwhile import waits_for_a_lock
 from tests.workers import wait_until
 
 NOON = datetime(2024, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -390,18 +391,12 @@ def test_two_names_that_meet_wait_for_each_other(library: Library) -> None:
 
     def release() -> None:
         try:
-            wait_until(somebody_waits, 20, "a wait for the lock of the name")
+            wait_until(waits_for_a_lock, 20, "a wait for the lock of the name")
         finally:
             go_on.set()
 
     at_once(slow, late, release)
     assert (the_stack().kind, the_stack().count, lead()) == ("raw", 2, "R.jpg")
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
-        return bool(cursor.fetchone()[0])
 
 
 # In the admin.

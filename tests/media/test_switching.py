@@ -1,12 +1,11 @@
 """Switches of a library: what follows when one is turned, and what may happen at the same moment."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
@@ -23,6 +22,7 @@ from media.switching import LossError
 from tests.conftest import client_of
 from tests.derivers import TABLE, SeenDeriver
 from tests.ingesting import run_queued, take_in
+from tests.meanwhile import Meanwhile, waits_for_a_lock
 from tests.media.api.conftest import PNG
 from tests.workers import running_worker, wait_until
 
@@ -290,36 +290,6 @@ def test_every_deriver_with_a_switch_waits_for_the_metadata(settings: Any) -> No
     assert all(deriver.needs_probe and deriver.switch in SWITCHES for deriver in switched)
 
 
-class Meanwhile(threading.Thread):
-    """Something that happens on another connection."""
-
-    def __init__(self, action: Callable[[], Any]) -> None:
-        super().__init__(daemon=True)
-        self.action = action
-        self.failure: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.action()
-        except BaseException as error:  # noqa: BLE001  Told to the test.
-            self.failure = error
-        finally:
-            connections.close_all()
-
-    def end(self) -> None:
-        self.join(20)
-        assert not self.is_alive()
-        if self.failure is not None:
-            raise self.failure
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_waits_for_an_end_under_way_and_sees_its_probe(library: Library) -> None:
     file = take_in(library, PNG, "a.png").file
@@ -453,11 +423,6 @@ def test_a_real_worker_follows(library: Library, tmp_path: Any, settings: Any, a
         wait_until(lambda: client.get(path).json()["switching"] == [], 10, "the end of it")
         assert client.patch(path, {"faces": False, "confirm": True}, JSON).status_code == 200
         wait_until(lambda: not seen().exists(), 30, "nothing left")
-
-
-@pytest.fixture
-def as_alice(alice: User) -> Client:
-    return client_of(alice)
 
 
 def test_the_api_asks_and_tells_how_far_it_is(library: Library, file: File, as_alice: Client) -> None:

@@ -12,6 +12,7 @@ from media.errors import ConflictError, RequestError
 from media.libraries import create_library
 from media.models import File, Library, Moment, Tag
 from tests.ingesting import take_in
+from tests.meanwhile import waits_for_a_lock
 from tests.media.api.conftest import PNG
 from tests.workers import wait_until
 
@@ -159,9 +160,3 @@ def test_a_tag_that_is_just_being_put_on_can_be_deleted() -> None:
     other.join(10)
     assert ended == ["deleted"]
     assert list(moment.tags.all()) == []
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])

@@ -4,32 +4,14 @@ import hashlib
 from collections.abc import Mapping
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from alcoves.accounts.models import User
 from media.models import Derivative, File, Library
 from storage.registry import get_store
-from tests.conftest import client_of
 from tests.ingesting import take_in
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 PICTURE = b"RIFF\x1a\0\0\0WEBPVP8 " + b"\1" * 500
-
-
-@pytest.fixture
-def as_alice(alice: User) -> Client:
-    return client_of(alice)
-
-
-@pytest.fixture
-def as_bob(bob: User) -> Client:
-    return client_of(bob)
-
-
-@pytest.fixture
-def as_charlie(charlie: User) -> Client:
-    return client_of(charlie)
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ from tests.media.api.conftest import PNG
 QUEUES = {"objects": "object-detection", "sounds": "audio-detection"}
 
 
-@pytest.fixture
-def as_alice(alice: User) -> Client:
-    return client_of(alice)
-
-
 def add(library: Library, number: int) -> File:
     return take_in(library, PNG + number.to_bytes(4, "big"), f"{number:03}.png").file
 

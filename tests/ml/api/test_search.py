@@ -7,9 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from alcoves.accounts.models import User
 from media.models import Folder, Library, Tag
-from tests.conftest import client_of
 from tests.ml.search.things import (
     counts,
     holds,
@@ -24,11 +22,6 @@ from tests.ml.search.things import (
     sounds_of,
     switch_on,
 )
-
-
-@pytest.fixture
-def as_bob(bob: User) -> Client:
-    return client_of(bob)
 
 
 @pytest.fixture

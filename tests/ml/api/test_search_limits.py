@@ -33,16 +33,6 @@ from tests.ml.search.things import (
 EVERYTHING = "secret"
 
 
-@pytest.fixture
-def as_bob(bob: User) -> Client:
-    return client_of(bob)
-
-
-@pytest.fixture
-def as_charlie(charlie: User) -> Client:
-    return client_of(charlie)
-
-
 PLACES = tuple(source for source in REASONS if source not in {"date", "meaning"})
 
 

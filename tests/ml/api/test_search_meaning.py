@@ -21,11 +21,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_search")]
 
 
 @pytest.fixture
-def as_bob(bob: User) -> Client:
-    return client_of(bob)
-
-
-@pytest.fixture
 def pictures(searched: Library, tmp_path: Path) -> dict[str, File]:
     """Two of each colour, under names that say nothing."""
     know(*tiny.COLORS, *(f"{color} -first" for color in tiny.COLORS))

@@ -1,13 +1,12 @@
 """Decisions about people at the same moment as others, as batches of the clustering, and as files that go."""
 
 import random
-import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from alcoves.accounts.models import User
@@ -18,6 +17,7 @@ from ml.faces import assigning, deciding, people, proposals
 from ml.faces.boxes import Box
 from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
+from tests.meanwhile import Meanwhile, waits_for_a_lock
 from tests.media.api.conftest import finish
 from tests.ml.people.making import beside, direction, make_face, make_file, make_person, people_of
 from tests.workers import wait_until
@@ -26,36 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DECISIONS = 25
 """Of each of eight users."""
-
-
-class Meanwhile(threading.Thread):
-    """Something that happens on another connection."""
-
-    def __init__(self, action: Callable[[], Any]) -> None:
-        super().__init__(daemon=True)
-        self.action = action
-        self.failure: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.action()
-        except BaseException as error:  # noqa: BLE001  Told to the test.
-            self.failure = error
-        finally:
-            connections.close_all()
-
-    def end(self) -> None:
-        self.join(60)
-        assert not self.is_alive()
-        if self.failure is not None:
-            raise self.failure
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def switch_off(library: Library) -> None:

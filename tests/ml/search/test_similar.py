@@ -25,6 +25,7 @@ from ml.search.keeping import Copy
 from ml.search.recording import Seen
 from ml.search.similar import Group, Limits
 from tests.ingesting import run_queued
+from tests.meanwhile import waits_for_a_lock
 from tests.ml.search.conftest import drawing, put, saved
 from tests.workers import wait_until
 
@@ -306,17 +307,11 @@ def test_two_copies_at_once_see_each_other(library: Library, transactional_db: N
     threads[0].start()
     assert waiting.wait(20)
     threads[1].start()
-    wait_until(blocked, 20, "the second waits for the lock")
+    wait_until(waits_for_a_lock, 20, "the second waits for the lock")
     go.set()
     for thread in threads:
         thread.join(30)
     assert groups_in(library) == [["00001.jpg", "00002.jpg"]]
-
-
-def blocked() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def test_with_its_embedding_a_pair_goes(searched: Library, copies: dict[str, File]) -> None:
