@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from kombu import Exchange, Queue
 
 from alcoves.queues import QUEUES
-from alcoves.scheduling import LeaseRenewer
+from alcoves.scheduling import LeaseRenewer, Waker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alcoves.settings.embedded")
 
@@ -64,7 +64,7 @@ app.conf.task_routes = {
     )
 }
 app.conf.task_routes |= {name: {"queue": "imageproxy"} for name in ("media.make_image", "ml.encode_query")}
-app.steps["consumer"].add(LeaseRenewer)
+app.steps["consumer"].update((LeaseRenewer, Waker))
 app.autodiscover_tasks()
 
 

@@ -1,16 +1,18 @@
 """Which queue next, and keeping hold of what was taken.
 
 `CappedCycle` orders the queues at every poll by sampling without replacement in proportion to weight,
-and leaves out lanes that already fill their slots, so that quick work always finds one. `LeaseRenewer`
-turns Redis' visibility time-out into a lease: as long as this worker lives, its messages stay its own.
+and leaves out lanes that already fill their slots, so that quick work always finds one. `Waker` ends a poll
+that leaves out a lane whose slot has got free meanwhile. `LeaseRenewer` turns Redis' visibility time-out into
+a lease: as long as this worker lives, its messages stay its own.
 Figures and reasons: docs/queues.md.
 """
 
+import logging
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from celery import bootsteps
@@ -18,6 +20,7 @@ from celery.worker import state as worker_state
 
 from alcoves.queues import BY_NAME, Lane
 
+logger = logging.getLogger(__name__)
 LAST_POLL = "last_poll"
 pulse: dict[str, float] = {}
 """When this worker last looked for work (monotonic seconds). The watchdog reads it."""
@@ -80,6 +83,10 @@ class CappedCycle:
 
     def __init__(self, it: Iterable[str] | None = None) -> None:
         self.queues: list[str] = list(it or ())
+        self.lanes: frozenset[Lane] | None = None
+        """Those of the last poll; None: all."""
+        self.before_poll: Callable[[], None] | None = None
+        """Called while the connection of the poll has nothing else to do."""
 
     def update(self, it: Iterable[str]) -> None:
         self.queues = list(it)
@@ -87,7 +94,9 @@ class CappedCycle:
     def consume(self, n: int) -> list[str]:
         """The queues to wait on, in the order in which they are looked at."""
         pulse[LAST_POLL] = time.monotonic()
-        lanes = slots.open_lanes(running_by_lane()) if slots.total else None
+        if self.before_poll is not None:
+            self.before_poll()
+        lanes = self.lanes = slots.open_lanes(running_by_lane()) if slots.total else None
         allowed = (name for name in self.queues if lanes is None or lane_of(name) in lanes)
         return weighted_order(allowed)[:n]
 
@@ -99,6 +108,65 @@ class CappedCycle:
 def lane_of(name: str) -> Lane:
     queue = BY_NAME.get(name)
     return queue.lane if queue else "interactive"
+
+
+class Waker(bootsteps.StartStopStep):
+    """Ends a poll that leaves out a lane which has a slot again.
+
+    Such a poll lasts for up to `polling_interval`, and Redis looks at its clock ten times a second: a slot of a full
+    lane would idle for a tenth of a second after each task, longer than many a task lasts.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.channel: Any = None
+        self.known: Any = None
+        """The socket whose number at Redis is `number`."""
+        self.number: int | None = None
+
+    def start(self, parent: Any) -> None:
+        self.attach(parent.task_consumer.channel)
+        parent.hub.on_tick.add(self.look)
+
+    def attach(self, channel: Any) -> None:
+        self.channel, self.known, self.number = channel, None, None
+        channel._queue_cycle.before_poll = self.introduce  # noqa: SLF001  kombu has no public view of it.
+
+    def introduce(self) -> None:
+        """Learn under which number Redis knows the connection of the polls: once for each that is made."""
+        connection = self.channel.client.connection
+        if connection is None or connection._sock is self.known:  # noqa: SLF001
+            return
+        self.known, self.number = connection._sock, None  # noqa: SLF001
+        connection.send_command("CLIENT", "ID")
+        try:
+            self.number = int(connection.read_response())
+        except self.channel.ResponseError as error:
+            logger.info("slots that get free are seen later: Redis does not tell its connections (%s)", error)
+
+    def look(self) -> None:
+        """At every turn of the worker's loop, after what has ended was taken note of."""
+        cycle = self.channel._queue_cycle  # noqa: SLF001
+        if cycle.lanes is None or self.number is None or not self.channel._in_poll:  # noqa: SLF001
+            return
+        lanes = slots.open_lanes(running_by_lane())
+        if lanes is None or lanes <= cycle.lanes:
+            return
+        cycle.lanes = lanes  # Once: its end may take a turn or two to arrive.
+        self.end_poll()
+
+    def end_poll(self) -> None:
+        """As if its time were over. One that has just brought a message is not touched."""
+        try:
+            with self.channel.conn_or_acquire() as client:
+                client.client_unblock(self.number)
+        except self.channel.ResponseError as error:
+            self.number = None
+            logger.info("slots that get free are seen later: Redis does not end a poll (%s)", error)
+        except self.channel.connection_errors:
+            return  # The consumer notices the same and reconnects.
 
 
 class LeaseRenewer(bootsteps.StartStopStep):

@@ -3,6 +3,7 @@
 import random
 import time
 from collections import Counter
+from queue import Empty
 from typing import Any, ClassVar
 
 import pytest
@@ -12,7 +13,7 @@ from celery.worker import state as worker_state
 from alcoves import locks
 from alcoves.celery import app
 from alcoves.queues import BY_NAME, DRAIN_ONLY, LANES, QUEUES, Lane, in_lanes
-from alcoves.scheduling import CappedCycle, Slots, renew, running_by_lane, slots, weighted_order
+from alcoves.scheduling import CappedCycle, Slots, Waker, renew, running_by_lane, slots, weighted_order
 from media import dispatch
 from media.derivers.registry import all_derivers
 
@@ -130,6 +131,87 @@ def test_the_cycle_leaves_out_full_lanes(busy_with_heavy: Any) -> None:
 def test_publishers_have_no_limits() -> None:
     cycle = CappedCycle(list(BY_NAME))
     assert sorted(cycle.consume(13)) == sorted(BY_NAME)
+
+
+@pytest.fixture
+def polling() -> Any:
+    """A channel that waits for half a minute, with the waker that looks after it."""
+    dispatch.redis_client().flushdb()
+    with app.connection_for_read() as connection, connection.channel() as opened:
+        channel: Any = opened
+        channel.brpop_timeout = 30
+        channel._queue_cycle.update(list(BY_NAME))
+        channel._active_queues.extend(BY_NAME)
+        channel.client.connection = channel.client.connection_pool.get_connection()
+        waker = Waker(None)
+        waker.attach(channel)
+        yield channel, waker
+        channel.client.connection.disconnect()
+        channel._in_poll = None
+        channel._active_queues.clear()
+
+
+def ended(channel: Any) -> bool:
+    """Whether the poll ends, well before its time, without a message."""
+    if not channel.client.connection.can_read(timeout=5):
+        return False
+    with pytest.raises(Empty):
+        channel._brpop_read()
+    return True
+
+
+def test_a_slot_that_gets_free_ends_the_poll_that_left_its_lane_out(
+    polling: Any, busy_with_heavy: Any
+) -> None:
+    channel, waker = polling
+    channel._brpop_start()
+    waker.look()
+    assert not channel.client.connection.can_read(timeout=0.3)  # Nothing has changed.
+    worker_state.reserved_requests.discard(busy_with_heavy)
+    waker.look()
+    assert ended(channel)
+    channel._brpop_start()
+    assert channel._queue_cycle.lanes == set(LANES)
+    waker.look()
+    assert not channel.client.connection.can_read(timeout=0.3)
+
+
+def test_a_lane_that_fills_up_ends_no_poll(polling: Any, busy_with_heavy: Any) -> None:
+    worker_state.reserved_requests.discard(busy_with_heavy)
+    channel, waker = polling
+    channel._brpop_start()
+    worker_state.reserved_requests.add(busy_with_heavy)
+    waker.look()
+    assert not channel.client.connection.can_read(timeout=0.3)
+
+
+def test_a_poll_on_a_new_connection_is_ended_too(polling: Any, busy_with_heavy: Any) -> None:
+    channel, waker = polling
+    channel._brpop_start()
+    first = waker.number
+    channel.client.connection.disconnect()
+    channel._in_poll = None
+    channel.client.connection.connect()
+    channel._brpop_start()
+    assert waker.number != first
+    worker_state.reserved_requests.discard(busy_with_heavy)
+    waker.look()
+    assert ended(channel)
+
+
+def test_a_redis_that_ends_no_polls_is_asked_once(polling: Any, busy_with_heavy: Any) -> None:
+    channel, waker = polling
+    channel._brpop_start()
+    worker_state.reserved_requests.discard(busy_with_heavy)
+    client = dispatch.redis_client()
+    client.execute_command("ACL", "SETUSER", "default", "-client|unblock")
+    try:
+        waker.look()
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+client|unblock")
+    assert waker.number is None
+    waker.look()
+    assert not channel.client.connection.can_read(timeout=0.3)
 
 
 def test_a_held_message_is_renewed_and_a_returned_one_is_not() -> None:
