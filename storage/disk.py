@@ -82,8 +82,11 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def make_folders(folder: Path, root: Path, mode: int, *, sync: bool) -> None:
-    """`folder` and what is missing above it, up to `root`. Another process may remove them meanwhile."""
+def make_folders(folder: Path, root: Path, mode: int, *, sync: bool) -> list[Path]:
+    """`folder` and what is missing above it, up to `root`. Another process may remove them meanwhile.
+
+    Returns the folders in which something was missing, the deepest first: synced, or for the caller to sync.
+    """
     missing = []
     while folder != root and not folder.is_dir():
         missing.append(folder)
@@ -96,6 +99,7 @@ def make_folders(folder: Path, root: Path, mode: int, *, sync: bool) -> None:
                 sync_folder(path.parent)
         if path.is_file():
             raise NotADirectoryError(errno.ENOTDIR, "a blob has the name of this folder", str(path))
+    return [path.parent for path in missing]
 
 
 def publish(staged: Path, target: Path, root: Path, mode: int, *, if_absent: bool, sync: bool) -> None:
@@ -103,9 +107,10 @@ def publish(staged: Path, target: Path, root: Path, mode: int, *, if_absent: boo
 
     A delete beside us removes folders that look empty, so making them and moving in is tried again.
     """
+    changed = {target.parent: None}
     for attempt in range(_ATTEMPTS):
         try:
-            make_folders(target.parent, root, mode, sync=sync)
+            changed |= dict.fromkeys(make_folders(target.parent, root, mode, sync=False))
             _name(staged, target, if_absent=if_absent)
             break
         except FileNotFoundError:
@@ -116,10 +121,11 @@ def publish(staged: Path, target: Path, root: Path, mode: int, *, if_absent: boo
                 "Another blob's key is a folder of this key, or this key a folder of others; choose another."
             )
             raise InvalidKeyError(sentence) from error
-    if sync:
+    # All at the end: a file system with a journal writes all of them with the first.
+    for folder in changed if sync else ():
         # A folder that is gone again took a deleted blob with it: there is nothing left to make safe.
         with contextlib.suppress(FileNotFoundError):
-            sync_folder(target.parent)
+            sync_folder(folder)
 
 
 def _name(staged: Path, target: Path, *, if_absent: bool) -> None:

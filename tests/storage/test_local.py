@@ -342,3 +342,27 @@ def test_memory_stays_small(tmp_path: Path) -> None:
         growth, size = pool.submit(growth_of_put, "storage.local.LocalStore", options, 200).result(120)
     assert size == 200 * MIB
     assert growth < 8 * MIB
+
+
+def test_new_folders_and_names_are_synced_before_put_returns(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes before they have their name; then each folder in which something is new, above all the key's own."""
+    store.put("a/kept", [b"x"])
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def noted(fd: int) -> None:
+        path = Path(f"/proc/self/fd/{fd}").readlink()
+        synced.append((str(path.relative_to(store.root)), (store.root / "a/b/c/key").exists()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    store.put("a/b/c/key", [b"y"])
+    (staged, named), *folders = synced
+    assert staged.startswith(STAGING)
+    assert not named
+    assert folders == [("a/b/c", True), ("a/b", True), ("a", True)]
+    synced.clear()
+    store.put("a/b/c/other", [b"y"])
+    assert [name for name, _ in synced[1:]] == ["a/b/c"]
