@@ -1,7 +1,8 @@
 """What does it cost that models run in a process of their own, for jobs of a queue, whose results are rows?
 
 A hundred files, from the message of each to its rows, by a real worker and a real model host; in turn the bare loop in
-this process: the same files, decoded by the same code, through onnxruntime as it comes, with nothing written down.
+this process: the same files, decoded by the same code, through onnxruntime with as many threads, with
+nothing written down.
 The small real models are taken where they lie beside the clone, else the tiny ones of the tests, which cost next to
 nothing.
 """
@@ -31,6 +32,7 @@ from ml.faces.seeing import Eyes
 from ml.objects.deriver import decoded_side
 from ml.objects.yolo import Detector
 from ml.registry import table
+from ml.runtime import places
 from ml.runtime.client import Tensor
 from ml.runtime.onnx import TYPES
 from ml.sampling import pictures, sound
@@ -267,11 +269,18 @@ def memory_when_idle(worker: int, idle_seconds: float) -> dict[str, float]:
 
 
 class Direct:
-    """A graph in onnxruntime as it comes, in this process; looks like `ml.runtime.client.OnnxModel`."""
+    """A graph in onnxruntime in this process; looks like `ml.runtime.client.OnnxModel`.
+
+    As many threads as the host takes, which sleep in between as there: by default they spin, and whoever measures the
+    processor would measure that.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = places.current().options.threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.inputs = self.told(self.session.get_inputs())
         self.outputs = self.told(self.session.get_outputs())
         self.metadata = self.session.get_modelmeta().custom_metadata_map
