@@ -16,6 +16,8 @@ PLAYED: Final = frozenset({"video", "audio"})
 SPOKEN: Final = "transcript"
 """The deriver that writes down what is said. Nothing is known of it here but what its rows tell."""
 CAPTIONS: Final = "transcript.vtt"
+KEPT: Final = "kept"
+"""In the facts of such a row: which other corrections of its track these are, kept beside those that stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,13 @@ def find_row(file: File, deriver: str) -> Derivative | None:
 
 
 def captions_of(file: File) -> list[Derivative]:
-    """What is said in each track that somebody speaks in, by the index of the track; as people have corrected it."""
+    """What is said in each track that somebody speaks in, by the index of the track; as people have corrected it.
+
+    Corrections that were kept beside those of the track come after them.
+    """
     rows: list[Derivative] = [row for row in file.original.derivatives.all() if row.deriver == SPOKEN]
     by_track = {
-        row.facts.get("track", 0): row
+        (row.facts.get("track", 0), row.facts.get(KEPT, "")): row
         for row in sorted(rows, key=lambda row: row.variant.startswith(GIVEN))
         if row.output(CAPTIONS) is not None
     }

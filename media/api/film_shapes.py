@@ -67,6 +67,9 @@ class SubtitleShape(serializers.Serializer[Any]):
     track = serializers.IntegerField(
         allow_null=True, help_text="index of the stream of sound that was written down"
     )
+    kept = serializers.UUIDField(
+        allow_null=True, help_text="other corrections than those that stand (`kept` of the transcripts)"
+    )
 
 
 class PlaybackShape(serializers.Serializer[Any]):

@@ -90,6 +90,7 @@ def transcripts_of(file: File) -> list[dict[str, Any]]:
                     "forced": False,
                     "transcript": True,
                     "track": row.facts.get("track"),
+                    "kept": row.facts.get(playback.KEPT),
                 }
             )
     return found
@@ -110,6 +111,7 @@ def tracks_of(file: File) -> list[dict[str, Any]]:
                     "forced": track["forced"],
                     "transcript": False,
                     "track": None,
+                    "kept": None,
                 }
             )
     return found

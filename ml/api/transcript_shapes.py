@@ -70,6 +70,18 @@ class TranscriptShape(serializers.Serializer[Any]):
     updatedAt = serializers.DateTimeField()
 
 
+class KeptShape(serializers.Serializer[Any]):
+    """Corrections of another upload that turned out to be the same bytes: kept beside those that were made later."""
+
+    id = serializers.UUIDField()
+    language = serializers.CharField(allow_null=True)
+    segmentCount = serializers.IntegerField()
+    wordCount = serializers.IntegerField()
+    editedAt = instant()
+    editedBy = EditorShape(allow_null=True)
+    urls = serializers.DictField(child=serializers.CharField(), help_text="vtt, srt, txt and json")
+
+
 class TrackShape(serializers.Serializer[Any]):
     """A track of sound of a file, how its job stands, and what is written down of it."""
 
@@ -84,6 +96,7 @@ class TrackShape(serializers.Serializer[Any]):
     errorCode = serializers.CharField(allow_null=True)
     error = serializers.CharField(allow_null=True)
     transcript = TranscriptShape(allow_null=True)
+    kept = KeptShape(many=True, help_text="other corrections, until somebody deletes them")
 
 
 class TranscriptPageShape(TrackShape):

@@ -14,6 +14,7 @@ urlpatterns = [
     path(TRANSCRIPTS, transcripts.Transcripts.as_view(), name="transcripts"),
     path(TRACK, transcripts.OneTranscript.as_view(), name="transcript"),
     path(f"{TRACK}/revert", transcripts.RevertTranscript.as_view(), name="transcript-revert"),
+    path(f"{TRACK}/kept/<uuid:key>", transcripts.KeptTranscript.as_view(), name="transcript-kept"),
     path(f"{TRACK}/cancel", transcripts.CancelTranscript.as_view(), name="transcript-cancel"),
     path(f"{TRACK}/transcript.<str:form>", transcripts.TranscriptFile.as_view(), name="transcript-file"),
 ]

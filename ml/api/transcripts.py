@@ -1,5 +1,6 @@
 """Transcripts of a file: asking for them, reading, correcting and downloading; and the language of a library."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from media import ledger
 from media.api import cursors
 from media.api.access import find_file, find_library, user_of
 from media.api.derivatives import AsItIs, described_skips
-from media.api.describing import version_of, with_all
+from media.api.describing import derivative_url, version_of, with_all
 from media.api.libraries import checked
 from media.errors import ConflictError
 from media.models import Derivative, File
@@ -34,7 +35,7 @@ from ml.api.transcript_shapes import (
     TranscriptPageShape,
 )
 from ml.models import LibraryLanguage, Transcript, TranscriptSegment
-from ml.transcription import asking, editing, languages, outputs, tongues
+from ml.transcription import asking, editing, languages, outputs, recording, tongues
 
 FORMS: Final = {"vtt": CAPTIONS, "srt": outputs.SUBRIP, "txt": outputs.PLAIN, "json": outputs.WHOLE}
 
@@ -46,8 +47,8 @@ class Transcripts(APIView):
     def get(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
         """What each is called, how its job stands, and what is written down of it. Empty for what has no sound."""
         file, _ = find_file(request, library_id, file_id)
-        written = {one.track: one for one in asking.transcripts_of(file)}
-        return Response([told(file, track, written.get(track["index"])) for track in asking.tracks_of(file)])
+        written = list(asking.transcripts_of(file))
+        return Response([told(file, track, written) for track in asking.tracks_of(file)])
 
 
 class OneTranscript(APIView):
@@ -63,7 +64,8 @@ class OneTranscript(APIView):
         file, _ = find_file(request, library_id, file_id)
         given = checked(SegmentQuery(data=request.query_params))
         found = asking.find_transcript(file, asking.track_of(file, track))
-        return Response({**told_track(file, found.track, found), "text": found.text, **page_of(found, given)})
+        track_now = told_track(file, found.track)
+        return Response({**track_now, "text": found.text, **page_of(found, given)})
 
     @extend_schema(
         operation_id="libraries_files_transcripts_create",
@@ -127,6 +129,17 @@ class RevertTranscript(APIView):
         found = asking.find_transcript(file, asking.track_of(file, track))
         editing.drop_corrections(file, found, revision)
         return answer(request, file, found.track)
+
+
+class KeptTranscript(APIView):
+    """Corrections that were made to another upload of the same bytes, and lie beside those that stand."""
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, library_id: UUID, file_id: UUID, track: str, key: UUID) -> Response:
+        """Delete them for good."""
+        file, _ = find_file(request, library_id, file_id, write=True)
+        editing.drop_kept(file, asking.find_kept(file, asking.track_of(file, track), key))
+        return Response(status=204)
 
 
 class CancelTranscript(APIView):
@@ -201,18 +214,19 @@ def told_language(code: str | None) -> dict[str, Any]:
 def answer(request: Request, file: File, track: int, *, status: int = 200) -> Response:
     """The track as it is now."""
     fresh, _ = find_file(request, file.library_id, file.pk)
-    found = next((one for one in asking.transcripts_of(fresh) if one.track == track), None)
-    return Response(told_track(fresh, track, found), status=status)
+    return Response(told_track(fresh, track), status=status)
 
 
-def told_track(file: File, index: int, found: Transcript | None) -> dict[str, Any]:
+def told_track(file: File, index: int) -> dict[str, Any]:
     track = next((one for one in asking.tracks_of(file) if one["index"] == index), {"index": index})
-    return told(file, track, found)
+    return told(file, track, list(asking.transcripts_of(file)))
 
 
-def told(file: File, track: Any, found: Transcript | None) -> dict[str, Any]:
-    """A track; costs no query."""
+def told(file: File, track: Any, written: Sequence[Transcript]) -> dict[str, Any]:
+    """A track, with what was written down of it; costs no query."""
     row = asking.find_row(file, track["index"])
+    mine = [one for one in written if one.track == track["index"]]
+    found = next((one for one in mine if not recording.is_put_aside(one)), None)
     return {
         "track": track["index"],
         "default": track["index"] == asking.default_of(file),
@@ -225,11 +239,34 @@ def told(file: File, track: Any, found: Transcript | None) -> dict[str, Any]:
         "errorCode": (row.error_code or None) if row else None,
         "error": (row.error_message or None) if row else None,
         "transcript": told_transcript(file, found) if found is not None else None,
+        "kept": [told_kept(file, one) for one in mine if recording.is_put_aside(one)],
     }
 
 
-def told_transcript(file: File, found: Transcript) -> dict[str, Any]:
+def told_kept(file: File, found: Transcript) -> dict[str, Any]:
+    row: Derivative = found.derivative
+    outputs_of = {form: row.output(name) for form, name in FORMS.items()}
+    return {
+        "id": str(found.pk),
+        "language": found.language or None,
+        "segmentCount": row.facts.get("segments", 0),
+        "wordCount": row.facts.get("words", 0),
+        "editedAt": found.edited_at,
+        "editedBy": told_editor(found),
+        "urls": {
+            form: derivative_url(file, outputs.DERIVER, output, row.variant)
+            for form, output in outputs_of.items()
+            if output is not None
+        },
+    }
+
+
+def told_editor(found: Transcript) -> dict[str, str] | None:
     editor: Any = found.edited_by
+    return {"id": str(editor.pk), "name": editor.name} if editor else None
+
+
+def told_transcript(file: File, found: Transcript) -> dict[str, Any]:
     row = asking.find_files(file, found.track)
     facts = row.facts if row is not None else {}
     return {
@@ -240,7 +277,7 @@ def told_transcript(file: File, found: Transcript) -> dict[str, Any]:
         "wordCount": facts.get("words", 0),
         "revision": found.revision,
         "editedAt": found.edited_at,
-        "editedBy": {"id": str(editor.pk), "name": editor.name} if editor else None,
+        "editedBy": told_editor(found),
         "newer": "heard_version" in facts and facts["heard_version"] < found.derivative.ready_version,
         "urls": addresses(file, found.track, row) if row is not None else {},
         "updatedAt": found.updated_at,

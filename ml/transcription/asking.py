@@ -70,6 +70,14 @@ def transcripts_of(file: File) -> QuerySet[Transcript]:
     return rows.select_related("derivative", "edited_by")
 
 
+def find_kept(file: File, track: int, key: UUID) -> Transcript:
+    """Corrections that lie beside those that stand. Http404 where these are gone, or do stand."""
+    found = transcripts_of(file).filter(pk=key, track=track).first()
+    if found is None or not recording.is_put_aside(found):
+        raise Http404("There are no such earlier corrections of this track any more. Load the file again.")
+    return found
+
+
 def find_transcript(file: File, track: int) -> Transcript:
     """Http404 with a sentence while there is none."""
     found = transcripts_of(file).filter(derivative__variant=variant_of(file, track)).first()

@@ -90,6 +90,12 @@ def drop_corrections(file: File, transcript: Transcript, revision: int) -> None:
         recording.drop_corrections(original.pk, locked.track)
 
 
+def drop_kept(file: File, transcript: Transcript) -> None:
+    """Corrections that lay beside those that stand, with their files: nobody wants them any more."""
+    with changing(file, transcript, transcript.revision) as (original, locked):
+        Derivative.objects.filter(pk=locked.derivative_id, original=original).drop()
+
+
 def heard_last(row: Derivative) -> dict[str, Any]:
     """The newest result of the model, from its file."""
     output = row.output(outputs.WHOLE)

@@ -11,12 +11,15 @@ from uuid import UUID
 
 from media.derivers.base import Ready
 from media.models import Derivative
-from media.models.derivative import GIVEN
+from media.models.derivative import GIVEN, DerivativeQuerySet
+from media.playback import KEPT
 from ml.models import Transcript, TranscriptSegment
 from ml.transcription import outputs
 from ml.transcription.segments import Segment, as_json, from_json, join_texts
 
 BATCH: Final = 500
+ASIDE: Final = f"{GIVEN}{KEPT}-"
+"""No track begins so: `given_variant` never finds these."""
 
 
 def record(original: Any, result: Ready) -> None:
@@ -40,13 +43,28 @@ def is_kept(before: Transcript, replace: int | None) -> bool:
 
 def drop_corrections(original: UUID, track: int) -> None:
     """The files of corrections to a track, of all revisions. The original is locked."""
-    given = Derivative.objects.filter(original=original, deriver=outputs.DERIVER)
-    given.filter(variant__startswith=given_variant(track, None)).drop()
+    given_rows(original, track).drop()
+
+
+def given_rows(original: UUID, track: int) -> DerivativeQuerySet:
+    """The files of the corrections that stand."""
+    given: DerivativeQuerySet = Derivative.objects.filter(original=original, deriver=outputs.DERIVER)
+    return given.filter(variant__startswith=given_variant(track, None))
 
 
 def given_variant(track: int, revision: int | None) -> str:
     """Under which name the files of a correction lie; without a revision: how all those of the track begin."""
     return f"{GIVEN}{track}-" if revision is None else f"{GIVEN}{track}-r{revision}"
+
+
+def kept_variant(transcript: Transcript) -> str:
+    """Under which name corrections lie that do not stand (`inheriting`), beside those that do."""
+    return f"{ASIDE}{transcript.track}-{transcript.pk}"
+
+
+def is_put_aside(transcript: Transcript) -> bool:
+    """Whether it is kept beside the one of its track that stands."""
+    return bool(transcript.derivative.variant.startswith(ASIDE))
 
 
 def write(transcript: Transcript, heard: Mapping[str, Any]) -> None:

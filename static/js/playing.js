@@ -131,7 +131,7 @@ export class Player {
 // What was written down says so: a film may have subtitles of its own in the same language.
 function labelOf(subtitles) {
   const named = subtitles.title || subtitles.language;
-  return subtitles.transcript ? ["Transcript", named].filter(Boolean).join(" · ") : named || "Subtitles";
+  return subtitles.transcript ? [subtitles.kept ? "Earlier corrections" : "Transcript", named].filter(Boolean).join(" · ") : named || "Subtitles";
 }
 
 // An address may name the second at which to begin: `#t=61.5`.

@@ -124,7 +124,7 @@ export class Transcript {
   showBar() {
     const captions = this.captions();
     const state = [this.tracks, this.chosen, captions?.url, captions?.url === this.player.captions];
-    refill(this.bar, state, () => [...this.choices(), ...this.captionsButton(captions), ...this.downloads(), ...this.job()]);
+    refill(this.bar, state, () => [...this.choices(), ...this.captionsButton(captions), ...this.downloads(), ...this.kept(), ...this.job()]);
     if (!this.lines.length) this.sift();
   }
 
@@ -141,7 +141,7 @@ export class Transcript {
 
   // Of the chosen track, as the player has it.
   captions() {
-    return this.player.kind === "video" ? this.player.told.subtitles.find((one) => one.transcript && one.track === this.chosen) : undefined;
+    return this.player.kind === "video" ? this.player.told.subtitles.find((one) => one.transcript && !one.kept && one.track === this.chosen) : undefined;
   }
 
   captionsButton(captions) {
@@ -154,6 +154,23 @@ export class Transcript {
   downloads() {
     const urls = this.track?.transcript?.segmentCount ? this.track.transcript.urls : {};
     return Object.keys(FORMS).filter((form) => urls[form]).map((form) => make("a", { href: urls[form], download: true, "data-key": form }, FORMS[form]));
+  }
+
+  // Corrections of another upload of the same file, beside those that were made later: to be read, and deleted.
+  kept() {
+    return (this.track?.kept ?? []).flatMap((one) => {
+      const words = ["Earlier corrections", one.editedBy?.name].filter(Boolean).join(" by ");
+      const link = make("a", { href: one.urls.txt, download: true, "data-key": `kept ${one.id}` }, words);
+      const remove = make("button", { type: "button", class: "secondary", "data-key": `drop ${one.id}`, onclick: () => this.dropKept(one) }, "Delete them");
+      return this.mayWrite ? [link, remove] : [link];
+    });
+  }
+
+  async dropKept(one) {
+    if (!confirm("Delete these earlier corrections for good?")) return;
+    await call(`${this.base}/${this.chosen}/kept/${one.id}`, { method: "DELETE" }).catch(show);
+    await this.load().catch(show);
+    this.onChange();
   }
 
   job() {

@@ -17,6 +17,7 @@ from ml.models import (
     Transcript,
     TranscriptSegment,
 )
+from ml.transcription import recording
 from tests.ml.search import things
 
 pytestmark = pytest.mark.django_db
@@ -66,11 +67,21 @@ def transcript(file: File, text: str, *, corrected: float | None = None, variant
 
 
 def texts_of(file: File) -> list[str]:
-    rows = Transcript.objects.filter(original=file.original_id).order_by("track")
+    """Of those that stand."""
+    return [row.text for row in transcripts_of(file) if not recording.is_put_aside(row)]
+
+
+def kept_of(file: File) -> list[str]:
+    """Of those that lie beside them."""
+    return sorted(row.text for row in transcripts_of(file) if recording.is_put_aside(row))
+
+
+def transcripts_of(file: File) -> list[Transcript]:
+    rows = list(Transcript.objects.filter(original=file.original_id).order_by("track"))
     for row in rows:
         assert row.derivative.original_id == file.original_id
         assert [one.text for one in row.segments.all()] == [row.text]
-    return [row.text for row in rows]
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -90,10 +101,47 @@ def test_the_correction_that_was_made_last_is_left(
     transcript(known, "known", corrected=theirs)
     found_out(late, known)
     assert texts_of(known) == [left]
-    rows = Derivative.objects.filter(deriver="transcript").values_list("variant", flat=True)
+    rows = Derivative.objects.filter(deriver="transcript").exclude(variant__startswith=recording.ASIDE)
     corrected = mine if left == "late" else theirs
-    assert sorted(rows) == ([""] if corrected is None else ["", "own-1-r2"])
+    assert sorted(row.variant for row in rows) == ([""] if corrected is None else ["", "own-1-r2"])
     assert set(Derivative.objects.values_list("original_id", flat=True)) == {known.original_id}
+
+
+@pytest.mark.parametrize("variant", ["", "track-2"])
+@pytest.mark.parametrize(("mine", "theirs"), [(1.0, 2.0), (2.0, 1.0)])
+def test_corrections_on_both_sides_are_both_kept(
+    late: File, known: File, mine: float, theirs: float, variant: str
+) -> None:
+    """Also of a track that somebody has asked for."""
+    transcript(late, "late", corrected=mine, variant=variant)
+    transcript(known, "known", corrected=theirs, variant=variant)
+    found_out(late, known)
+    stands, aside = ("late", "known") if mine < theirs else ("known", "late")
+    assert (texts_of(known), kept_of(known)) == ([stands], [aside])
+    # And so they are where the bytes turn up once more, under a digest that is told late.
+    Original.objects.filter(pk=known.original_id).update(sha256=None)
+    third = things.put(known.library, "third.mp4", kind="video", sha256=DIGEST)
+    transcript(third, "third", corrected=0.5, variant=variant)
+    found_out(known, third)
+    assert (texts_of(third), kept_of(third)) == (["third"], ["known", "late"])
+    assert Derivative.objects.filter(deriver="transcript").count() == 4
+
+
+def test_the_same_corrections_are_kept_once(late: File, known: File) -> None:
+    for file in (late, known):
+        transcript(file, "the same", corrected=1.0)
+    found_out(late, known)
+    assert (texts_of(known), kept_of(known)) == (["the same"], [])
+    assert Derivative.objects.filter(deriver="transcript").count() == 2
+
+
+def test_a_language_that_somebody_chose_is_no_less_than_one_that_was_found(late: File, known: File) -> None:
+    for file, text in ((late, "chosen"), (known, "found")):
+        transcript(file, text)
+    Derivative.objects.filter(original=late.original_id).update(parameters={"language": "de"})
+    found_out(late, known)
+    assert texts_of(known) == ["chosen"]
+    assert Derivative.objects.get().parameters == {"language": "de"}
 
 
 def test_tracks_that_the_twin_has_not_go_over(late: File, known: File) -> None:

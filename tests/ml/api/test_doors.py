@@ -67,6 +67,7 @@ WRITES: Final[Mapping[tuple[str, str], str]] = {
     ("patch", TRACK): "edit",
     ("post", f"{TRACK}/revert"): "revision",
     ("post", f"{TRACK}/cancel"): "",
+    ("delete", f"{TRACK}/kept/<uuid:key>"): "",
     ("put", f"{LIBRARY}/language"): "language",
     ("post", f"{LIBRARY}/transcripts"): "files",
     ("post", f"{LIBRARY}/people/merge"): "people",

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from alcoves.accounts.models import User
 from media import trash
-from media.models import Derivative, File, Library
+from media.models import Derivative, File, Library, Original
 from ml.models import LibraryLanguage
 from tests.conftest import client_of
 from tests.ingesting import run_queued, take_in
@@ -64,6 +64,7 @@ def test_the_tracks_of_a_file_and_what_is_written_down_of_them(recording: File, 
         "etaSeconds": None,
         "errorCode": None,
         "error": None,
+        "kept": [],
     }
     assert (written["language"], written["languageFound"], written["model"]) == ("en", True, "says-hello")
     assert (written["segmentCount"], written["wordCount"]) == (2, 6)
@@ -329,6 +330,52 @@ def test_who_may_change_it(
 def test_strangers_read_nothing(recording: File, stranger: Client) -> None:
     for rest in ("", "/default", "/0/transcript.vtt"):
         assert stranger.get(address(recording, rest)).status_code == 404
+
+
+@pytest.fixture
+def twice_corrected(recording: File, tone: Path, owner: Client) -> File:
+    """In two uploads of the same bytes: that they are is known only when the later one is hashed."""
+    late = take_in(recording.library, tone, "late.wav", hashed=False).file
+    Derivative.objects.filter(original=late.original_id, deriver="hash").update(
+        not_before="2100-01-01T00:00Z"
+    )
+    run_queued()
+    for file, text in ((late, "What the first wrote."), (recording, "What the second wrote.")):
+        first, _ = page(owner, file)["segments"]
+        assert edit(owner, file, [{"op": "change", "id": first["id"], "text": text}]).status_code == 200
+    with transaction.atomic():
+        copy = Original.objects.select_for_update().get(pk=late.original_id)
+        copy.adopt_digest(str(Original.objects.get(pk=recording.original_id).sha256))
+    return recording
+
+
+def test_what_two_have_corrected_is_shown_and_goes_when_somebody_deletes_it(
+    twice_corrected: File, owner: Client, viewer: Client, stranger: Client
+) -> None:
+    (track,) = viewer.get(address(twice_corrected)).json()
+    (kept,) = track["kept"]
+    assert page(viewer, twice_corrected)["segments"][0]["text"] == "What the second wrote."
+    assert set(kept["urls"]) == {"vtt", "srt", "txt", "json"}
+    assert b"What the first wrote." in b"".join(viewer.get(kept["urls"]["txt"]))
+    assert (kept["segmentCount"], kept["editedBy"]["name"]) == (2, track["transcript"]["editedBy"]["name"])
+    offered = viewer.get(address(twice_corrected).replace("transcripts", "playback-sources")).json()
+    assert [one["kept"] for one in offered["subtitles"]] == [None, kept["id"]]
+    assert str(twice_corrected.pk) in viewer.get("/api/search", {"q": "first wrote"}).content.decode()
+    # A run anew, and dropping the corrections that stand, leave it alone.
+    revision = track["transcript"]["revision"]
+    for rest, body in (("/revert", {"revision": revision}), ("", {"replace": True})):
+        assert send(owner, "post", address(twice_corrected, f"/default{rest}"), body).status_code < 300
+    run_queued()
+    assert [one["id"] for one in page(owner, twice_corrected)["kept"]] == [kept["id"]]
+    url = address(twice_corrected, f"/default/kept/{kept['id']}")
+    assert [client.delete(url).status_code for client in (stranger, viewer)] == [404, 403]
+    assert owner.delete(address(twice_corrected, "/7/kept/" + kept["id"])).status_code == 404
+    standing = transcript_of(twice_corrected).pk
+    assert owner.delete(address(twice_corrected, f"/default/kept/{standing}")).status_code == 404
+    assert owner.delete(url).status_code == 204
+    assert owner.delete(url).status_code == 404
+    assert page(owner, twice_corrected)["kept"] == []
+    assert page(owner, twice_corrected)["segments"][0]["text"] == HELLO
 
 
 def test_the_language_of_a_library(
