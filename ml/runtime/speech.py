@@ -35,8 +35,6 @@ class Heard:
     end: float
     text: str
     words: tuple[Spoken, ...]
-    no_speech: float | None = None
-    """Probability that nobody speaks. This binding does not tell it: whisper.cpp judges by it itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ ERROR: Final = 4
 """GGML_LOG_LEVEL_ERROR."""
 ENGLISH: Final = "en"
 AUTO: Final = "auto"
+NO_SPEECH: Final = 0.6
+LOG_PROBABILITY: Final = -1.0
+"""whisper's `no_speech_threshold` and `logprob_threshold`: what is a guess, and probably no speech, whisper.cpp drops.
+Only models of one language: where more than one token asks for the text, 1.8 looks where nothing was worked out. What
+it leaves there, the rule `probability` of `ml.transcription.guards` drops, which asks for the second figure alone."""
 DETECTED: Final = re.compile(r"auto-detected language: (\w+) \(p = ([\d.]+)\)")
 
 
@@ -124,6 +129,8 @@ class Voice:
         chosen.no_context = True
         chosen.n_max_text_ctx = 0
         chosen.token_timestamps = True
+        chosen.no_speech_thold = NO_SPEECH
+        chosen.logprob_thold = LOG_PROBABILITY
         chosen.print_realtime = chosen.print_timestamps = chosen.print_special = False
         # Without this the callback is not called; with it nothing is printed.
         chosen.print_progress = True

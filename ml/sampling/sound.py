@@ -25,7 +25,8 @@ Samples: TypeAlias = NDArray[np.float32]
 TIMEOUT: Final = queues.BY_NAME["transcription"].time_limit * 0.95
 """Seconds for ffmpeg, which waits while the model listens."""
 CHAIN: Final = f"{IN_TIME}:ochl=mono:rematrix_maxval=1.0"
-"""The mean of all channels. Left alone, ffmpeg makes samples with a point half as loud again."""
+"""ffmpeg weighs the channels, and the weights sum to 1: the mean of two; of 5.1 the middle counts more than each side,
+and the low-frequency channel not at all. Left alone, ffmpeg makes samples with a point half as loud again."""
 BYTES: Final = 4
 """Of a sample."""
 LEAST: Final = 0.02

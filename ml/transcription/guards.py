@@ -8,14 +8,16 @@ result can tell how often each was needed.
     compression     its text shrinks by more than 2.4 when it is packed (whisper, `compression_ratio_threshold`)
     probability     its words are guesses: their mean logarithm is under -1 (whisper, `logprob_threshold`;
                     screenpipe 4070)
-    no_speech       the model doubts that anything is said (over 0.6: whisper, `no_speech_threshold`) and each word was,
-                    on average, less likely than not (whisper asks for -1, which the rule above drops anyway)
     too_short       shorter than speech can be: Silero's `min_speech_duration_ms`, 250 ms, and words that last no time
     anomaly         words too short, too long and unlikely, with no speech near it (whisper,
                     `hallucination_silence_threshold`), where the model is not sure of them either: the times of
                     words of whisper.cpp are not as exact as those that rule was made for
-    repeated        the third and later of segments with the same words in a row (faster-whisper 843)
+    repeated        the third and later of segments with the same words in a row (faster-whisper 843), where they follow
+                    each other within 30 s, last about as long and are about as certain: what somebody does say again
+                    and again ("Next.") comes after a while, or is said another way
 
+That the model doubts whether anything is said at all is no rule: the binding does not tell it, and whisper asks for
+guesses besides, which `probability` drops anyway (`ml.runtime.whisper`).
 Inside of a segment, words that are said three times and more in a row are written once (screenpipe 4070).
 """
 
@@ -25,6 +27,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from ml.transcription.segments import Segment, Word, join_texts
@@ -35,11 +38,15 @@ Loudest: TypeAlias = Callable[[float, float], float]
 SILENT: Final = 10 ** (-60 / 20)
 MOST_COMPRESSION: Final = 2.4
 LOWEST_LOG_PROBABILITY: Final = -1.0
-NO_SPEECH: Final = 0.6
-EVEN: Final = math.log(0.5)
 SURE: Final = math.log(0.7)
 SHORTEST: Final = 0.25
 IN_A_ROW: Final = 3
+LOOP_GAP: Final = 30.0
+"""Seconds between what a loop says. One window of whisper: a loop fills windows, and skips none."""
+LOOP_LENGTHS: Final = 2.0
+"""How many times as long as the shortest the longest of a loop lasts."""
+LOOP_CERTAINTIES: Final = 0.25
+"""How far apart the mean probabilities of the words of a loop are."""
 LONGEST_PHRASE: Final = 12
 """Words. Loops of models are seldom longer, and a refrain is."""
 LONELY: Final = 2.0
@@ -70,13 +77,16 @@ def keep(segments: Sequence[Segment], loudest: Loudest) -> Kept:
             kept.dropped[reason] += 1
         else:
             likely.append(segment)
+    said: list[Segment] = []
     for number, segment in enumerate(likely):
         if is_lonely(likely, number) and is_anomaly(segment):
             kept.dropped["anomaly"] += 1
-        elif is_repeated(kept.segments, segment):
+            continue
+        if is_repeated(said, segment):
             kept.dropped["repeated"] += 1
         else:
             kept.segments.append(once(segment))
+        said.append(segment)
     return kept
 
 
@@ -89,8 +99,6 @@ def objection(segment: Segment, loudest: Loudest) -> str:
         return "compression"
     if certain is not None and certain < LOWEST_LOG_PROBABILITY:
         return "probability"
-    if (segment.no_speech or 0) > NO_SPEECH and (certain is None or certain < EVEN):
-        return "no_speech"
     if is_too_short(segment):
         return "too_short"
     return ""
@@ -133,10 +141,21 @@ def oddness(word: Word) -> float:
 
 
 def is_repeated(before: Sequence[Segment], segment: Segment) -> bool:
-    """The third in a row that says the same."""
-    last = before[-(IN_A_ROW - 1) :]
-    said = folded(segment.text)
-    return len(last) == IN_A_ROW - 1 and all(folded(one.text) == said for one in last)
+    """The third in a row that says the same, in the same way. `before` has those that were dropped for it, too."""
+    row = [*before[-(IN_A_ROW - 1) :], segment]
+    words = folded(segment.text)
+    if len(row) < IN_A_ROW or any(folded(one.text) != words for one in row):
+        return False
+    gaps = [later.start - earlier.end for earlier, later in pairwise(row)]
+    return max(gaps) <= LOOP_GAP and are_alike(row)
+
+
+def are_alike(row: Sequence[Segment]) -> bool:
+    """Whether they last about as long and are about as certain, as what a model repeats."""
+    lengths = [one.seconds for one in row]
+    certain = [one.confidence for one in row if one.confidence is not None]
+    spread = max(certain) - min(certain) if certain else 0.0
+    return max(lengths) <= LOOP_LENGTHS * min(lengths) and spread <= LOOP_CERTAINTIES
 
 
 def once(segment: Segment) -> Segment:
@@ -153,7 +172,7 @@ def once(segment: Segment) -> Segment:
 
 def joined(left: Segment, right: Segment) -> Segment:
     text = join_texts([left.text, right.text])
-    return Segment(left.start, right.end, text, left.words + right.words, left.no_speech)
+    return Segment(left.start, right.end, text, left.words + right.words)
 
 
 def find_loop(words: Sequence[str]) -> tuple[int, int, int] | None:

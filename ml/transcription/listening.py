@@ -93,9 +93,7 @@ class Listener:
             watch.tell(block, 100)
             return Heard(block.start)
         speech = self.transcribed(block, watch)
-        told = [
-            segments.heard(one.start, one.end, one.text, one.words, one.no_speech) for one in speech.segments
-        ]
+        told = [segments.heard(one.start, one.end, one.text, one.words) for one in speech.segments]
         found = [segment.shifted(block.offset) for segment in told if segment is not None]
         kept = guards.keep(found, block.loudest)
         watch.tell(block, 100)

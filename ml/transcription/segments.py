@@ -29,8 +29,6 @@ class Segment:
     end: float
     text: str
     words: tuple[Word, ...] = ()
-    no_speech: float | None = None
-    """How likely the model held it that nothing is said, 0 to 1."""
 
     @property
     def seconds(self) -> float:
@@ -97,9 +95,7 @@ def cleaned(text: str) -> str:
     return " ".join(CONTROL.sub(" ", text).split())
 
 
-def heard(
-    start: float, end: float, text: str, words: Iterable[Sequence[Any]], no_speech: float | None
-) -> Segment | None:
+def heard(start: float, end: float, text: str, words: Iterable[Sequence[Any]]) -> Segment | None:
     """A segment as a model tells it; None where there is no text. Times are put in order, empty words left out."""
     spelled = cleaned(text)
     if not spelled:
@@ -112,7 +108,7 @@ def heard(
             begin = min(max(at, float(word[0])), end)
             at = min(max(begin, float(word[1])), end)
             said.append(Word(begin, at, label, min(1.0, max(0.0, float(word[3])))))
-    return Segment(start, end, spelled, tuple(said), no_speech)
+    return Segment(start, end, spelled, tuple(said))
 
 
 def joins_without_blank(left: str, right: str) -> bool:

@@ -26,6 +26,8 @@ BINS: Final = 201
 FLOAT32, FLOAT16 = 0, 1
 ENGLISH_TOKEN: Final = 50_259
 """What a multilingual model says first, when it is asked for the language."""
+NO_SPEECH: Final = 50_361
+"""The token by which an English model says that nothing is said; of a multilingual one it is the next."""
 STEPS_A_SECOND: Final = 50
 """Tokens of time."""
 SENTENCE: Final = (" Hello", " small", " world.")
@@ -55,11 +57,16 @@ def make_whisper(
     span: tuple[float, float] = (0.5, 2.5),
     vocabulary: int = MULTILINGUAL,
     state: int = STATE,
+    doubts: bool = False,
+    guesses: int = 0,
 ) -> Path:
     """A model that says these words, each with the blank before it, in this span of every half minute.
 
-    `state` 384 costs as much to run as the tiny model of whisper.
+    `state` 384 costs as much to run as the tiny model of whisper. One that `doubts` holds all for no speech; so many
+    `guesses` are as likely as each word.
     """
+    told = script(words, span, vocabulary)
+    rivals = rivals_of(told, len(words), vocabulary, doubts=doubts, guesses=guesses)
     with path.open("wb") as file:
         file.write(struct.pack("<12i", MAGIC, *header(vocabulary, state)))
         file.write(struct.pack("<2i", MELS, BINS) + np.full((MELS, BINS), 1 / BINS, "<f4").tobytes())
@@ -67,7 +74,7 @@ def make_whisper(
         file.write(struct.pack("<i", len(tokens)))
         for token in tokens:
             file.write(struct.pack("<I", len(token)) + token)
-        for name, values in tensors(script(words, span, vocabulary), vocabulary, state):
+        for name, values in tensors(told, rivals, vocabulary, state):
             write_tensor(file, name, values)
     return path
 
@@ -88,7 +95,20 @@ def script(words: Sequence[str], span: tuple[float, float], vocabulary: int) -> 
     return language | {place + 2 * shift: token for place, token in enumerate(said)}
 
 
-def tensors(said: dict[int, int], vocabulary: int, state: int) -> Iterator[tuple[str, Tensor]]:
+def rivals_of(
+    said: dict[int, int], words: int, vocabulary: int, *, doubts: bool, guesses: int
+) -> dict[int, tuple[int, float]]:
+    """Other tokens, each with the one that it comes instead of, and its weight. What says no speech is never said."""
+    found = {1000 + word * guesses + n: (word, 9.99) for word in range(1, words + 1) for n in range(guesses)}
+    if doubts:
+        shift = int(vocabulary == MULTILINGUAL)
+        found[NO_SPEECH + shift] = (said[2 * shift], 12.0)
+    return found
+
+
+def tensors(
+    said: dict[int, int], rivals: dict[int, tuple[int, float]], vocabulary: int, state: int
+) -> Iterator[tuple[str, Tensor]]:
     """All that whisper.cpp looks for, by name."""
     directions = {token: number for number, token in enumerate(dict.fromkeys(said.values()))}
     positions, embedding = zeros(TEXT_CONTEXT, state), zeros(vocabulary, state)
@@ -96,6 +116,8 @@ def tensors(said: dict[int, int], vocabulary: int, state: int) -> Iterator[tuple
         positions[place, directions[token]] = 100.0
     for token, direction in directions.items():
         embedding[token, direction] = 10.0
+    for token, (other, weight) in rivals.items():
+        embedding[token, directions[other]] = weight
     yield "encoder.positional_embedding", zeros(AUDIO_CONTEXT, state)
     yield "encoder.conv1.weight", zeros(state, MELS, 3)
     yield "encoder.conv1.bias", zeros(state, 1)

@@ -3,6 +3,7 @@
 import time
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +118,18 @@ def test_a_shared_model_that_is_cut_off_fails_for_good(
         model, vad = (tmp_path / name, None) if name == JFK else (shared_models / JFK, tmp_path / name)
         with pytest.raises(ModelError):
             transcribe(model, noise(2), vad=vad)
+
+
+def test_guesses_that_are_probably_no_speech_are_dropped(tmp_path: Path) -> None:
+    """Both together, by the thresholds of whisper.cpp; one alone is not enough. What is heard is noise each time."""
+
+    def count(**how: Any) -> int:
+        model = make_whisper(tmp_path / f"{len(how)}{'doubts' in how}.bin", vocabulary=ENGLISH, **how)
+        return len(transcribe(model, noise(3), language="en").segments)
+
+    assert count(doubts=True, guesses=40) == 0
+    assert count(doubts=True) == 1
+    assert count(guesses=40) > 0
 
 
 def test_a_model_of_many_languages_says_which_it_heard_and_how_sure_it_is(tmp_path: Path) -> None:

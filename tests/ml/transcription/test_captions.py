@@ -26,7 +26,7 @@ def spoken(start: float, end: float, text: str) -> Segment:
     for word in words:
         told.append((at, at + len(word) * pace, word, 1.0))
         at += len(word) * pace
-    found = heard(start, end, text, told, None)
+    found = heard(start, end, text, told)
     assert found is not None
     return found
 
@@ -80,7 +80,7 @@ def test_a_cue_ends_rather_with_a_sentence() -> None:
 
 def test_a_long_pause_parts_cues() -> None:
     told = [(0, 0.5, "Well", 1.0), (4.0, 4.5, "then.", 1.0)]
-    segment = heard(0, 4.5, "Well then.", told, None)
+    segment = heard(0, 4.5, "Well then.", told)
     assert segment is not None
     assert [(cue.lines, cue.start) for cue in cues([segment])] == [(("Well",), 0), (("then.",), 4.0)]
 

@@ -15,7 +15,7 @@ def jfk() -> Segment:
         (9.0, 9.5, "you", 1.0),
         (9.5, 10.0, "can.", 1.0),
     ]
-    found = heard(8.0, 10.0, "ask what you can.", words, None)
+    found = heard(8.0, 10.0, "ask what you can.", words)
     assert found is not None
     return found
 

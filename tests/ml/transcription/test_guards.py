@@ -8,14 +8,12 @@ from ml.transcription import guards
 from ml.transcription.segments import Segment, Word, heard
 
 
-def said(
-    start: float, end: float, text: str, probability: float = 0.9, no_speech: float | None = None
-) -> Segment:
+def said(start: float, end: float, text: str, probability: float = 0.9) -> Segment:
     """Its words share the time evenly."""
     words = text.split()
     step = (end - start) / max(1, len(words))
     told = [(start + n * step, start + (n + 1) * step, word, probability) for n, word in enumerate(words)]
-    found = heard(start, end, text, told, no_speech)
+    found = heard(start, end, text, told)
     assert found is not None
     return found
 
@@ -90,17 +88,28 @@ def test_the_third_segment_in_a_row_with_the_same_words_is_a_loop() -> None:
     assert kept.dropped == {"repeated": 4}
 
 
+def test_a_loop_with_pauses_up_to_half_a_minute_is_one_however_long_it_goes_on() -> None:
+    again = [said(n * 32.0, n * 32.0 + 2.0, "Thank you.") for n in range(12)]
+    assert texts(*again) == ["Thank you."] * 2
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [said(n * 60.0, n * 60.0 + 0.8, "Next.") for n in range(6)],
+        [said(n * 31.0, n * 31.0 + 0.8, "Next.") for n in range(6)],
+        [said(0, 0.5, "Next."), said(2, 2.6, "Next."), said(5, 6.2, "Next.")],
+        [said(0, 0.5, "No.", 0.95), said(2, 2.5, "No.", 0.95), said(4, 4.5, "No.", 0.65)],
+    ],
+    ids=["once a minute", "just too far apart", "drawn out", "muttered"],
+)
+def test_what_is_called_again_and_again_is_speech(calls: list[Segment]) -> None:
+    assert texts(*calls) == [one.text for one in calls]
+
+
 def test_guesses_are_dropped() -> None:
     assert reason(said(0, 2, "perhaps these words", math.exp(-0.9))) == ""
     assert reason(said(0, 2, "perhaps these words", math.exp(-1.1))) == "probability"
-
-
-def test_a_model_that_doubts_that_anything_is_said_must_be_surer_of_the_words() -> None:
-    assert reason(said(0, 2, "a murmur far away", 0.45, no_speech=0.7)) == "no_speech"
-    assert reason(said(0, 2, "a murmur far away", 0.45, no_speech=0.5)) == ""
-    assert reason(said(0, 2, "a murmur far away", 0.6, no_speech=0.7)) == ""
-    untold = Segment(0, 2, "a murmur far away", (), 0.7)
-    assert reason(untold) == "no_speech"
 
 
 def test_what_lasts_no_time_was_not_said() -> None:

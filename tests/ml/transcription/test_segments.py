@@ -28,7 +28,6 @@ def ask() -> Segment:
             (6.4, 6.6, " can", 1),
             (6.6, 7, "do", 1),
         ],
-        None,
     )
     assert found is not None
     return found
@@ -43,13 +42,13 @@ def test_what_a_model_tells_is_put_on_one_line() -> None:
 
 
 def test_times_that_go_back_are_put_in_order() -> None:
-    found = heard(2.0, 1.0, "a b", [(3.0, 2.5, "a", 2.0), (0.5, 9.0, "b", -1.0)], 0.2)
-    assert found == Segment(2.0, 2.0, "a b", (Word(2.0, 2.0, "a", 1.0), Word(2.0, 2.0, "b", 0.0)), 0.2)
-    assert heard(-1.0, 1.0, "x", [], None) == Segment(0.0, 1.0, "x")
+    found = heard(2.0, 1.0, "a b", [(3.0, 2.5, "a", 2.0), (0.5, 9.0, "b", -1.0)])
+    assert found == Segment(2.0, 2.0, "a b", (Word(2.0, 2.0, "a", 1.0), Word(2.0, 2.0, "b", 0.0)))
+    assert heard(-1.0, 1.0, "x", []) == Segment(0.0, 1.0, "x")
 
 
 def test_no_text_is_no_segment() -> None:
-    assert heard(0, 1, " \n\x00 ", [], None) is None
+    assert heard(0, 1, " \n\x00 ", []) is None
     assert Segment(0, 1, "x").confidence is None
     assert Segment(0, 1, "x").log_probability is None
 
@@ -71,7 +70,6 @@ def test_a_part_of_a_script_without_blanks() -> None:
         2,
         "私は学生です。",
         [(0, 0.5, "私", 1), (0.5, 1, "は", 1), (1, 1.5, "学生", 1), (1.5, 2, "です。", 1)],
-        None,
     )
     assert found is not None
     middle = found.part(1, 3)
