@@ -41,6 +41,7 @@ class Search(APIView):
                 "total": found.total,
                 "nextCursor": cursor_of(found.following),
                 "facets": facets_of(found),
+                "facetsOf": found.facets_of if found.facets is not None else None,
                 "near": found.near,
                 "meaning": found.meaning,
                 "message": TOO_SHORT if asked.question.is_empty else None,

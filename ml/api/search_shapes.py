@@ -100,7 +100,7 @@ class FacetShape(serializers.Serializer[Any]):
 
 
 class FacetsShape(serializers.Serializer[Any]):
-    """How many of all that was found; `year` by year, the others by count, at most 20 of each."""
+    """How many of what was found, of `facetsOf` of them; `year` by year, the others by count, at most 20 of each."""
 
     def get_fields(self) -> dict[str, Any]:
         return {name: FacetShape(many=True) for name in NAMES}
@@ -111,6 +111,10 @@ class SearchShape(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="on all pages")
     nextCursor = serializers.CharField(allow_null=True)
     facets = FacetsShape(allow_null=True)
+    facetsOf = serializers.IntegerField(
+        allow_null=True,
+        help_text="how many `facets` count: all, or the 10,000 of the highest ranks where `total` is more",
+    )
     near = serializers.BooleanField(help_text="nothing is as it was spelled: these are spelled nearly so")
     meaning = serializers.ChoiceField(
         choices=STATUSES,

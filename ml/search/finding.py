@@ -111,11 +111,13 @@ class Hit:
 
 @dataclass(slots=True)
 class Found:
-    """`near`: nothing is as it was spelled, and this is spelled nearly so. `total` counts all pages."""
+    """`near`: nothing is as it was spelled, and this is spelled nearly so. `total` counts all pages; of more than
+    `facets_of` the facets count only the best."""
 
     hits: list[Hit] = field(default_factory=list)
     total: int = 0
     facets: dict[str, list[Count]] | None = None
+    facets_of: int = 0
     near: bool = False
     meaning: semantic.Status = "off"
     following: Place | None = None
@@ -171,6 +173,7 @@ def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool)
         hits=hits,
         total=total["count"],
         facets=facets.counted(row for name in sections for row in sections[name]) if asked.facets else None,
+        facets_of=min(total["count"], facets.COUNTED) if asked.facets else 0,
         near=near and bool(total["count"]),
         meaning=meant.status,
         following=replace(following, near=near) if following is not None else None,

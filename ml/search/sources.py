@@ -21,8 +21,13 @@ FAMILIES: Final = (
 )
 """Languages by whose rules Postgres finds words; `alcoves_family` names them, and `simple` for the rest."""
 
-LOCAL: Final = "(f.effective_at AT TIME ZONE 'UTC' + make_interval(mins => coalesce(o.captured_offset, 0)))"
-"""The wall clock where a picture was taken; UTC where nobody knows."""
+
+def local(at: str, offset: str) -> str:
+    """The wall clock where a picture was taken, from the moment and the minutes; UTC where nobody knows."""
+    return f"({at} AT TIME ZONE 'UTC' + make_interval(mins => coalesce({offset}, 0)))"
+
+
+LOCAL: Final = local("f.effective_at", "o.captured_offset")
 FARTHEST: Final = "interval '14 hours'"
 """That a clock is from UTC: the index of dates is asked for so much more."""
 

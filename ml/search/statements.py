@@ -1,6 +1,7 @@
 """The two statements of a search: what is found, in order and counted; and why each thing of a page was found.
 
-    places -> hits -> found (meets every need) -> passed (filters) -> shown (stacks closed) -> page, total, facets
+    places -> hits -> found (meets every need) -> passed (filters) -> shown (stacks closed) -> page, total
+                                                          shown -> counted (the best) -> facets
 
 All in one statement, so that a page, its total and its facets are of one moment, and nothing is asked for each row.
 """
@@ -11,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from ml.search.facets import COLUMNS_OF_FILES, COLUMNS_OF_FOLDERS, FACETS
+from ml.search.facets import COLUMNS_OF_FILES, COLUMNS_OF_FOLDERS, FACETS, best
 from ml.search.filters import Filters
 from ml.search.sources import (
     DATE,
@@ -73,6 +74,7 @@ def finding(looking: Looking, filters: Filters, part: Part) -> Statement:
         f"found AS ({found(looking, part)})",
         f"passed AS ({passed(filters, looking)})",
         f"shown AS MATERIALIZED ({shown(filters)})",
+        *([f"counted AS MATERIALIZED ({best()})"] if part.facets else []),
     ]
     sections = [page(part, looking), TOTAL, *(facet.select() for facet in FACETS if part.facets)]
     statement = f"WITH RECURSIVE {', '.join(tables)} {' UNION ALL '.join(sections)}"

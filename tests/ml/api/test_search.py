@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from media.models import Folder, Library, Tag
+from ml.search import facets
 from tests.ml.search.things import (
     counts,
     holds,
@@ -464,6 +465,37 @@ def test_facets_count_files_of_all_pages(full: Library, as_bob: Client) -> None:
     assert again["facets"] is None
     assert again["total"] == 5
     assert search(as_bob, "cat", facets=False)["facets"] is None
+
+
+def test_facets_of_much_count_the_best_and_say_so(
+    library: Library, as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch_on(library)
+    for number in range(5):
+        file = put(
+            library, f"cat {number}.jpg", camera_model="R5", at=datetime(2010 + number, 6, 1, tzinfo=UTC)
+        )
+        holds(file, "dog" if number >= 2 else "bird")
+        seen(file, person(library, f"Person {number}"))
+    whole = search(as_bob, "cat", limit=2)
+    assert whole["facetsOf"] == whole["total"] == 5
+    assert counts(whole, "label") == {"dog": 3, "bird": 2}
+    monkeypatch.setattr(facets, "COUNTED", 3)
+    found = search(as_bob, "cat", limit=2)
+    assert (found["total"], found["facetsOf"]) == (5, 3)
+    assert counts(found, "label") == {"dog": 3}
+    assert counts(found, "year") == {"2014": 1, "2013": 1, "2012": 1}
+    assert counts(found, "camera") == {"R5": 3}
+    assert counts(found, "type") == {"image": 3}
+    assert counts(found, "library") == {"Family": 3}
+    assert counts(found, "person") == {f"Person {number}": 1 for number in (2, 3, 4)}
+    told = names(found)
+    while found["nextCursor"]:
+        found = search(as_bob, "cat", limit=2, cursor=found["nextCursor"])
+        assert found["total"] == 5
+        assert found["facetsOf"] is found["facets"] is None
+        told += names(found)
+    assert told == [f"cat {number}.jpg" for number in (4, 3, 2, 1, 0)]
 
 
 def test_it_works_without_any_model(library: Library, as_bob: Client) -> None:
