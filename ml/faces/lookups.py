@@ -1,13 +1,12 @@
 """The faces of a library that are nearest to a face, by cosine distance, through pgvector.
 
 A small library is compared with every one of its faces, and so is one that has few among many of others: that is exact,
-and quicker than to search the index of all libraries for its few. Others are looked up in the index (HNSW), which goes
-on searching until it has found enough of this library (`hnsw.iterative_scan`); where it gives up before that, the faces
-are compared one by one after all. So an answer is never shorter than what there is. Vectors of different models are
-never compared.
+and quicker than to search the index of all libraries for its few (`ml.walking`). Others are looked up in the index
+(HNSW), which goes on searching until it has found enough of this library (`hnsw.iterative_scan`); where it gives up
+before that, the faces are compared one by one after all. So an answer is never shorter than what there is. Vectors of
+different models are never compared.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
+from ml import walking
+
 EXACT_BELOW: Final = 3000
 """Faces with an embedding. Measured: docs/understanding.md, "How faces are looked up"."""
-STEP: Final = 16
-"""Comparisons for each entry of the index that is walked through: its neighbours in the graph (m)."""
 MOST: Final = 1000
 """The largest `hnsw.ef_search` that pgvector takes, so no look-up asks for more."""
 SEARCH_FACTOR: Final = 2
@@ -32,11 +31,7 @@ LEAST_SEARCHED: Final = 300
 MOST_SCANNED: Final = 200_000
 """Entries of the index that one look-up may walk through for its library before it compares one by one."""
 
-REMEMBERED_SECONDS: Final = 60.0
-
 Vector = NDArray[Any]
-sizes: Final[dict[UUID, tuple[int, float]]] = {}
-"""How many faces a library had, and until when this process believes it: only the speed depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +88,22 @@ def look_up(
 
 
 def is_quicker_one_by_one(library_id: UUID, searched: int) -> bool:
-    """The index holds the faces of all libraries: the fewer are of this one, the more of it has to be walked."""
     mine = size_of(library_id)
-    if mine <= EXACT_BELOW:
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'ml_face'::regclass")
-        everything = max(mine, int(cursor.fetchone()[0]))
-    return mine <= searched * everything / mine * STEP
+    return mine <= EXACT_BELOW or walking.is_quicker_one_by_one(mine, "ml_face", searched)
 
 
 def size_of(library_id: UUID) -> int:
-    """Faces with an embedding, counted no further than matters, and not again for a minute."""
-    counted, until = sizes.get(library_id, (0, 0.0))
-    if until > time.monotonic():
-        return counted
+    """Faces with an embedding."""
+    return walking.counted(("faces", library_id), lambda: count_faces(library_id))
+
+
+def count_faces(library_id: UUID) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT count(*) FROM (SELECT 1 FROM ml_face WHERE {COMPARABLE} LIMIT %(most)s) few",  # noqa: S608
-            {"library": library_id, "most": MOST_SCANNED},
+            {"library": library_id, "most": walking.MOST_COUNTED},
         )
-        counted = int(cursor.fetchone()[0])
-    sizes[library_id] = (counted, time.monotonic() + REMEMBERED_SECONDS)
-    return counted
+        return int(cursor.fetchone()[0])
 
 
 def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, list[Neighbour]]":

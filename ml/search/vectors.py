@@ -2,7 +2,8 @@
 
 An index (HNSW, one for each length of vectors, see the migrations) holds the vectors of the whole installation. So a
 search through it goes on until enough of them are of the libraries asked for (iterative scan), and where it gives up
-before that, all vectors of these libraries are compared. A list never comes back short for the sake of the index.
+before that, all vectors of these libraries are compared. Where it would have to go far, they are compared at once
+(`ml.walking`). A list never comes back short for the sake of the index.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Exists, Func, IntegerField, OuterRef, Value
 from django.db.models.functions import Cast
@@ -18,6 +20,7 @@ from pgvector import HalfVector
 from pgvector.django import CosineDistance, HalfVectorField
 
 from media.models import File
+from ml import walking
 from ml.models import PictureEmbedding
 from ml.registry.specs import ModelSpec
 from ml.search.encoders import Vector
@@ -28,6 +31,7 @@ EF_LEAST, EF_MOST = 100, 1000
 """Candidates that a search in the index keeps; pgvector takes no more than the latter."""
 INDEXED: Final = (512, 640, 768, 1024, 1152)
 """Lengths with an index of their own. Vectors of another length are found too, one by one."""
+INDEX: Final = "embedding_nearest_{}"
 SETTINGS: Final = (
     "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true)"
 )
@@ -63,23 +67,40 @@ def shown(rows: Any) -> Any:
 
 def nearest(rows: Any, scope: Any, vector: Vector, count: int) -> list[Near]:
     """At most so many of `rows`, the nearest first. `scope` are the same rows before any finer filter."""
-    if len(vector) in INDEXED and are_many(scope):
+    if len(vector) in INDEXED and not is_quicker_one_by_one(scope, len(vector), count):
         found = through_index(rows, vector, count)
         if len(found) == count:
             return found
     return read(rows.annotate(distance=CosineDistance("embedding", HalfVector(vector))), count)
 
 
-def are_many(rows: Any) -> bool:
+def is_quicker_one_by_one(scope: Any, length: int, count: int) -> bool:
+    """Of few, and of what is little among much of other libraries."""
+    mine = size_of(scope)
+    if mine <= EXACT_MOST:
+        return True
+    return walking.is_quicker_one_by_one(mine, INDEX.format(length), searched(count))
+
+
+def size_of(scope: Any) -> int:
     """By an index alone, without a look at the rows."""
-    return bool(rows.order_by().values("model")[EXACT_MOST : EXACT_MOST + 1].exists())
+    some = scope.order_by().values("model")[: walking.MOST_COUNTED]
+    try:
+        about = some.query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    return walking.counted(about, some.count)
+
+
+def searched(count: int) -> int:
+    return min(EF_MOST, max(EF_LEAST, count))
 
 
 def through_index(rows: Any, vector: Vector, count: int) -> list[Near]:
     """May come back short, where most of what lies near is not wanted."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(SETTINGS, [str(min(EF_MOST, max(EF_LEAST, count)))])
+            cursor.execute(SETTINGS, [str(searched(count))])
         return read(indexed(rows, vector), count)
 
 

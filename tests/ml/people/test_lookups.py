@@ -10,6 +10,7 @@ from django.db import connection
 from alcoves.accounts.models import User
 from media.libraries import create_library
 from media.models import Library
+from ml import walking
 from ml.faces import lookups
 from ml.models import Face
 from tests.bench.identities import DIMENSIONS, Vectors, crowd
@@ -166,6 +167,6 @@ def test_a_library_is_counted_once_a_minute(
     make_face(library, None)
     with django_assert_num_queries(1):
         assert lookups.size_of(library.pk) == lookups.size_of(library.pk) == 1
-    monkeypatch.setattr(lookups, "sizes", {})
+    monkeypatch.setattr(walking, "sizes", {})
     make_face(library, A)
     assert lookups.size_of(library.pk) == 2

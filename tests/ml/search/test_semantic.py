@@ -274,12 +274,47 @@ def test_a_small_library_among_many_is_found_whole_through_the_index(
     exact = vectors.nearest(scope, scope, query, 40)
     assert len(exact) == 40
     assert [one.score for one in exact] == sorted((one.score for one in exact), reverse=True)
-    monkeypatch.setattr(vectors, "EXACT_MOST", 0)
+    monkeypatch.setattr(vectors, "is_quicker_one_by_one", lambda *_: False)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE ml_pictureembedding")
         cursor.execute("SET LOCAL enable_sort = off")
     found = vectors.nearest(scope, scope, query, 40)
     assert {one.id for one in found} == {one.id for one in exact}
+
+
+@pytest.mark.parametrize(
+    ("mine", "everything", "one_by_one"),
+    [
+        (10_000, 1_000_000, True),
+        (20_000, 1_000_000, True),
+        (100_000, 1_000_000, False),
+        (20_000, 20_000, False),
+        (20_000, -1, False),
+    ],
+)
+def test_little_among_much_is_compared_at_once(
+    library: Library, mine: int, everything: int, one_by_one: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not after a walk through the index that gives up."""
+    monkeypatch.setattr(vectors, "size_of", lambda _: mine)
+    walked = list[int]()
+    monkeypatch.setattr(vectors, "through_index", lambda *_: walked.append(1) or [])
+    crowd(library, 3, "m", np.ones(512, dtype=np.float32), 0.1)
+    with connection.cursor() as cursor:
+        about = "UPDATE pg_class SET reltuples = %s WHERE oid = 'embedding_nearest_512'::regclass"
+        cursor.execute(about, [everything])
+    scope = vectors.rows_of(tiny.spec("m", 512), [library.pk])
+    assert len(vectors.nearest(scope, scope, np.ones(512, dtype=np.float32), 20)) == 3
+    assert walked == ([] if one_by_one else [1])
+
+
+def test_vectors_are_counted_once_a_minute(library: Library, django_assert_num_queries: Any) -> None:
+    crowd(library, 3, "m", np.ones(512, dtype=np.float32), 0.1)
+    spec = tiny.spec("m", 512)
+    with django_assert_num_queries(1):
+        assert [vectors.size_of(vectors.rows_of(spec, [library.pk])) for _ in range(2)] == [3, 3]
+    with django_assert_num_queries(0):
+        assert vectors.size_of(vectors.rows_of(spec, [])) == 0
 
 
 def test_the_index_is_used_for_each_length(library: Library) -> None:
