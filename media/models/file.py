@@ -118,6 +118,12 @@ class File(Row):
                 condition=Q(trashed_at__isnull=False),
                 name="file_trashed_by_name",
             ),
+            # Files of the same bytes lie side by side here: they are found without a look at any row.
+            models.Index(
+                fields=["library", "original"],
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_by_original",
+            ),
             # A search for a part of a name, as Django writes `icontains`: UPPER(name) LIKE. Files come seldom
             # enough to index each at once; a list of pending ones would make searches slower.
             GinIndex(

@@ -1,13 +1,15 @@
-"""Pictures that are nearly the same: groups for review, and what a member decides of them.
+"""Files that are the same and pictures that are nearly so: groups for review, and what a member decides of them.
 
 Copies that shall go are put into the trash as every file is; then they are in no group any more.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Count, Exists, F, Window
+from django.db.models.functions import RowNumber
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +18,6 @@ from rest_framework.views import APIView
 from media.api import cursors, describing
 from media.api.access import find_library, image_pass
 from media.api.libraries import checked
-from media.errors import RequestError
 from media.models import File, Library, Original
 from ml.api.similar_shapes import (
     SimilarDecidedShape,
@@ -26,32 +27,32 @@ from ml.api.similar_shapes import (
     SimilarPreviewShape,
     SimilarQuery,
 )
-from ml.search import similar
+from ml.search import copies, reviewing, similar
 from ml.search.keeping import Copy, suggest
+from ml.search.reviewing import EXACT, SIMILAR, START, Place
 from ml.search.similar import Group, Limits
 
 PAGE_LIMIT: Final = 50
 MEMBERS_LIMIT: Final = 50
-SORTED: Final = "similar"
 
 
 class SimilarGroups(APIView):
-    """Groups of pictures that are nearly the same."""
+    """Groups of files of the same bytes, then of pictures that are nearly the same."""
 
     @extend_schema(
         operation_id="libraries_similar_list", parameters=[SimilarQuery], responses=SimilarPageShape
     )
     def get(self, request: Request, library_id: UUID) -> Response:
-        """A page of groups, the newest first. It may be short; give nextCursor back as `cursor` until it is null."""
+        """A page of groups: exact copies, then alike ones. It may be short; go on with nextCursor until it is null."""
         library, _ = find_library(request, library_id)
         given = checked(SimilarQuery(data=request.query_params))
         limits = Limits(given["threshold"], given["bits"])
         after = place_of(given.get("cursor"))
-        groups, following = similar.page(library, limits, after, min(given["limit"], PAGE_LIMIT))
+        groups, following = reviewing.page(library, limits, after, min(given["limit"], PAGE_LIMIT))
         return Response(
             {
                 "groups": list(told(groups, library, image_pass(request, library))),
-                "nextCursor": cursors.encode(SORTED, following) if following is not None else None,
+                "nextCursor": cursor_of(following),
             }
         )
 
@@ -79,8 +80,8 @@ class KeepAll(APIView):
     def post(self, request: Request, library_id: UUID) -> Response:
         """Keep all of these files, and do not ask about them together again. Others' ids are passed over."""
         library, _ = find_library(request, library_id, write=True)
-        originals = originals_of(library, checked(SimilarDecisionInput(data=request.data))["fileIds"])
-        return Response({"pairs": similar.keep_all(library, originals, request.user)})
+        files = checked(SimilarDecisionInput(data=request.data))["fileIds"]
+        return Response({"pairs": reviewing.keep_all(library, files, request.user)})
 
 
 class AskAgain(APIView):
@@ -90,34 +91,31 @@ class AskAgain(APIView):
     def post(self, request: Request, library_id: UUID) -> Response:
         """Ask about these files again, as if nobody had decided about them together."""
         library, _ = find_library(request, library_id, write=True)
-        originals = originals_of(library, checked(SimilarDecisionInput(data=request.data))["fileIds"])
-        return Response({"pairs": similar.ask_again(library, originals)})
+        files = checked(SimilarDecisionInput(data=request.data))["fileIds"]
+        return Response({"pairs": reviewing.ask_again(library, files)})
 
 
-def place_of(cursor: str | None) -> UUID | None:
+def place_of(cursor: str | None) -> Place:
     if cursor is None:
-        return None
-    sorted_by, key = cursors.decode(cursor)
-    if sorted_by != SORTED:
+        return START
+    kind, key = cursors.decode(cursor)
+    if kind not in {EXACT, SIMILAR}:
         raise cursors.refusal()
-    return key
+    return kind, key
 
 
-def originals_of(library: Library, files: Iterable[UUID]) -> set[UUID]:
-    """RequestError where these are not two different pictures at least."""
-    rows = File.objects.live().filter(library=library, pk__in=list(files))
-    found = set(rows.values_list("original_id", flat=True))
-    if len(found) < 2:
-        raise RequestError("Send two files of this library at least that are not of the same bytes.")
-    return found
+def cursor_of(place: Place | None) -> str | None:
+    if place is None or place[1] is None:
+        return None
+    return cursors.encode(place[0], place[1])
 
 
 def told(groups: Sequence[Group], library: Library, signature: str) -> Iterable[dict[str, Any]]:
     """Needs three queries, whatever the number of groups."""
-    wanted = [original for group in groups for original in group.originals]
-    rows = File.objects.live().filter(library=library, original__in=wanted).order_by("id")
-    by_original: dict[UUID, list[File]] = defaultdict(list)
-    for row in describing.with_all(rows):
+    by_original: dict[UUID, list[Any]] = defaultdict(list)
+    for row in describing.with_all(
+        some_of_each(library, [key for group in groups for key in group.originals])
+    ):
         by_original[row.original_id].append(row)
     for group in groups:
         files = [file for original in group.originals for file in by_original[original]]
@@ -125,14 +123,26 @@ def told(groups: Sequence[Group], library: Library, signature: str) -> Iterable[
             yield told_group(group, files, signature)
 
 
-def told_group(group: Group, files: Sequence[File], signature: str) -> dict[str, Any]:
+def some_of_each(library: Library, originals: Collection[UUID]) -> Any:
+    """Of each original so many live files as are listed, those first that are not decided about; `among` how many."""
+    files = File.objects.live().filter(library=library, original__in=originals)
+    bytes_of = F("original_id")
+    counted = files.annotate(
+        among=Window(Count("*"), partition_by=bytes_of),
+        place=Window(RowNumber(), partition_by=bytes_of, order_by=[Exists(copies.kept()), F("id")]),
+    )
+    return counted.filter(place__lte=MEMBERS_LIMIT).order_by("id")
+
+
+def told_group(group: Group, files: Sequence[Any], signature: str) -> dict[str, Any]:
     keep, because = suggest([copy_of(file) for file in files])
     listed = sorted(files, key=lambda file: file.pk != keep)[:MEMBERS_LIMIT]
     return {
         "id": str(group.id),
+        "kind": EXACT if group.exact else SIMILAR,
         "keep": str(keep),
         "because": because,
-        "count": len(files),
+        "count": sum({file.original_id: file.among for file in files}.values()),
         "cut": group.cut,
         "members": [
             {

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from media.api.shapes import FileShape
 from ml.search.keeping import CRITERIA
 from ml.search.pairing import LOOSEST, MOST_BITS
+from ml.search.reviewing import EXACT, SIMILAR
 from ml.search.similar import BITS, DECIDED_MOST, DISTANCE
 
 BITS_HELP = "how many of 64 bits of the perceptual hashes may differ"
@@ -41,9 +42,13 @@ class CopyShape(serializers.Serializer[Any]):
 
 
 class SimilarGroupShape(serializers.Serializer[Any]):
-    """Files that hang together by being nearly the same. Nothing is deleted by itself."""
+    """Files that are the same, or hang together by being nearly so. Nothing is deleted by itself."""
 
     id = serializers.UUIDField()
+    kind = serializers.ChoiceField(
+        choices=[EXACT, SIMILAR],
+        help_text="exact: files of the same bytes, of any type; similar: pictures that look nearly the same",
+    )
     keep = serializers.UUIDField(help_text="the file that is the best to keep")
     because = serializers.ChoiceField(
         choices=[name for name, _ in CRITERIA], help_text="what decided that: the first in which it was alone"

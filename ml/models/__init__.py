@@ -1,7 +1,7 @@
 """Rows of the understanding part: what was chosen and fetched, and what models have said of originals."""
 
 from ml.models.choosing import Acceptance, Choice, Download, LibraryLanguage
-from ml.models.embeddings import PictureEmbedding, SearchModel, SimilarDecision, SimilarPair
+from ml.models.embeddings import KeptCopy, PictureEmbedding, SearchModel, SimilarDecision, SimilarPair
 from ml.models.events import ObjectDetection, SoundEvent
 from ml.models.faces import Face, FaceProposal, FaceRejection, MergeProposal, Person
 from ml.models.transcripts import Transcript, TranscriptSegment
@@ -13,6 +13,7 @@ __all__ = [
     "Face",
     "FaceProposal",
     "FaceRejection",
+    "KeptCopy",
     "LibraryLanguage",
     "MergeProposal",
     "ObjectDetection",

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from pgvector.django import HalfVectorField
 
-from media.models import Derivative, Library, Original
+from media.models import Derivative, File, Library, Original
 from media.models.base import Row
 
 
@@ -105,3 +105,21 @@ class SimilarDecision(Row):
 
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"
+
+
+class KeptCopy(Row):
+    """A user has looked at files of the same bytes and wants to keep this one too: not asked until another one comes.
+
+    `original` are the bytes of which that was said. Where they are merged with others, it goes with them.
+    """
+
+    file = models.OneToOneField(File, on_delete=models.CASCADE, related_name="+")
+    original = models.ForeignKey(Original, on_delete=models.CASCADE, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects: ClassVar[Any] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.file_id} of {self.original_id}"

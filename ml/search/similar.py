@@ -2,7 +2,8 @@
 
 A group is what hangs together by open pairs (`ml.search.pairing` has found them). Its newest picture stands for it,
 so groups come newest first and a page begins where the last one ended, whatever was decided meanwhile. Nothing is
-deleted here: users put copies into the trash as they do with any file, and the group is gone.
+deleted here: users put copies into the trash as they do with any file, and the group is gone. Files of the same bytes
+are `ml.search.copies`; `ml.search.reviewing` tells both.
 """
 
 from collections import defaultdict
@@ -62,6 +63,8 @@ class Group:
     originals: dict[UUID, Link] = field(default_factory=dict)
     cut: bool = False
     """There is more that hangs together with it than was followed."""
+    exact: bool = False
+    """Its files have the same bytes; `id` is that of their original."""
 
 
 def open_pairs(library: Library, limits: Limits) -> Any:
