@@ -91,7 +91,7 @@ def by_key(model: type[models.Model], path: str, term: str) -> Q:
     field: Any = model._meta.get_field(name)
     if rest not in {"", "id"}:
         there = field.related_model
-        keys = there._default_manager.filter(by_key(there, rest, term)).values_list("pk", flat=True)
+        keys = there.objects.filter(by_key(there, rest, term)).values_list("pk", flat=True)
         return Q(**{f"{name}__in": list(keys)})
     column = field.related_model._meta.pk if rest else field
     try:
