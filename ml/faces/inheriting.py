@@ -18,7 +18,16 @@ from ml.faces.boxes import Box
 from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
 
-COLUMNS: Final = ("person", "assigned_by", "distance", "came_from", "removed", "waiting", "updated_at")
+COLUMNS: Final = (
+    "person",
+    "assigned_by",
+    "distance",
+    "came_from",
+    "removed",
+    "drawn_by",
+    "waiting",
+    "updated_at",
+)
 
 
 def hand_over(original: Original, twin: Original) -> None:
@@ -52,6 +61,7 @@ def twins_of(mine: Sequence[Face], theirs: Sequence[Face]) -> list[tuple[Face, F
 def inherit(stays: Face, goes: Face) -> None:
     """What users have said of one row of a face is said of the other one. The columns are left to be saved."""
     refused, newly = ({said.person_id for said in face.rejections.all()} for face in (stays, goes))
+    stays.drawn_by_id = stays.drawn_by_id or goes.drawn_by_id
     if stays.removed or stays.assigned_by == By.USER:
         pass
     elif goes.removed:

@@ -141,6 +141,8 @@ def decided_of(faces: Iterable[Face]) -> set[UUID]:
     rows = list(faces)
     keys = [face.pk for face in rows]
     own = {face.pk for face in rows if face.assigned_by == By.USER or face.removed or is_drawn(face)}
+    # A model has found it since, and another one may not: it was seen by a user all the same.
+    own |= {face.pk for face in rows if face.drawn_by_id is not None}
     own |= set(FaceRejection.objects.filter(face__in=keys).values_list("face_id", flat=True))
     own |= set(Person.objects.filter(cover__in=keys, cover_chosen=True).values_list("cover_id", flat=True))
     return own

@@ -8,7 +8,7 @@ import pytest
 from alcoves.accounts.models import User
 from media import ledger, reprocess, runs
 from media.models import Derivative, File, Library, Original, UnnamedBlob
-from ml.faces import deciding, people
+from ml.faces import deciding, people, recording
 from ml.faces.boxes import Box
 from ml.models import Face, FaceRejection, Person
 from ml.models.faces import By
@@ -137,6 +137,21 @@ def test_drawn_faces_go_with_their_small_pictures(
     assert (again.original_id, again.drawn_by_id) == (known.original_id, alice.pk)
     assert crop_of(again) == old
     assert len(faces_of(known)) == 3
+
+
+def test_a_face_that_a_user_drew_and_the_twin_has_found_stays_when_it_is_not_found_again(
+    known: File, faced: Library, picture: bytes, alice: User
+) -> None:
+    late = take_late(faced, picture)
+    green = faces_of(late)[1]
+    box = Box(*(getattr(green, name) for name in BOX))
+    green.delete()
+    deciding.draw(faced, late.original, alice, box)
+    hashed(late)
+    red, green = faces_of(known)
+    assert (red.drawn_by_id, green.drawn_by_id) == (None, alice.pk)
+    recording.settle(known.original, [red, green], green.derivative, green.model)
+    assert [face.pk for face in faces_of(known)] == [green.pk]
 
 
 def test_a_named_face_that_the_twin_has_not_gets_a_run_of_its_own(
