@@ -147,6 +147,7 @@ def routes() -> Iterator[tuple[str, str]]:
 def address(route: str, keys: Mapping[str, str]) -> str:
     found = {**keys, "track": "default", "form": "json", "pipeline": "objects", "model": "x", "licence": "x"}
     found["proposal_id"] = keys["merge_id" if "/people/" in route else "face_proposal_id"]
+    found["key"] = keys["file_id"]
     filled = route.replace("<uuid:", "<").replace("<str:", "<")
     for name, value in found.items():
         filled = filled.replace(f"<{name}>", value)
