@@ -232,7 +232,7 @@ def test_a_search_costs_few_questions(
 ) -> None:
     with django_assert_num_queries(5):
         semantic.find([searched.pk], "red", limit=10)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         semantic.like([searched.pk], pictures["red"].pk, limit=10)
 
 
