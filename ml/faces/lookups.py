@@ -26,8 +26,8 @@ MOST: Final = 1000
 """The largest `hnsw.ef_search` that pgvector takes, so no look-up asks for more."""
 SEARCH_FACTOR: Final = 2
 """So many times the faces that are asked for are searched: the graph is an approximation, and this is its price."""
-LEAST_SEARCHED: Final = 300
-"""More finds nothing more among a million: docs/understanding.md, "How good it is"."""
+LEAST_SEARCHED: Final = 100
+"""Enough among a million: docs/understanding.md, "How good it is"."""
 MOST_SCANNED: Final = 200_000
 """Entries of the index that one look-up may walk through for its library before it compares one by one."""
 

@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='face',
-            index=pgvector.django.indexes.HnswIndex(django.contrib.postgres.indexes.OpClass('embedding', name='halfvec_cosine_ops'), ef_construction=64, m=16, name='face_by_embedding'),
+            index=pgvector.django.indexes.HnswIndex(django.contrib.postgres.indexes.OpClass('embedding', name='halfvec_cosine_ops'), ef_construction=128, m=16, name='face_by_embedding'),
         ),
         migrations.AddConstraint(
             model_name='face',

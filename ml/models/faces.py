@@ -158,7 +158,7 @@ class Face(Row):
             HnswIndex(
                 OpClass("embedding", name="halfvec_cosine_ops"),
                 m=16,
-                ef_construction=64,
+                ef_construction=128,
                 name="face_by_embedding",
             ),
         )

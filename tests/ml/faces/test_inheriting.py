@@ -150,6 +150,7 @@ def test_a_face_that_a_user_drew_and_the_twin_has_found_stays_when_it_is_not_fou
     hashed(late)
     red, green = faces_of(known)
     assert (red.drawn_by_id, green.drawn_by_id) == (None, alice.pk)
+    assert green.derivative is not None
     recording.settle(known.original, [red, green], green.derivative, green.model)
     assert [face.pk for face in faces_of(known)] == [green.pk]
 

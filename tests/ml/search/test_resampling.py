@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.search.fingerprints import difference, fingerprint
 from ml.search.encoders import squared
+from ml.search.fingerprints import difference, fingerprint
 from ml.search.resampling import BILINEAR, centre, squashed
 from tests.makers import corners
 from tests.ml.search.conftest import drawing

@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -298,7 +299,12 @@ def test_little_among_much_is_compared_at_once(
     """And not after a walk through the index that gives up."""
     monkeypatch.setattr(vectors, "size_of", lambda _: mine)
     walked = list[int]()
-    monkeypatch.setattr(vectors, "through_index", lambda *_: walked.append(1) or [])
+
+    def walk(*_: object) -> list[object]:
+        walked.append(1)
+        return []
+
+    monkeypatch.setattr(vectors, "through_index", walk)
     crowd(library, 3, "m", np.ones(512, dtype=np.float32), 0.1)
     with connection.cursor() as cursor:
         about = "UPDATE pg_class SET reltuples = %s WHERE oid = 'embedding_nearest_512'::regclass"
@@ -385,7 +391,7 @@ def test_where_the_model_was_given_back_the_time_is_kept_and_the_next_one_has_it
             found = semantic.find([searched.pk], text, limit=10)
             taken.append((found.status, round(time.monotonic() - began, 3)))
             kept = queries.kept_key("tiny-search", text)
-            wait_until(lambda kept=kept: queries.client().exists(kept), 40, "a text that was late")
+            wait_until(partial(queries.client().exists, kept), 40, "a text that was late")
             assert names(semantic.find([searched.pk], text, limit=10)) == ["red.png"]
     print(f"without a model in memory: {taken}")
     assert all(status == "used" or seconds < queries.WAIT_SECONDS + 0.2 for status, seconds in taken)
