@@ -1,7 +1,9 @@
 """Ends work of a library at its deadline, from a thread that sleeps until then.
 
 One thread a process, started with the first deadline and anew after a fork. Asking the clock in the callbacks of the
-library instead cost a millisecond of every picture.
+library instead cost a millisecond of every picture. The sign to end is given until it is heard: libvips takes it back
+when it reports it, and where a loop of its own overlooks that report (WebP weighs several encodings of a frame) the
+work would go on to its end.
 """
 
 import heapq
@@ -12,6 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+AGAIN = 0.02
+"""Seconds after which work that still goes on is told again to end."""
 
 
 @dataclass(order=True)
@@ -55,9 +60,15 @@ class Deadlines:
                 pause = self._heap[0].deadline - time.monotonic() if self._heap else None
                 if pause is None or pause > 0:
                     self._changed.wait(pause)
-                elif (end := heapq.heappop(self._heap).end) is not None:
-                    # Under the lock, so that nothing is ended that was done a moment ago: be quick.
-                    end()
+                else:
+                    self._end(heapq.heappop(self._heap))
+
+    def _end(self, entry: Entry) -> None:
+        """Under the lock, so that nothing is ended that was done a moment ago: `end` is quick."""
+        if entry.end is not None:
+            entry.end()
+            entry.deadline = time.monotonic() + AGAIN
+            heapq.heappush(self._heap, entry)
 
 
 _deadlines = Deadlines()
@@ -74,7 +85,7 @@ os.register_at_fork(after_in_child=begin_anew)
 
 @contextmanager
 def ending(deadline: float, end: Callable[[], None]) -> Iterator[None]:
-    """Calls `end`, in another thread, if this is not left by `deadline` (of `time.monotonic`)."""
+    """Calls `end`, in another thread, from `deadline` (of `time.monotonic`) until this is left."""
     deadlines = _deadlines
     entry = deadlines.add(deadline, end)
     try:

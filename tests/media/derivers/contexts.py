@@ -4,6 +4,7 @@ import io
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -70,8 +71,13 @@ class FatalRun(Run):
 
 def programs() -> list[int]:
     """The ffmpegs that work for us at this moment."""
-    names = {pid: Path(f"/proc/{pid}/comm") for pid in children_of(os.getpid())}
-    return [pid for pid, name in names.items() if name.read_text(encoding="utf-8").startswith("ffmpeg")]
+    return [pid for pid in children_of(os.getpid()) if name_of(pid).startswith("ffmpeg")]
+
+
+def name_of(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8")
+    return ""
 
 
 def fatal(run: Run, after: float = 0.0) -> FatalRun:

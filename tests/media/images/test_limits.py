@@ -168,7 +168,7 @@ def test_a_slow_picture_is_stopped(tmp_path: Path) -> None:
     started = time.process_time()
     with pytest.raises(TimedOutError, match="longer to turn") as caught:
         decode(path, limits=PixelLimits(seconds=whole / 5))
-    assert time.process_time() - started < whole * 0.8
+    assert time.process_time() - started < whole * 0.7
     assert caught.value.retry
     assert decode(make_image(tmp_path / "next.jpg")).size == (120, 80)
 
@@ -182,7 +182,7 @@ def test_a_slow_picture_on_its_side_is_stopped_too(tmp_path: Path) -> None:
     started = time.process_time()
     with pytest.raises(TimedOutError):
         decode(tmp_path / "a.png", limits=PixelLimits(seconds=whole / 5))
-    assert time.process_time() - started < whole * 0.8
+    assert time.process_time() - started < whole * 0.7
 
 
 def test_a_progressive_jpeg_of_countless_scans_ends_soon(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_a_slow_animation_is_stopped(tmp_path: Path) -> None:
     whole = min(make(PixelLimits()) for _ in range(3))
     started = time.process_time()
     with pytest.raises(TimedOutError):
-        make(PixelLimits(seconds=whole / 2))
-    assert time.process_time() - started < whole * 0.8
+        make(PixelLimits(seconds=whole / 5))
+    assert time.process_time() - started < whole * 0.7
 
 
 @pytest.mark.parametrize("format_", ["jpeg", "png", "webp"])
