@@ -15,7 +15,7 @@ from media.models.base import Row
 from media.models.folder import Folder
 from media.models.library import Library
 from media.models.original import Original
-from media.models.plain import words_of
+from media.models.plain import plain
 from media.models.stack import Stack
 
 QUARTERS = (0, 90, 180, 270)
@@ -77,6 +77,13 @@ class File(Row):
         help_text="the poster a person has chosen; empty: the best by itself",
     )
 
+    plain_name = models.GeneratedField(
+        expression=plain("name"),
+        output_field=models.TextField(),
+        db_persist=True,
+        help_text="the name as a search compares it",
+    )
+
     objects: ClassVar[Any] = FileQuerySet.as_manager()
 
     class Meta:
@@ -132,7 +139,13 @@ class File(Row):
                 condition=Q(trashed_at__isnull=True),
                 name="file_live_by_part_of_name",
             ),
-            words_of("name", condition=Q(trashed_at__isnull=True), name="file_live_by_words_of_name"),
+            # What it is made of is kept, for every row that the index finds is compared again.
+            GinIndex(
+                OpClass("plain_name", name="gin_trgm_ops"),
+                fastupdate=False,
+                condition=Q(trashed_at__isnull=True),
+                name="file_live_by_words_of_name",
+            ),
         )
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ NO_KEY: Final = "NULL::uuid"
 class Source:
     """One place. `tables` make `f`, the file; `text` is what is read, as the index has it.
 
+    `kept`: the column that has it as it is compared; elsewhere it is made when it is read.
     `weight` is what a hit is worth, times 1 to 3: inside a word, at its beginning, the whole word. `signs`: people
     write signs there too, and all of it is read for one.
     """
@@ -60,6 +61,12 @@ class Source:
     is_label: bool = False
     signs: bool = True
     share: str = "1"
+    kept: str = ""
+
+    @property
+    def plain(self) -> str:
+        """The text as it is compared."""
+        return self.kept or plain(self.text)
 
 
 PEOPLE: Final = """ml_person p JOIN ml_face c ON c.person_id = p.id AND NOT c.removed
@@ -76,7 +83,7 @@ CAMERA: Final = "alcoves_camera(o.camera_make, o.camera_model)"
 SOURCES: Final = (
     Source("person", 50, "p.name", PEOPLE, SHOWN, switch="faces", second="c.second", key="p.id"),
     Source("tag", 45, "g.name", TAGGED, second="m.start::float8", key="g.id"),
-    Source("name", 40, "f.name", PLAIN),
+    Source("name", 40, "f.name", PLAIN, kept="f.plain_name"),
     Source("title", 40, "o.title", TOLD),
     Source("keyword", 35, "alcoves_joined(o.keywords)", TOLD),
     Source(
@@ -205,9 +212,7 @@ class Looking:
 
         It is read before anything is made of it: so each text is made plain once, and not for each comparison.
         """
-        columns = ", ".join(
-            ("f.id AS item", f"{plain(source.text)} AS plain", f"{source.share} AS share", *told)
-        )
+        columns = ", ".join(("f.id AS item", f"{source.plain} AS plain", f"{source.share} AS share", *told))
         return f"""(SELECT {columns} FROM {source.tables}
             WHERE {self.matches(source, term, need)} AND {self.own(source)} OFFSET 0) AS m"""  # noqa: S608
 
@@ -215,7 +220,7 @@ class Looking:
         """Slips of the finger are looked for in what is wanted alone: what is unwanted is so as it is spelled."""
         near = self.near_to(source, term, need)
         found = self.is_met(source, term)
-        return f"({found} OR {near} <%% {plain(source.text)})" if near else found
+        return f"({found} OR {near} <%% {source.plain})" if near else found
 
     def is_met(self, source: Source, term: Term) -> str:
         if source.is_label:
@@ -223,7 +228,7 @@ class Looking:
         if term.is_sign:
             return f"{source.text} LIKE {self.values.bind(f'%{escaped(term.words)}%')}"
         begin = "%% " if term.is_short else "%%"
-        return f"{plain(source.text)} LIKE '{begin}' || {self.letters(term)} || '%%'"
+        return f"{source.plain} LIKE '{begin}' || {self.letters(term)} || '%%'"
 
     def near_to(self, source: Source, term: Term, need: int) -> str:
         return plain(self.values.bind(term.near)) if self.near and need >= 0 and term.near else ""

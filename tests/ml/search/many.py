@@ -83,7 +83,7 @@ def one_of(values: tuple[str, ...]) -> str:
 
 def copies(row: models.Model, source: str, **changes: str) -> None:
     """A copy of the row for each of the source, which has a column `i`."""
-    columns = [str(field.column) for field in row._meta.concrete_fields]
+    columns = [str(field.column) for field in row._meta.concrete_fields if not field.generated]
     values = ", ".join(changes.get(column, f"t.{column}") for column in columns)
     table = row._meta.db_table
     with connection.cursor() as cursor:
