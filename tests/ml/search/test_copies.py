@@ -1,13 +1,14 @@
 """Files of the same bytes, for review: paged, remembered, and again there when another one comes."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from alcoves.accounts.models import User
 from media import trash
 from media.libraries import create_library
-from media.models import File, Library
+from media.models import File, Library, Original
 from ml.models import KeptCopy
 from ml.search import copies, reviewing
 from ml.search.similar import Limits
@@ -90,3 +91,23 @@ def test_every_group_comes_once_whatever_the_page(library: Library, monkeypatch:
                 break
         assert place is None
         assert seen == expected
+
+
+def fill(library: Library, count: int) -> None:
+    about = {"library": library, "size": 1, "mime": "image/png", "kind": "image"}
+    originals = Original.objects.bulk_create(Original(key=f"many/{uuid4()}", **about) for _ in range(count))
+    File.objects.bulk_create(
+        File(library=library, original=one, name="x") for one in (*originals, *originals[::40])
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_they_are_found_by_an_index_alone(library: Library, charlie: User) -> None:
+    fill(library, 1000)
+    fill(create_library(charlie, "Others"), 5000)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE media_file")
+    plan = copies.more_than_one(library, None)[:200].explain(analyze=True)
+    assert "Index Only Scan Backward using file_live_by_original" in plan
+    assert "Sort" not in plan
+    assert len(copies.more_than_one(library, None)) == 25
