@@ -7,6 +7,7 @@ what did not come about in this way.
 
 import logging
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ FILES = register_of_blobs.FILES
 WRITING = timedelta(hours=24)
 """Longer than any single blob takes to be written and named."""
 STORE_PAUSE = timedelta(minutes=10)
+AT_ONCE = 4
+"""Outputs of one run that are written side by side."""
 
 
 def original_key(library_id: UUID, original_id: UUID) -> str:
@@ -51,25 +54,29 @@ def chunks_of(path: Path) -> Iterator[bytes]:
 def store_outputs(
     library_id: UUID, original_id: UUID, deriver: str, run: str, outputs: Iterable[Output]
 ) -> list[dict[str, Any]]:
-    """Each output under a key nobody has used, registered before its first byte is written; as rows name them."""
-    keys = {
-        output.name: (output, output_key(library_id, original_id, deriver, run, output.name))
-        for output in outputs
+    """Each output under a key nobody has used, registered before its first byte is written; as rows name them.
+
+    Several are written side by side: a disk that is waited for takes them all with one turn, and a bucket answers each
+    after the same while.
+    """
+    made = list({output.name: output for output in outputs}.values())
+    if not made:
+        return []
+    keys = [output_key(library_id, original_id, deriver, run, output.name) for output in made]
+    register(keys)
+    with ThreadPoolExecutor(min(AT_ONCE, len(made)), "output") as threads:
+        return list(threads.map(store_output, made, keys))
+
+
+def store_output(output: Output, key: str) -> dict[str, Any]:
+    stat = get_store(FILES).put(key, chunks_of(output.path), content_type=output.content_type)
+    return {
+        "name": output.name,
+        "key": stat.key,
+        "size": stat.size,
+        "content_type": output.content_type,
+        "sha256": stat.sha256,
     }
-    register(key for _, key in keys.values())
-    store, named = get_store(FILES), []
-    for name, (output, key) in keys.items():
-        stat = store.put(key, chunks_of(output.path), content_type=output.content_type)
-        named.append(
-            {
-                "name": name,
-                "key": stat.key,
-                "size": stat.size,
-                "content_type": output.content_type,
-                "sha256": stat.sha256,
-            }
-        )
-    return named
 
 
 def register(keys: Iterable[str], *, due: timedelta = WRITING) -> None:
