@@ -251,7 +251,9 @@ def test_two_who_edit_at_once_are_told_apart(recording: File, alice: User, bob: 
     with pytest.raises(RevisionError, match="is at revision"):
         editing.edit(fresh(recording), transcript_of(recording), bob, seen_by_both.revision, [change])
     with pytest.raises(RevisionError):
-        editing.edit(fresh(recording), seen_by_both, bob, seen_by_both.revision, [change])
+        editing.edit(
+            fresh(recording), seen_by_both, bob, seen_by_both.revision, [{**change, "text": "No, mine"}]
+        )
     assert transcript_of(recording).edited_by == alice
     assert store.sweep() == 0, "what lost its name stays a little for readers"
 
