@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -64,21 +64,22 @@ def webs(folder: Path, count: int = 2, **extra: str) -> Iterator[dict[int, int]]
 
 
 def memory(pid: int, field: str) -> float:
-    """VmRSS or VmHWM (the highest it has been) of a process, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """VmRSS or VmHWM (the highest it has been) of a process, in MB; 0 of one that has ended."""
+    return in_mb(Path(f"/proc/{pid}/status"), field)
 
 
 def proportional_memory(pid: int) -> float:
     """PSS of a process and its children, in MB."""
-    total = 0.0
-    for each in (pid, *children_of(pid)):
-        for line in Path(f"/proc/{each}/smaps_rollup").read_text(encoding="utf-8").splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1]) / 1024
-    return total
+    return sum(in_mb(Path(f"/proc/{each}/smaps_rollup"), "Pss") for each in (pid, *children_of(pid)))
+
+
+def in_mb(told: Path, field: str) -> float:
+    """A child may end between being listed and being read."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in told.read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def cpu_seconds(pid: int) -> float:

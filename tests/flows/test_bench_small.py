@@ -185,16 +185,20 @@ def test_looking_up_faces_among_a_few_thousand(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", ["faces", "objects", "sounds"])
 def test_understanding_a_few_files(stores_of_the_workers: Path, name: understanding.Name) -> None:
     size = understanding.Size(files=3, rounds=1, idle_seconds=3)
-    cost, idle = check(understanding.run(name, size, stores_of_the_workers), name, f"{name}-idle")
+    results = understanding.run(name, size, stores_of_the_workers)
+    cost, memory, idle = check(results, name, f"{name}-memory", f"{name}-idle")
     assert cost["ratio"] > 0
     assert cost["raw"]["bare_ms_a_file"][0] > 0
+    assert 10 < memory["ratio"] < memory["limit"]
     assert idle["raw"]["peak_host_mb"] > 10
     assert idle["ratio"] == 0
 
 
 def test_speech_of_a_minute(stores_of_the_workers: Path) -> None:
-    (told,) = check(speaking.run(speaking.Size(seconds=60, rounds=1), stores_of_the_workers), "speech")
+    results = speaking.run(speaking.Size(seconds=60, rounds=1), stores_of_the_workers)
+    told, memory = check(results, "speech", "speech-memory")
     assert told["ratio"] > 0
+    assert 10 < memory["ratio"] < memory["limit"]
     assert told["raw"]["segments"] == 2
 
 
