@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,15 @@ def arguments_of(folder: Path) -> list[bytes]:
 
 
 def kill_hosts() -> int:
+    return tell(signal.SIGKILL)
+
+
+def tell(what: signal.Signals) -> int:
+    """How many have been told."""
     found = hosts()
     for pid in found:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, what)
     return len(found)
 
 
