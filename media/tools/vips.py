@@ -341,6 +341,7 @@ def watched(image: Image, deadline: float) -> Iterator[Image]:
         if time.monotonic() >= deadline:
             raise too_slow(str(error)) from error
         raise
+    # Work that has overlooked the sign may have left something out where it was given.
     if time.monotonic() >= deadline:
         raise too_slow()
 
