@@ -1,6 +1,6 @@
 """Transcripts of a file: asking for them, reading, correcting and downloading; and the language of a library."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -63,8 +63,9 @@ class OneTranscript(APIView):
         """Its text and segments, in pages; 404 while nothing was written down."""
         file, _ = find_file(request, library_id, file_id)
         given = checked(SegmentQuery(data=request.query_params))
-        found = asking.find_transcript(file, asking.track_of(file, track))
-        track_now = told_track(file, found.track)
+        written = list(asking.transcripts_of(file))
+        found = asking.transcript_of(file, asking.track_of(file, track), written)
+        track_now = told(file, track_found(file, found.track), written)
         return Response({**track_now, "text": found.text, **page_of(found, given)})
 
     @extend_schema(
@@ -218,8 +219,12 @@ def answer(request: Request, file: File, track: int, *, status: int = 200) -> Re
 
 
 def told_track(file: File, index: int) -> dict[str, Any]:
-    track = next((one for one in asking.tracks_of(file) if one["index"] == index), {"index": index})
-    return told(file, track, list(asking.transcripts_of(file)))
+    return told(file, track_found(file, index), list(asking.transcripts_of(file)))
+
+
+def track_found(file: File, index: int) -> Mapping[str, Any]:
+    """As the probe tells it; its index alone where a later probe does not know it."""
+    return next((one for one in asking.tracks_of(file) if one["index"] == index), {"index": index})
 
 
 def told(file: File, track: Any, written: Sequence[Transcript]) -> dict[str, Any]:

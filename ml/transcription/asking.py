@@ -4,7 +4,7 @@ The default track is planned by the engine where the library wants transcripts. 
 the tracks of a film are as a rule the same speech dubbed, and each costs as much as the first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -80,12 +80,18 @@ def find_kept(file: File, track: int, key: UUID) -> Transcript:
 
 def find_transcript(file: File, track: int) -> Transcript:
     """Http404 with a sentence while there is none."""
-    found = transcripts_of(file).filter(derivative__variant=variant_of(file, track)).first()
-    if found is None:
-        raise Http404(
-            "Nothing was written down of this track yet. Ask for it with POST, or wait until it is ready."
-        )
-    return found
+    return transcript_of(file, track, transcripts_of(file).filter(track=track))
+
+
+def transcript_of(file: File, track: int, written: Iterable[Transcript]) -> Transcript:
+    """The one that stands, of those that were loaded. Http404 with a sentence while there is none."""
+    variant = variant_of(file, track)
+    for one in written:
+        if one.derivative.variant == variant:
+            return one
+    raise Http404(
+        "Nothing was written down of this track yet. Ask for it with POST, or wait until it is ready."
+    )
 
 
 def ask_many(files: Mapping[UUID, File], keys: Sequence[UUID], language: Any = UNCHANGED) -> list[Asked]:
