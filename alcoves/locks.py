@@ -28,6 +28,11 @@ def release(client: Any, name: str, token: str) -> bool:
     return bool(client.eval(RELEASE, 1, PREFIX + name, token))
 
 
+def forget(client: Any, name: str) -> None:
+    """The work begins, whoever has sent its message: what comes up from now on needs another one."""
+    client.delete(PREFIX + name)
+
+
 RENEW = """
 if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('pexpire', KEYS[1], ARGV[2])

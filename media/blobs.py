@@ -34,6 +34,8 @@ WRITING = timedelta(hours=24)
 STORE_PAUSE = timedelta(minutes=10)
 AT_ONCE = 4
 """Outputs of one run that are written side by side."""
+FEW = 2
+"""Outputs for which threads cost more than they save."""
 
 
 def original_key(library_id: UUID, original_id: UUID) -> str:
@@ -64,7 +66,9 @@ def store_outputs(
         return []
     keys = [output_key(library_id, original_id, deriver, run, output.name) for output in made]
     register(keys)
-    with ThreadPoolExecutor(min(AT_ONCE, len(made)), "output") as threads:
+    if len(made) <= FEW:
+        return list(map(store_output, made, keys))
+    with ThreadPoolExecutor(AT_ONCE, "output") as threads:
         return list(threads.map(store_output, made, keys))
 
 

@@ -66,6 +66,7 @@ def follow_search_model() -> int:
 @shared_task(name=assigning.TASK, acks_late=True, ignore_result=True)
 def assign_faces(library_id: str) -> None:
     """One batch of the faces of a library that wait for their people; others wait their turn behind it."""
+    assigning.take(UUID(library_id))
     if assigning.assign_waiting(UUID(library_id)):
         assigning.publish(UUID(library_id))
 
@@ -75,7 +76,7 @@ def assign_waiting_faces() -> int:
     """Libraries whose message was lost."""
     libraries = assigning.find_waiting_libraries()
     for key in libraries:
-        assigning.publish(key)
+        assigning.publish(key, force=True)
     return len(libraries)
 
 

@@ -283,7 +283,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
 WORKER_CONCURRENCY = env.integer("ALCOVES_WORKER_CONCURRENCY", 4, low=2, high=64)
 INTERACTIVE_SLOTS = env.integer("ALCOVES_INTERACTIVE_SLOTS", 2, low=1)
 LANE_CAPS = {
-    "standard": env.integer("ALCOVES_STANDARD_SLOTS", 2, low=1),
+    "standard": env.integer("ALCOVES_STANDARD_SLOTS", 3, low=1),
     "heavy": env.integer("ALCOVES_HEAVY_SLOTS", 1, low=1),
     "maintenance": env.integer("ALCOVES_MAINTENANCE_SLOTS", 1, low=1),
 }

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ml.errors import ModelError
 from ml.runtime.client import OnnxModel
+from ml.runtime.shades import Shades
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
@@ -59,12 +60,9 @@ class Recogniser:
         return (unit(vector) for vector in vectors.astype(np.float32))
 
 
-def prepared(faces: Sequence[Pixels]) -> Floats:
+def prepared(faces: Sequence[Pixels]) -> Shades:
     """n x 3 x 112 x 112 as the model takes them."""
-    tensor = np.stack(faces).transpose(0, 3, 1, 2).astype(np.float32)
-    tensor -= np.float32(127.5)
-    tensor /= np.float32(127.5)
-    return np.ascontiguousarray(tensor)
+    return Shades(np.ascontiguousarray(np.stack(faces).transpose(0, 3, 1, 2)), 127.5, 127.5)
 
 
 def unit(vector: Floats) -> Floats | None:

@@ -11,7 +11,7 @@ it writes its faces.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +23,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
+from alcoves import locks
+from media import dispatch
 from media.models import uuid7
 from ml.faces import lookups
 from ml.faces.clustering import Known, Near, Placing, Rules
@@ -34,6 +36,8 @@ TASK: Final = "ml.assign_faces"
 QUEUE: Final = "face-detection"
 BATCH: Final = 256
 LOCK_SPACE: Final = 0xFACE
+ON_ITS_WAY: Final = 240
+"""Seconds in which one message is thought to be waiting. Beat looks after what is left every five minutes."""
 
 COLUMNS: Final = ("id", "original_id", "person_id", "assigned_by", "quality", "spans")
 WRITE: Final = """
@@ -82,13 +86,32 @@ def assign_soon(library_id: UUID) -> None:
     transaction.on_commit(partial(publish, library_id))
 
 
-def publish(library_id: UUID) -> None:
+def publish(library_id: UUID, *, force: bool = False) -> None:
+    """Unless a message for this library is on its way: it takes these faces, too. `force` sends it all the same."""
+    client = dispatch.redis_client()
     try:
-        current_app.send_task(TASK, args=(str(library_id),), queue=QUEUE, ignore_result=True)
+        token = locks.acquire(client, twin_of(library_id), ON_ITS_WAY, force=force)
+        if token is None:
+            return
+        try:
+            current_app.send_task(TASK, args=(str(library_id),), queue=QUEUE, ignore_result=True)
+        except BaseException:
+            locks.release(client, twin_of(library_id), token)
+            raise
     except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning(
             "faces of %s wait until they are asked for: the broker is away (%s)", library_id, error
         )
+
+
+def take(library_id: UUID) -> None:
+    """The message has arrived: who writes faces from now on sends the next one."""
+    with suppress(redis.RedisError, OSError):
+        locks.forget(dispatch.redis_client(), twin_of(library_id))
+
+
+def twin_of(library_id: UUID) -> str:
+    return f"{TASK}:{library_id}"
 
 
 def waiting(library_id: UUID) -> Any:

@@ -199,7 +199,8 @@ def variant_of(face: Face) -> str:
 
 
 def row_of(original: Original, variant: str) -> Derivative:
-    row: Derivative = Derivative.objects.get(original=original, deriver=DERIVER, variant=variant)
+    rows = Derivative.objects.only("pk")
+    row: Derivative = rows.get(original=original, deriver=DERIVER, variant=variant)
     return row
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ml.errors import ModelError
 from ml.faces import resizing
 from ml.runtime.client import OnnxModel
+from ml.runtime.shades import Shades
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
@@ -127,17 +128,14 @@ def fixed_side(shape: tuple[int | str | None, ...]) -> int | None:
     return sides[0] if sides else None
 
 
-def prepared(pixels: Pixels, side: int) -> tuple[Floats, float]:
+def prepared(pixels: Pixels, side: int) -> tuple[Shades, float]:
     """1 x 3 x side x side as the model takes it, and by how much the picture was made larger (below 1: smaller)."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    square = np.zeros((side, side, 3), dtype=np.uint8)
-    square[:rows, :columns] = resizing.resized(pixels, columns, rows)
-    tensor = np.empty((1, 3, side, side), dtype=np.float32)
-    np.subtract(square.transpose(2, 0, 1), np.float32(127.5), out=tensor[0])
-    tensor /= np.float32(128)
-    return tensor, scale
+    square = np.zeros((1, 3, side, side), dtype=np.uint8)
+    square[0, :, :rows, :columns] = resizing.resized(pixels, columns, rows).transpose(2, 0, 1)
+    return Shades(square, 127.5, 128), scale
 
 
 def read(outputs: Mapping[str, NDArray[Any]], side: int, least: float) -> Faces:

@@ -21,6 +21,7 @@ from media.images.pixels import fitted
 from ml.errors import ModelError
 from ml.objects.coco import LABELS
 from ml.runtime.client import OnnxModel
+from ml.runtime.shades import Shades
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
@@ -75,10 +76,10 @@ class Detector:
             read(found, place, self.labels, least)[:most] for found, place in zip(rows, places, strict=True)
         ]
 
-    def answer(self, squares: Floats) -> Floats:
+    def answer(self, squares: Pixels) -> Floats:
         """[n, rows, 6]: in batches, or one by one where the model takes no more."""
         given = [
-            self.model.run({self.model.inputs[0].name: squares[first : first + self.at_once]})
+            self.model.run({self.model.inputs[0].name: Shades(squares[first : first + self.at_once], 0, 255)})
             for first in range(0, len(squares), self.at_once)
         ]
         rows = np.concatenate([np.asarray(one[self.model.outputs[0].name], np.float32) for one in given])
@@ -124,17 +125,17 @@ def refusal(model: OnnxModel, why: str) -> ModelError:
     )
 
 
-def framed(pixels: Pixels, side: int) -> tuple[Floats, Place]:
-    """The picture in the middle of a grey square, [3, side, side] from 0 to 1, and where it lies there.
+def framed(pixels: Pixels, side: int) -> tuple[Pixels, Place]:
+    """The picture in the middle of a grey square, [3, side, side], and where it lies there.
 
     Small ones are made larger, as in training: a model of this kind overlooks what covers few pixels.
     """
     pixels = fitted(pixels, side)
     height, width = pixels.shape[:2]
     place = Place((side - width) // 2, (side - height) // 2, width, height)
-    square = np.full((3, side, side), GREY / 255, dtype=np.float32)
+    square = np.full((3, side, side), GREY, dtype=np.uint8)
     inside = square[:, place.top : place.top + height, place.left : place.left + width]
-    np.multiply(pixels.transpose(2, 0, 1), np.float32(1 / 255), out=inside)
+    inside[:] = pixels.transpose(2, 0, 1)
     return square, place
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from alcoves import metrics
 from ml.errors import ModelMissingError
-from ml.runtime import calls, probes
+from ml.runtime import calls, probes, shades
+from ml.runtime.shades import Shades
 
 Array: TypeAlias = NDArray[Any]
 
@@ -45,7 +46,7 @@ class OnnxModel:
         return bool(shape) and not isinstance(shape[0], int)
 
     def run(
-        self, feeds: Mapping[str, Array], *, urgent: bool = False, outputs: Sequence[str] = ()
+        self, feeds: Mapping[str, Array | Shades], *, urgent: bool = False, outputs: Sequence[str] = ()
     ) -> dict[str, Array]:
         """All outputs by name, or those that are asked for. Numbers are converted to what an input takes.
 
@@ -53,8 +54,13 @@ class OnnxModel:
         such arrays, TransientError, HostLostError.
         """
         types = {one.name: one.dtype for one in self.inputs}
-        arrays = {name: np.asarray(feed, dtype=types.get(name)) for name, feed in feeds.items()}
+        arrays = {
+            name: feed.numbers if isinstance(feed, Shades) else np.asarray(feed, dtype=types.get(name))
+            for name, feed in feeds.items()
+        }
         header = {"do": "run", "path": str(self.path), "urgent": urgent, "outputs": list(outputs)}
+        if meant := shades.told(feeds):
+            header["shades"] = meant
         answer, given = calls.ask(header, arrays)
         metrics.MODEL_SECONDS.labels(model=self.path.name).observe(answer["seconds"])
         return given

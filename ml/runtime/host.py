@@ -26,7 +26,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ml.runtime import wire
+from ml.runtime import shades, wire
 from ml.runtime.failing import FailedError, UnusableError
 from ml.runtime.lanes import NICE, Call, Lane
 from ml.runtime.shelf import Shelf, give_back
@@ -186,7 +186,8 @@ class Host:
     def run(self, call: Call) -> tuple[dict[str, Any], Arrays]:
         with self.graph(Path(call.header["path"])) as graph:
             began = time.monotonic()
-            given = graph.run(call.arrays, call.header.get("outputs") or (), call.stopped_by)
+            feeds = shades.applied(call.arrays, call.header.get("shades") or {}, graph.takes)
+            given = graph.run(feeds, call.header.get("outputs") or (), call.stopped_by)
             return {"seconds": time.monotonic() - began}, given
 
     def graph(self, path: Path) -> Any:

@@ -56,6 +56,8 @@ class Graph:
         self.threads = threads
         self.shrinks = 0.0
         self.session = self.open(providers())
+        self.takes = {one.name: TYPES.get(one.type) for one in self.session.get_inputs()}
+        """The type of each input, as numpy calls it; None for one that takes no numbers."""
 
     def open(self, wanted: Sequence[str]) -> Any:
         try:

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from media.errors import InfrastructureError
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Raised when messages change: after an update new clients do not talk to an old host."""
 LONGEST: Final = 107
 """Bytes of a socket's path (sockaddr_un, less the zero at its end)."""

@@ -89,7 +89,7 @@ def test_beside_the_picture_is_black_and_a_face_wholly_outside_is_all_black() ->
 def test_values_are_those_of_the_contract_in_the_order_rgb() -> None:
     face = np.zeros((112, 112, 3), np.uint8)
     face[:] = (255, 127, 0)
-    tensor = arcface.prepared([face, face])
+    tensor = arcface.prepared([face, face]).floats()
     assert tensor.shape == (2, 3, 112, 112)
     assert tensor.dtype == np.float32
     assert tensor[1, :, 7, 9] == pytest.approx([1, (127 - 127.5) / 127.5, -1])
@@ -111,7 +111,7 @@ class Model:
     seen: list[int] = field(default_factory=list)
 
     def run(self, feeds: dict[str, Any]) -> dict[str, Any]:
-        count = len(feeds["input.1"])
+        count = len(feeds["input.1"].numbers)
         self.seen.append(count)
         return {"683": np.full((count, self.length), self.value, np.float32)}
 

@@ -35,7 +35,8 @@ def faces(*boxes: tuple[float, ...], scores: list[float]) -> Faces:
 
 
 def test_a_picture_is_padded_with_black_at_the_right_and_below_and_scaled() -> None:
-    tensor, scale = scrfd.prepared(np.full((100, 200, 3), 255, dtype=np.uint8), 64)
+    shades, scale = scrfd.prepared(np.full((100, 200, 3), 255, dtype=np.uint8), 64)
+    tensor = shades.floats()
     assert tensor.shape == (1, 3, 64, 64)
     assert tensor.dtype == np.float32
     assert scale == 0.32
@@ -46,7 +47,8 @@ def test_a_picture_is_padded_with_black_at_the_right_and_below_and_scaled() -> N
 def test_colours_stay_in_their_order_and_small_pictures_are_made_larger() -> None:
     pixels = np.zeros((16, 8, 3), dtype=np.uint8)
     pixels[:] = (10, 20, 30)
-    tensor, scale = scrfd.prepared(pixels, 64)
+    shades, scale = scrfd.prepared(pixels, 64)
+    tensor = shades.floats()
     assert scale == 4
     assert np.allclose(tensor[0, :, 5, 5] * 128 + 127.5, (10, 20, 30))
     assert np.allclose(tensor[0, :, 5, 40] * 128 + 127.5, 0)

@@ -178,6 +178,35 @@ def test_faces_are_looked_at_by_a_message_after_commit(
     )
 
 
+def test_one_message_is_enough_until_it_arrives(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred photos, and one task that looks at all their faces."""
+    sent: list[Any] = []
+    monkeypatch.setattr(current_app, "send_task", lambda *name, **how: sent.append(name))
+    for _ in range(3):
+        assigning.publish(library.pk)
+    assert len(sent) == 1
+    tasks.assign_faces(str(library.pk))
+    assigning.publish(library.pk)
+    assert len(sent) == 2, "faces that were written after it had arrived have a message of their own"
+    assigning.publish(library.pk, force=True)
+    assert len(sent) == 3
+
+
+def test_a_message_that_was_not_sent_is_not_waited_for(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("no broker")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(current_app, "send_task", away)
+        assigning.publish(library.pk)
+    sent: list[Any] = []
+    monkeypatch.setattr(current_app, "send_task", lambda *name, **how: sent.append(name))
+    assigning.publish(library.pk)
+    assert len(sent) == 1
+
+
 def test_a_broker_that_is_away_is_no_loss(
     library: Library, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -189,7 +218,7 @@ def test_a_broker_that_is_away_is_no_loss(
         patched.setattr(current_app, "send_task", away)
         assigning.assign_soon(library.pk)
     sent: list[UUID] = []
-    monkeypatch.setattr(assigning, "publish", sent.append)
+    monkeypatch.setattr(assigning, "publish", lambda key, **_: sent.append(key))
     assert tasks.assign_waiting_faces() == 1
     assert sent == [library.pk]
     tasks.assign_faces(str(library.pk))
