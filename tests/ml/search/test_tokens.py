@@ -77,7 +77,8 @@ def test_a_made_up_vocabulary_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip", gzip.compress(b"#head\na b\n"), gzip.compress(b"#\nabc\n" * 50_000)]
+    "content",
+    [b"", b"no gzip", gzip.compress(b"#head\na b\n", mtime=0), gzip.compress(b"#\nabc\n" * 50_000, mtime=0)],
 )
 def test_what_is_no_vocabulary_of_clip_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vocabulary.gz"
