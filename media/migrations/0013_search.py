@@ -24,15 +24,14 @@ CREATE FUNCTION alcoves_camera(make text, model text) RETURNS text LANGUAGE sql 
 $$
 """
 
-# What IPTC and XMP say in words, and the city that gave its name to the time zone of the position.
+# What IPTC and XMP say in words. A time zone is no place: its name is that of one city, and it is as wide as a country.
 PLACE = """
-CREATE FUNCTION alcoves_place(probe jsonb, zone text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION alcoves_place(probe jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT concat_ws(E'\\n',
         probe #>> '{raw,iptc,sublocation}', probe #>> '{raw,xmp,Iptc4xmpCore:Location}',
         probe #>> '{raw,iptc,city}', probe #>> '{raw,xmp,photoshop:City}',
         probe #>> '{raw,iptc,province}', probe #>> '{raw,xmp,photoshop:State}',
-        probe #>> '{raw,iptc,country}', probe #>> '{raw,xmp,photoshop:Country}',
-        replace(nullif(substring(zone from '[^/]*$'), ''), '_', ' '))
+        probe #>> '{raw,iptc,country}', probe #>> '{raw,xmp,photoshop:Country}')
 $$
 """
 
@@ -58,7 +57,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(JOINED, "DROP FUNCTION alcoves_joined(text[])"),
         migrations.RunSQL(CAMERA, "DROP FUNCTION alcoves_camera(text, text)"),
-        migrations.RunSQL(PLACE, "DROP FUNCTION alcoves_place(jsonb, text)"),
+        migrations.RunSQL(PLACE, "DROP FUNCTION alcoves_place(jsonb)"),
         migrations.AddIndex(
             model_name="original",
             index=part_of(
@@ -67,7 +66,7 @@ class Migration(migrations.Migration):
                 text_of("alcoves_joined", "keywords"),
                 text_of("alcoves_camera", "camera_make", "camera_model"),
                 upper("lens"),
-                text_of("alcoves_place", "probe", "captured_zone"),
+                text_of("alcoves_place", "probe"),
                 name="original_by_part_of_words",
             ),
         ),

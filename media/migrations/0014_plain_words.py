@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 text_of("alcoves_joined", "keywords"),
                 text_of("alcoves_camera", "camera_make", "camera_model"),
                 "lens",
-                text_of("alcoves_place", "probe", "captured_zone"),
+                text_of("alcoves_place", "probe"),
                 name="original_by_words",
             ),
         ),

@@ -157,7 +157,7 @@ class Original(Row):
                 text_of("alcoves_joined", "keywords"),
                 text_of("alcoves_camera", "camera_make", "camera_model"),
                 "lens",
-                text_of("alcoves_place", "probe", "captured_zone"),
+                text_of("alcoves_place", "probe"),
                 name="original_by_words",
             ),
         )

@@ -280,6 +280,11 @@ class Pairs:
     count: int = 0
     nearest: float = 2.0
 
+    def add(self, distance: float) -> None:
+        """One more pair."""
+        self.count += 1
+        self.nearest = min(self.nearest, distance)
+
 
 def alike(
     gallery: Gallery, person: UUID, best: Sequence[Known], within: float, rules: Rules
@@ -293,8 +298,7 @@ def alike(
                 break
             twin = gallery.face(key).person
             if twin is not None:
-                found[twin].count += 1
-                found[twin].nearest = min(found[twin].nearest, distance)
+                found[twin].add(distance)
     return dict(found)
 
 

@@ -59,7 +59,7 @@ def split(library: Library, person: UUID, keys: Collection[UUID], name: str = ""
         made = assign_to_new(library, keys, name)
         # Who is empty now was the same person after all, and is gone.
         if people.people_of(library).filter(pk=old.pk).exists():
-            people.keep_apart(old, made)
+            people.keep_apart(library.pk, old.pk, made.pk)
     return made
 
 

@@ -51,11 +51,14 @@ FROM ({asked}) asked CROSS JOIN LATERAL (
     WHERE library_id = %(library)s AND model = asked.model AND NOT removed AND embedding IS NOT NULL
     ORDER BY {order} LIMIT %(count)s) near
 """
+NEAREST_OF_OTHERS: Final = NEAREST.replace(
+    "ORDER BY", "AND person_id IS NOT NULL AND person_id <> asked.person_id ORDER BY"
+)
 BY_INDEX: Final = "embedding <=> asked.embedding"
 ONE_BY_ONE: Final = "(embedding <=> asked.embedding) + 0"
 """The same order, in words that the index does not know."""
 OF_FACES: Final = (
-    "SELECT id, embedding, model FROM ml_face WHERE id = ANY(%(faces)s) AND embedding IS NOT NULL"
+    "SELECT id, embedding, model, person_id FROM ml_face WHERE id = ANY(%(faces)s) AND embedding IS NOT NULL"
 )
 OF_A_VECTOR: Final = "SELECT NULL::uuid AS id, %(vector)s::halfvec AS embedding, %(model)s AS model"
 
@@ -72,19 +75,25 @@ def around(library_id: UUID, faces: Collection[UUID], count: int) -> dict[UUID, 
     return {key: [one for one in found[key] if one.face != key][:count] for key in faces}
 
 
+def of_other_people(library_id: UUID, faces: Collection[UUID], count: int) -> dict[UUID, list[Neighbour]]:
+    """For each of these faces of people the nearest of other people, however many faces their own person has."""
+    found = look_up(library_id, OF_FACES, {"faces": list(faces)}, count, NEAREST_OF_OTHERS)
+    return {key: found[key] for key in faces}
+
+
 def look_up(
-    library_id: UUID, asked: str, values: dict[str, Any], count: int
+    library_id: UUID, asked: str, values: dict[str, Any], count: int, nearest: str = NEAREST
 ) -> "defaultdict[UUID | None, list[Neighbour]]":
     """By the index or one by one, whichever suits the library."""
     given = {**values, "library": library_id, "count": min(count, MOST)}
     searched = min(MOST, max(LEAST_SEARCHED, SEARCH_FACTOR * given["count"]))
     if is_quicker_one_by_one(library_id, searched):
-        return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
+        return read(nearest.format(asked=asked, order=ONE_BY_ONE), given)
     with searching(searched):
-        found = read(NEAREST.format(asked=asked, order=BY_INDEX), given)
+        found = read(nearest.format(asked=asked, order=BY_INDEX), given)
     if all(len(found[key]) == given["count"] for key in values.get("faces", [None])):
         return found
-    return read(NEAREST.format(asked=asked, order=ONE_BY_ONE), given)
+    return read(nearest.format(asked=asked, order=ONE_BY_ONE), given)
 
 
 def is_quicker_one_by_one(library_id: UUID, searched: int) -> bool:

@@ -143,7 +143,10 @@ def merge(library: Library, keys: Collection[UUID]) -> Person:
 
 
 def take_in(target: Person, other: Person) -> None:
-    """Faces go over, remember whose they were, and teach; what a user said that they are not goes with them."""
+    """Faces go over, remember whose they were, and teach; what a user said that they are not goes with them.
+
+    So do the people from whom a user has told them apart.
+    """
     before = Coalesce("came_from_id", Value(other.pk), output_field=UUIDField())
     Face.objects.filter(person=other).update(
         person=target, came_from_id=before, waiting=True, updated_at=Now()
@@ -155,7 +158,10 @@ def take_in(target: Person, other: Person) -> None:
     )
     FaceRejection.objects.filter(person=target, face__person=target).delete()
     FaceProposal.objects.filter(person=other).delete()
-    MergeProposal.objects.filter(Q(first=other) | Q(second=other), declined=False).delete()
+    pairs = MergeProposal.objects.filter(Q(first=other) | Q(second=other))
+    for first, second in pairs.filter(declined=True).values_list("first_id", "second_id"):
+        keep_apart(target.library_id, target.pk, second if first == other.pk else first)
+    pairs.filter(declined=False).delete()
 
 
 def undo_merge(library: Library, key: UUID) -> list[Person]:
@@ -186,7 +192,7 @@ def give_back(target: Person, one: Person) -> None:
         Person.objects.filter(pk=target.pk).update(name="", updated_at=Now())
     one.merged_into, one.merged_at, one.lent_name = None, None, False
     one.save(update_fields=["merged_into", "merged_at", "lent_name", "updated_at"])
-    keep_apart(target, one)
+    keep_apart(target.library_id, target.pk, one.pk)
 
 
 def went_into(person: Person) -> list[UUID]:
@@ -200,14 +206,16 @@ def went_into(person: Person) -> list[UUID]:
     return found
 
 
-def keep_apart(one: Person, other: Person) -> None:
+def keep_apart(library_id: UUID, one: UUID, other: UUID) -> None:
     """A user says that they are two: never proposed again, and never merged by a run."""
-    first, second = sorted((one.pk, other.pk))
+    if one == other:
+        return
+    first, second = sorted((one, other))
     MergeProposal.objects.update_or_create(
         first_id=first,
         second_id=second,
-        defaults={"library_id": one.library_id, "declined": True},
-        create_defaults={"library_id": one.library_id, "declined": True, "distance": 0.0},
+        defaults={"library_id": library_id, "declined": True},
+        create_defaults={"library_id": library_id, "declined": True, "distance": 0.0},
     )
 
 

@@ -31,9 +31,11 @@ CANCELLED: Final = "57014"
 """Postgres: query_canceled, by statement_timeout."""
 LIKENESS: Final = 0.4
 """Of the trigrams of a word, how many the nearest words of a name must have: pg_trgm's word similarity."""
+LIKENESS_BESIDE_MEANING: Final = 0.5
+"""Where there is something to show already: `Micheal` and Michael have it, `sunset` and Sunday (0.43) do not."""
 MOST_MEANT: Final = 200
 MOST_MEANT_FILTERED: Final = 1000
-"""Where filters leave out some of them."""
+"""Where filters, or other words, leave out some of them."""
 MOST_REASONS: Final = 10
 """That are told of one hit: the best."""
 MEANING: Final = "meaning"
@@ -111,13 +113,14 @@ class Hit:
 
 @dataclass(slots=True)
 class Found:
-    """`near`: nothing is as it was spelled, and this is spelled nearly so. `total` counts all pages; of more than
-    `facets_of` the facets count only the best."""
+    """`near`: nothing is as it was spelled, and some of this is spelled nearly so. `total` counts all pages; of more than
+    `facets_of` the facets count only the best. `by_words`: not all of it was found by vectors alone."""
 
     hits: list[Hit] = field(default_factory=list)
     total: int = 0
     facets: dict[str, list[Count]] | None = None
     facets_of: int = 0
+    by_words: bool = False
     near: bool = False
     meaning: semantic.Status = "off"
     following: Place | None = None
@@ -130,7 +133,7 @@ def find(asked: Asked) -> Found:
     if asked.question.terms > MOST_TERMS:
         raise TooManyWordsError(f"A search takes at most {MOST_TERMS} words. Leave some out.")
     meant = meaning_of(asked)
-    with Clock.running() as clock:
+    with Clock.running(LIKENESS_BESIDE_MEANING if is_fused(asked, meant) else LIKENESS) as clock:
         found = looked_up(asked, meant, clock)
         explain(asked, found, clock)
     return found
@@ -142,18 +145,21 @@ def meaning_of(asked: Asked) -> semantic.Found:
         return semantic.OFF
     mine = Library.objects.visible_to(asked.user)
     libraries = list((mine.filter(pk=asked.library) if asked.library else mine).values_list("pk", flat=True))
-    limit = MOST_MEANT if asked.filters == Filters() else MOST_MEANT_FILTERED
+    is_narrowed = asked.filters != Filters() or len(asked.question.wanted) > 1
+    limit = MOST_MEANT_FILTERED if is_narrowed else MOST_MEANT
     if asked.question.like is not None:
         return semantic.like(libraries, asked.question.like, limit=limit)
     return semantic.find(libraries, asked.question.text, limit=limit)
 
 
 def looked_up(asked: Asked, meant: semantic.Found, clock: "Clock") -> Found:
-    near = asked.after.near if asked.after is not None else False
-    found = one_look(asked, meant, clock, near=near)
-    if not found.total and not near and asked.after is None and asked.question.wanted:
-        found = one_look(asked, meant, clock, near=True)
-    return found
+    """What is spelled nearly so is looked for where words found nothing, whatever was meant."""
+    if asked.after is not None:
+        return one_look(asked, meant, clock, near=asked.after.near)
+    found = one_look(asked, meant, clock, near=False)
+    if found.by_words or not asked.question.wanted:
+        return found
+    return one_look(asked, meant, clock, near=True)
 
 
 def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool) -> Found:
@@ -174,7 +180,8 @@ def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool)
         total=total["count"],
         facets=facets.counted(row for name in sections for row in sections[name]) if asked.facets else None,
         facets_of=min(total["count"], facets.COUNTED) if asked.facets else 0,
-        near=near and bool(total["count"]),
+        by_words=bool(total["rank"]),
+        near=near and bool(total["rank"]),
         meaning=meant.status,
         following=replace(following, near=near) if following is not None else None,
     )
@@ -307,17 +314,18 @@ def better(one: Reason, other: Reason) -> bool:
 
 @dataclass(slots=True)
 class Clock:
-    """What is left of the time of one search; it runs statements."""
+    """What is left of the time of one search; it runs statements. `likeness`: when a word is spelled nearly so."""
 
     until: float
+    likeness: float
 
     @classmethod
     @contextmanager
-    def running(cls) -> Iterator["Clock"]:
+    def running(cls, likeness: float) -> Iterator["Clock"]:
         """One transaction. What takes too long is told in a sentence."""
         try:
             with transaction.atomic():
-                yield cls(time.monotonic() + settings.SEARCH_SECONDS)
+                yield cls(time.monotonic() + settings.SEARCH_SECONDS, likeness)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
                 raise
@@ -333,7 +341,7 @@ class Clock:
                 """SELECT set_config('statement_timeout', %s, TRUE), set_config('jit', 'off', TRUE),
                     set_config('work_mem', '32MB', TRUE),
                     set_config('pg_trgm.word_similarity_threshold', %s, TRUE)""",
-                [str(left), str(LIKENESS)],
+                [str(left), str(self.likeness)],
             )
             cursor.execute(*statement)
             return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

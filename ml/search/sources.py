@@ -99,7 +99,7 @@ SOURCES: Final = (
         share="d.score",
     ),
     Source("caption", 25, "o.caption", TOLD),
-    Source("place", 25, "alcoves_place(o.probe, o.captured_zone)", TOLD, signs=False),
+    Source("place", 25, "alcoves_place(o.probe)", TOLD, signs=False),
     Source(
         *("sound", 25, "l.label", SOUNDS),
         switch="audio_events",
@@ -179,6 +179,26 @@ class Looking:
             *self.folders(),
             self.spoken(),
         ]
+
+    def binding(self) -> str:
+        """The needs that hold for what vectors find too, which know neither days nor names: a date, and a person by the
+        first name or the whole one. Of a choice each has to be one: `2024 OR beach` holds nothing back."""
+        terms: dict[int, list[Term]] = {}
+        for need, term in self.needs():
+            if need >= 0:
+                terms.setdefault(need, []).append(term)
+        told = ", ".join(
+            f"({need}, {' AND '.join(self.is_person(term) for term in those if term.when is None) or 'TRUE'})"
+            for need, those in terms.items()
+        )
+        return f"""binding AS MATERIALIZED (
+            SELECT need FROM (VALUES {told}) AS told (need, binds) WHERE binds)"""  # noqa: S608
+
+    def is_person(self, term: Term) -> str:
+        """A family name is often a word of another meaning: whoever is called Rob Beach is not every beach."""
+        name = plain("p.name")
+        return f"""EXISTS (SELECT FROM ml_person p WHERE {name} LIKE ' ' || {self.letters(term)} || ' %%'
+            AND {SHOWN} AND p.library_id {allowed("faces")})"""  # noqa: S608
 
     def folders(self) -> list[str]:
         """Folders that are named so, and all below them, with what that is worth."""

@@ -39,6 +39,11 @@ COLUMNS: Final = ("section", "item", "folder", "rank", "at", "value", "label", "
 TRANSCRIBED: Final = """spoken q JOIN ml_transcript x ON alcoves_words(x.language, x.text) @@ q.query
     AND alcoves_family(x.language) = ANY (q.families)"""
 """The transcripts in which something of the question is said."""
+BOUND: Final = """JOIN (SELECT count(*) AS needs FROM binding) AS b ON TRUE
+    LEFT JOIN (SELECT h.item, count(DISTINCT h.need) AS needs FROM hits h JOIN binding USING (need)
+        GROUP BY h.item) AS met ON met.item = f.id
+    WHERE coalesce(met.needs, 0) = b.needs AND"""
+"""What vectors found, where it meets all that binds it."""
 NOTHING: Final = "SELECT 0 AS need, NULL::uuid AS item, FALSE AS folder, FALSE AS own, 0 AS score WHERE FALSE"
 
 
@@ -71,6 +76,7 @@ def finding(looking: Looking, filters: Filters, part: Part) -> Statement:
         *(looking.tables() if looking.question.needs else [looking.mine()]),
         *filters.tables(values),
         f"hits AS ({' UNION ALL '.join(hits(looking)) or NOTHING})",
+        *([looking.binding()] if part.meant and looking.question.wanted else []),
         f"found AS ({found(looking, part)})",
         f"passed AS ({passed(filters, looking)})",
         f"shown AS MATERIALIZED ({shown(filters)})",
@@ -109,7 +115,7 @@ def hits(looking: Looking) -> list[str]:
 
 
 def found(looking: Looking, part: Part) -> str:
-    """What meets every need and nothing unwanted. What only vectors found has rank 0."""
+    """What meets every need and nothing unwanted. What only vectors found has rank 0, and meets those that bind it."""
     wanted = len(looking.question.wanted)
     by_words = f"""SELECT item, folder, sum(score)::int AS rank FROM (
             SELECT need, item, folder, bool_or(own) AS own, max(score) AS score
@@ -117,8 +123,9 @@ def found(looking: Looking, part: Part) -> str:
         GROUP BY item, folder HAVING count(*) = {wanted} AND min(need) >= 0 AND bool_or(own)"""  # noqa: S608
     if not part.meant:
         return by_words
+    where = BOUND if wanted else "WHERE"
     return f"""SELECT item, folder, max(rank) AS rank FROM ({by_words}
-            UNION ALL SELECT f.id, FALSE, 0 FROM media_file f WHERE f.trashed_at IS NULL
+            UNION ALL SELECT f.id, FALSE, 0 FROM media_file f {where} f.trashed_at IS NULL
                 AND f.original_id = ANY ({looking.values.bind(list(part.meant))}::uuid[])
                 AND f.library_id {allowed("semantic")}
                 AND f.id NOT IN (SELECT item FROM hits WHERE need < 0)) AS either
@@ -164,7 +171,8 @@ def page(part: Part, looking: Looking) -> str:
             WHERE s.original_id = ANY ({looking.values.bind(list(part.meant))}::uuid[]))"""  # noqa: S608
 
 
-TOTAL: Final = "SELECT 'total', NULL, FALSE, NULL, NULL, NULL, NULL, count(*) FROM shown"
+TOTAL: Final = "SELECT 'total', NULL, FALSE, max(rank), NULL, NULL, NULL, count(*) FROM shown"
+"""Where the highest rank is 0, words found nothing."""
 
 WHY: Final = ("need", "item", "source", "score", "text", "second", "key")
 

@@ -1,5 +1,6 @@
 """GET /api/search where a model of meaning is here: both lists as one, with the tiny model of the tests."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from tests.conftest import client_of
 from tests.ml.graphs import search as tiny
 from tests.ml.search import things
 from tests.ml.search.conftest import know, put, saved, searched, tinted, tiny_search
-from tests.ml.search.things import counts, names, search
+from tests.ml.search.things import counts, names, person, search, seen, switch_on
 
 __all__ = ["searched", "tiny_search"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tiny_search")]
@@ -137,3 +138,104 @@ def test_text_alone_where_it_is_switched_off(
     Library.objects.update(semantic=False)
     found = search(as_bob, "red")
     assert (found["meaning"], names(found)) == ("off", [])
+
+
+def from_year(file: File, year: int) -> File:
+    File.objects.filter(pk=file.pk).update(effective_at=datetime(year, 6, 1, 12, tzinfo=UTC))
+    return file
+
+
+def test_a_typo_is_found_beside_what_is_only_meant(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    """Some picture always means a little of it; the person who is nearly called so comes first."""
+    switch_on(searched, "faces")
+    know(elizabeth="red")
+    seen(things.put(searched, "portrait.jpg"), person(searched, "Elisabeth"))
+    found = search(as_bob, "elizabeth")
+    assert names(found)[0] == "portrait.jpg"
+    assert sorted(names(found)[1:]) == sorted(pictures[f"red {seed}"].name for seed in (1, 2))
+    assert (found["near"], found["meaning"], found["total"]) == (True, "used", 3)
+    assert [entry["matchReason"] for entry in found["entries"]] == ["person", "meaning", "meaning"]
+    first = search(as_bob, "elizabeth", limit=1)
+    second = search(as_bob, "elizabeth", limit=5, cursor=first["nextCursor"])
+    assert names(first) + names(second) == names(found)
+    assert second["near"]
+
+
+def test_what_is_only_a_little_alike_does_not_come_between(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    know(sunset="red")
+    things.put(searched, "Sunday.jpg")
+    found = search(as_bob, "sunset")
+    assert {entry["matchReason"] for entry in found["entries"]} == {"meaning"}
+    assert (found["near"], found["total"]) == (False, 2)
+    Library.objects.update(semantic=False)
+    assert names(search(as_bob, "sunset")) == ["Sunday.jpg"]
+
+
+def test_a_date_holds_for_what_is_meant(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    know(**{text: "red" for text in ("red 2024", "red june 2024", "red 2024 2023")})
+    right, wrong = from_year(pictures["red 1"], 2024), from_year(pictures["red 2"], 2023)
+    for typed in ("red 2024", "red june 2024"):
+        found = search(as_bob, typed)
+        assert names(found) == [right.name]
+        assert found["total"] == 1
+        assert counts(found, "year") == {"2024": 1}
+        assert counts(found, "type") == {"image": 1}
+    assert sorted(names(search(as_bob, "red 2024 OR 2023"))) == sorted([right.name, wrong.name])
+    assert search(as_bob, "red 2024 2023")["total"] == 0
+    like = search(as_bob, f"like:{right.pk} 2023")
+    assert names(like) == [wrong.name]
+
+
+def test_a_choice_between_a_date_and_a_thing_holds_nothing_back(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    know(**{"red 2024": "red"})
+    from_year(pictures["red 1"], 2024)
+    from_year(pictures["red 2"], 2023)
+    assert search(as_bob, "red OR 2024")["total"] == 2
+
+
+def test_a_person_holds_for_what_is_meant(
+    searched: Library, pictures: dict[str, File], as_bob: Client
+) -> None:
+    """By the first name or the whole one; a family name may be a word like others."""
+    switch_on(searched, "faces")
+    know(**{text: "red" for text in ("anna red", "anna sea red", "red sea", "ann red")})
+    seen(pictures["red 1"], person(searched, "Anna Sea"))
+    for typed in ("anna red", '"anna sea" red'):
+        found = search(as_bob, typed)
+        assert names(found) == [pictures["red 1"].name]
+        assert found["total"] == 1
+        assert counts(found, "person") == {"Anna Sea": 1}
+    for typed in ("red sea", "ann red"):
+        assert search(as_bob, typed)["total"] == 2
+    Library.objects.update(faces=False)
+    assert search(as_bob, "anna red")["total"] == 2, "whom one may not look for is nobody"
+
+
+def test_of_strangers_no_name_holds_anything(
+    searched: Library, pictures: dict[str, File], as_bob: Client, charlie: User
+) -> None:
+    theirs = create_library(charlie, "Theirs", faces=True)
+    person(theirs, "Anna")
+    know(**{"anna red": "red"})
+    assert search(as_bob, "anna red")["total"] == 2
+
+
+def test_of_a_year_more_is_asked_for(
+    searched: Library, pictures: dict[str, File], as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is best of all years may leave none of this one."""
+    monkeypatch.setattr("ml.search.finding.MOST_MEANT", 1)
+    know(**{"red 2024": "red"})
+    best = search(as_bob, "red")["entries"][0]["file"]["name"]
+    for seed in (1, 2):
+        file = pictures[f"red {seed}"]
+        from_year(file, 2023 if file.name == best else 2024)
+    assert search(as_bob, "red 2024")["total"] == 1

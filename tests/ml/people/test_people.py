@@ -11,8 +11,7 @@ from media.libraries import create_library
 from media.models import Derivative, Library
 from ml.faces import assigning, deciding, people, proposals
 from ml.faces.boxes import Box
-from ml.models import Face, FaceProposal, FaceRejection, MergeProposal, Person
-from ml.models.faces import By
+from ml.models import Face, FaceRejection, MergeProposal, Person
 from tests.ml.people.making import beside, direction, make_face, make_file, make_person, people_of
 
 A, B = direction(1), direction(2)
@@ -282,72 +281,6 @@ def test_places_where_no_face_can_be(
         deciding.draw(library, file.original, alice, Box(*box), second)
     assert refused.value.code == code
     assert not Face.objects.exists()
-
-
-def test_by_night_a_merge_is_proposed_and_never_done(library: Library) -> None:
-    first, second = make_person(library, 1), make_person(library, 1)
-    proposals.propose(library.pk)
-    (proposal,) = proposals.open_merges(library)
-    assert {proposal.first, proposal.second} == {first, second}
-    assert proposal.distance < 0.42
-    assert (first.faces.count(), second.faces.count()) == (3, 3)
-    proposals.propose(library.pk)
-    assert list(proposals.open_merges(library)) == [proposal], "Not twice."
-    proposals.decline_merge(library, proposal.pk)
-    proposals.propose(library.pk)
-    assert not proposals.open_merges(library).exists(), "Not asked again."
-    with pytest.raises(proposals.ProposalGoneError):
-        proposals.accept_merge(library, proposal.pk)
-
-
-def test_an_accepted_merge_keeps_the_name_else_the_larger(library: Library) -> None:
-    small, large = make_person(library, 1, 3), make_person(library, 1, 4)
-    proposals.propose(library.pk)
-    assert proposals.accept_merge(library, proposals.open_merges(library).get().pk) == large
-    named = make_person(library, 1, 3, name="Anna")
-    proposals.propose(library.pk)
-    assert proposals.accept_merge(library, proposals.open_merges(library).get().pk) == named
-    assert not people.people_of(library).filter(pk__in=[small.pk, large.pk]).exists()
-
-
-@pytest.mark.parametrize("why", ["two names", "seen together", "not near"])
-def test_what_is_not_proposed(library: Library, why: str) -> None:
-    first = make_person(library, 1, name="Anna" if why == "two names" else "")
-    second = make_person(library, 3 if why == "not near" else 1, name="Bert" if why == "two names" else "")
-    if why == "seen together":
-        make_face(library, None, file=faces_of(first)[0].original.files.get(), person=second)
-    proposals.propose(library.pk)
-    assert not proposals.open_merges(library).exists()
-
-
-def test_a_merge_that_is_not_likely_any_more_is_withdrawn(library: Library) -> None:
-    first, second = make_person(library, 1), make_person(library, 1)
-    proposals.propose(library.pk)
-    people.rename(library, first.pk, "Anna")
-    people.rename(library, second.pk, "Bert")
-    proposals.propose(library.pk)
-    assert not MergeProposal.objects.exists()
-
-
-def test_by_night_a_face_is_proposed_to_the_one_it_may_be(library: Library) -> None:
-    person = make_person(library, 1)
-    face = make_face(library, beside(A, 0.45, 3))
-    while assigning.assign_waiting(library.pk):
-        pass
-    assert people_of([face]) == [None]
-    proposals.propose(library.pk)
-    proposal = FaceProposal.objects.get()
-    assert (proposal.face, proposal.person) == (face, person)
-    assert people_of([face]) == [None]
-    proposals.decline_face(library, proposal.pk)
-    proposals.propose(library.pk)
-    assert not FaceProposal.objects.exists(), "Not asked again."
-    FaceRejection.objects.all().delete()
-    proposals.propose(library.pk)
-    assert proposals.accept_face(library, FaceProposal.objects.get().pk) == person.pk
-    face.refresh_from_db()
-    assert (face.person, face.assigned_by) == (person, By.USER)
-    assert not FaceProposal.objects.exists()
 
 
 def test_switching_faces_off_forgets_everybody(library: Library, alice: User) -> None:

@@ -59,11 +59,11 @@ def saved(pixels: Pixels, path: Path, size: tuple[int, int] | None = None, **opt
     return path
 
 
-def know(*texts: str) -> None:
-    """As if somebody had searched for these texts before."""
+def know(*texts: str, **others: str) -> None:
+    """As if somebody had searched for these texts before; each of `others` as if it meant what its text means."""
     found = ready("search")
-    for text in texts:
-        told = Encoder(found).text(text).astype("<f4").tobytes()
+    for text, meant in {**{text: text for text in texts}, **others}.items():
+        told = Encoder(found).text(meant).astype("<f4").tobytes()
         queries.client().set(queries.kept_key(found.spec.id, encoders.clean(found.spec, text)), told)
 
 

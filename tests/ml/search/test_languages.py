@@ -74,7 +74,7 @@ def test_a_restored_backup_can_build_the_indexes() -> None:
         for call in (
             "public.alcoves_words('en', 'running')",
             "public.alcoves_words('ja', '東京')",
-            "public.alcoves_place('{}', 'Europe/Vienna')",
+            "public.alcoves_place('{}')",
             "public.alcoves_camera('Canon', 'Canon EOS')",
             "public.alcoves_joined(ARRAY['a'])",
             "public.alcoves_plain('café 北京')",
