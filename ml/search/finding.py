@@ -113,8 +113,8 @@ class Hit:
 
 @dataclass(slots=True)
 class Found:
-    """`near`: nothing is as it was spelled, and some of this is spelled nearly so. `total` counts all pages; of more than
-    `facets_of` the facets count only the best. `by_words`: not all of it was found by vectors alone."""
+    """`near`: nothing is as it was spelled, and some of this is spelled nearly so. `total` counts all pages; of more
+    than `facets_of` the facets count only the best. `by_words`: not all of it was found by vectors alone."""
 
     hits: list[Hit] = field(default_factory=list)
     total: int = 0
@@ -133,7 +133,7 @@ def find(asked: Asked) -> Found:
     if asked.question.terms > MOST_TERMS:
         raise TooManyWordsError(f"A search takes at most {MOST_TERMS} words. Leave some out.")
     meant = meaning_of(asked)
-    with Clock.running(LIKENESS_BESIDE_MEANING if is_fused(asked, meant) else LIKENESS) as clock:
+    with Clock.running(likeness_of(asked, meant)) as clock:
         found = looked_up(asked, meant, clock)
         explain(asked, found, clock)
     return found
@@ -190,6 +190,12 @@ def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool)
 def is_fused(asked: Asked, meant: semantic.Found) -> bool:
     """A page of a fused list stays one, also where the vectors are late this time."""
     return bool(meant.hits) if asked.after is None else asked.after.score is not None
+
+
+def likeness_of(asked: Asked, meant: semantic.Found) -> float:
+    """The same for all pages of a list."""
+    is_rest = asked.after is not None and asked.after.rest
+    return LIKENESS_BESIDE_MEANING if is_rest or is_fused(asked, meant) else LIKENESS
 
 
 def part_of(asked: Asked, meant: semantic.Found) -> Part:

@@ -198,7 +198,7 @@ class Looking:
         """A family name is often a word of another meaning: whoever is called Rob Beach is not every beach."""
         name = plain("p.name")
         return f"""EXISTS (SELECT FROM ml_person p WHERE {name} LIKE ' ' || {self.letters(term)} || ' %%'
-            AND {SHOWN} AND p.library_id {allowed("faces")})"""  # noqa: S608
+            AND {SHOWN} AND p.library_id {allowed("faces")})"""
 
     def folders(self) -> list[str]:
         """Folders that are named so, and all below them, with what that is worth."""
