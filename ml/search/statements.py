@@ -35,6 +35,9 @@ MARKS: Final = ("\x02", "\x03")
 """Around what was found in a segment. The text itself is freed of them."""
 HEADLINE: Final = f"HighlightAll=true,StartSel={MARKS[0]},StopSel={MARKS[1]}"
 
+LARGEST_VECTOR: Final = 1_000_000
+"""Bytes: two vectors of words that are larger together may be too large for Postgres to join (1 MiB)."""
+
 COLUMNS: Final = ("section", "item", "folder", "rank", "at", "value", "label", "count")
 TRANSCRIBED: Final = """spoken q JOIN ml_transcript x ON alcoves_words(x.language, x.text) @@ q.query
     AND alcoves_family(x.language) = ANY (q.families)"""
@@ -230,7 +233,9 @@ def said(looking: Looking) -> str:
                     FROM ml_transcriptsegment WHERE transcript_id = x.id OFFSET 0) AS s
                 WINDOW beside AS (ORDER BY position)) AS s
             JOIN spoken q ON alcoves_family(x.language) = ANY (q.families)
-                AND (s.words @@ q.query OR numnode(q.query) > 1 AND (s.words || s.next_words) @@ q.loosely
+                AND (s.words @@ q.query OR numnode(q.query) > 1
+                    AND CASE WHEN pg_column_size(s.words) + pg_column_size(s.next_words) > {LARGEST_VECTOR}
+                        THEN TRUE ELSE (s.words || s.next_words) @@ q.loosely END
                     AND NOT s.next_words @@ q.query
                     AND alcoves_words(x.language, s.text || ' ' || s.next) @@ q.query)) AS matched) AS told
         WHERE place <= {MOST_SEGMENTS}"""  # noqa: S608
