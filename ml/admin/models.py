@@ -64,7 +64,7 @@ class ChoiceAdmin(admin.ModelAdmin[Choice]):
     def save_model(self, request: HttpRequest, obj: Choice, form: Any, change: Any) -> None:
         """Through the flow, which also sends for the files."""
         if pipeline := table.find_pipeline(obj.pipeline):
-            deciding.choose(pipeline, obj.model, language=obj.language or selection.AUTO, by=request.user)
+            deciding.choose(pipeline, obj.model, language=obj.language or None, by=request.user)
             obj.pk = Choice.objects.values_list("pk", flat=True).get(pipeline=pipeline)
 
 

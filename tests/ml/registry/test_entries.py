@@ -1,8 +1,9 @@
 """The table of models: whole, honest, and as the reference has it."""
 
+import hashlib
 import re
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from ml.errors import UnknownModelError
 from ml.registry import licences, places, table
 from ml.registry.entries import MODELS
 from ml.registry.specs import PIPELINES, SMALLEST, ModelFile, ModelSpec, Pipeline
-from tests.workers import PROJECT
 
 FILES = [(spec, file) for spec in MODELS for file in spec.files]
 CONTRACTS = {
@@ -205,15 +205,10 @@ def test_a_role_that_is_not_there() -> None:
         model("faces", "buffalo_l").file("labels")
 
 
-def test_known_digests_are_those_of_the_shared_files() -> None:
+def test_known_digests_are_those_of_the_shared_files(shared_models: Path) -> None:
     """Where the small models beside the clone are the real files, they must be those of the registry."""
-    import hashlib
-
-    folder = PROJECT.parent / "shared" / "models"
-    if not folder.is_dir():
-        pytest.skip("the shared models do not lie beside this clone")
     known = {file.name: file for _, file in FILES if file.sha256}
     for name in ("ggml-silero-v6.2.0.bin", "clip_bpe_simple_vocab_16e6.txt.gz"):
-        content = (folder / name).read_bytes()
+        content = (shared_models / name).read_bytes()
         assert hashlib.sha256(content).hexdigest() == known[name].sha256
         assert len(content) == known[name].size

@@ -1,5 +1,7 @@
 """The programs that make graphs and mirrors: what of them can be shown without PyTorch."""
 
+import hashlib
+import runpy
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,16 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.conftest import SHARED
+from media.images import pixels
+from media.tools.vips import PixelLimits
+from ml.objects.yolo import framed
+from ml.registry import table
+from ml.registry.specs import ModelFile, ModelSpec
+from ml.runtime.shades import Shades
 from tests.ml.downloads.mirror import Mirror, running_mirror, whole
 from tests.workers import PROJECT, run_python
 
+PICTURE = "dog_bicycle_truck.jpg"
 PROGRAMS = sorted(path.name for path in (PROJECT / "script").glob("export-*"))
 
 
@@ -110,17 +118,19 @@ def test_yolox_keeps_the_contract_of_yolo26(tmp_path: Path) -> None:
     assert not found[0, 2:].any()
 
 
-def test_yolox_nano_says_what_the_manifest_says(tmp_path: Path) -> None:
-    models = SHARED / "models"
-    if not models.is_dir():
-        pytest.skip("the shared models do not lie beside this clone")
-    ours = wrapped(models / "yolox_nano.onnx", tmp_path)
-    pixels = np.random.default_rng(1).random((1, 3, 640, 640), np.float32)
+def test_yolox_nano_sees_what_the_same_model_sees_that_is_known_to_be_right(
+    shared_models: Path, shared_media: Path, tmp_path: Path
+) -> None:
+    ours = wrapped(shared_models / "yolox_nano.onnx", tmp_path)
+    limits = PixelLimits.from_environment()
+    picture = pixels.upright(shared_media / "objects" / PICTURE, "image/jpeg", 640, limits).pixels
+    square, _ = framed(picture, 640)
     found, expected = (
-        ort.InferenceSession(str(path)).run(None, {"images": pixels})[0]
-        for path in (ours, models / "yolox_nano_yolo26_contract.onnx")
+        ort.InferenceSession(str(path)).run(None, {"images": Shades(square[None], 0, 255).floats()})[0]
+        for path in (ours, shared_models / "yolox_nano_yolo26_contract.onnx")
     )
-    sure = expected[0, :, 4] > 0.05
+    sure = expected[0, :, 4] > 0.3
+    assert sure.sum() >= 3
     assert np.allclose(found[0][sure], expected[0][sure], atol=0.01)
 
 
@@ -158,10 +168,8 @@ def test_faces_are_verified_before_they_lie_on_the_mirror(tmp_path: Path) -> Non
     assert not out.exists()
 
 
-def test_speech_is_mirrored_and_verified(tmp_path: Path) -> None:
-    detector = SHARED / "models" / "ggml-silero-v6.2.0.bin"
-    if not detector.is_file():
-        pytest.skip("the shared models do not lie beside this clone")
+def test_speech_is_mirrored_and_verified(shared_models: Path, tmp_path: Path) -> None:
+    detector = shared_models / "ggml-silero-v6.2.0.bin"
     mirror: Mirror
     with running_mirror() as mirror:
         mirror.answer("/ggml-silero-v6.2.0.bin", whole(detector.read_bytes()))
@@ -175,3 +183,17 @@ def test_speech_is_mirrored_and_verified(tmp_path: Path) -> None:
         again = run("export-whisper", *arguments)
         assert "ggml-silero-v6.2.0.bin: is there" in again.stdout
         assert len(mirror.asked) == asked + 1
+
+
+def test_what_is_exported_for_search_has_a_row_of_its_own(tmp_path: Path) -> None:
+    """The registry's rows are known by digest, and would refuse it."""
+    program = runpy.run_path(str(PROJECT / "script" / "export-search"))
+    for role in ("visual", "textual"):
+        (tmp_path / f"my-clip-{role}.onnx").write_bytes(role.encode() * 200)
+    told = program["row_of"]("my-clip", "clip-vit-b-32", tmp_path)
+    spec = eval(told, {"ModelSpec": ModelSpec, "ModelFile": ModelFile, "table": table})
+    assert (spec.id, spec.contract, spec.options) == ("my-clip", "clip", {"dimensions": 512, "side": 224})
+    assert spec.file("visual").sha256 == hashlib.sha256(b"visual" * 200).hexdigest()
+    assert spec.file("textual").size == len(b"textual" * 200)
+    assert spec.file("vocabulary") == table.find_model("search", "clip-vit-b-32").file("vocabulary")
+    assert table.find_model("search", "my-clip") is None

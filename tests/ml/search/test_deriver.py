@@ -12,7 +12,7 @@ import pytest
 
 from media import ledger, reprocess, runs
 from media.derivers.base import Ready
-from media.errors import RunAbandonedError
+from media.errors import PermanentError, RunAbandonedError
 from media.models import Derivative, Library
 from media.reprocess import Selection
 from media.subject import Subject
@@ -128,7 +128,7 @@ def test_sound_has_no_vector(searched: Library, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cut.jpg", "garbage.jpg", "cut.mp4"])
-def test_what_is_damaged_fails_for_good(searched: Library, tmp_path: Path, name: str) -> None:
+def test_what_is_damaged_is_not_even_looked_at(searched: Library, tmp_path: Path, name: str) -> None:
     if name.endswith(".mp4"):
         content = film_of(tmp_path / "film.mp4", [tinted("red")]).read_bytes()[:200]
     else:
@@ -136,9 +136,12 @@ def test_what_is_damaged_fails_for_good(searched: Library, tmp_path: Path, name:
         content = content[:200] if name == "cut.jpg" else content[:100] + b"\0" * 2000
     file = take_in(searched, content, name).file
     run_queued()
-    found = Derivative.objects.filter(original=file.original_id, deriver="embedding").first()
-    assert found is None or (found.status, found.error_code != "crashed") == ("failed", True)
-    assert not PictureEmbedding.objects.exists()
+    metadata = Derivative.objects.get(original=file.original_id, deriver="metadata")
+    assert (metadata.status, metadata.error_code in {"damaged_file", "moov_missing"}) == ("failed", True)
+    assert not Derivative.objects.filter(original=file.original_id, deriver="embedding").exists()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PermanentError):
+        EmbeddingDeriver().derive(run_of(tmp_path / name, tmp_path / "scratch"))
 
 
 def test_a_blank_picture_is_like_no_text(searched: Library, tmp_path: Path) -> None:
