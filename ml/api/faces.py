@@ -51,6 +51,8 @@ class FileFaces(APIView):
             raise ConflictError("This file is in the trash. Restore it first.", code="in_trash")
         if "personId" in given:
             people.find_person(file.library, given["personId"])
+        elif "name" in given:
+            people.clean(given["name"])
         box = Box(*(given[name] for name in ("x", "y", "width", "height")))
         drawn = deciding.draw(file.library, file.original, user_of(request), box, given.get("second"))
         if {"personId", "name"} & given.keys():

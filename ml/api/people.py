@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -85,12 +86,14 @@ class OnePerson(APIView):
         library, _ = find_library(request, library_id, write=True)
         given = checked(PersonInput(data=request.data))
         people.find_person(library, person_id)
-        if "name" in given:
-            people.rename(library, person_id, given["name"])
-        if "coverFaceId" in given:
-            people.choose_cover(library, person_id, given["coverFaceId"])
-        if "hidden" in given:
-            people.hide(library, person_id, hidden=given["hidden"])
+        with transaction.atomic():
+            # Hidden first: who loses their name and has no face is forgotten, unless a user has hidden them.
+            if "hidden" in given:
+                people.hide(library, person_id, hidden=given["hidden"])
+            if "coverFaceId" in given:
+                people.choose_cover(library, person_id, given["coverFaceId"])
+            if "name" in given:
+                people.rename(library, person_id, given["name"])
         return answer(library, person_id)
 
     @extend_schema(responses={204: None})

@@ -162,6 +162,11 @@ def draw(library: Library, original: Original, user: Any, box: Box, second: floa
     with transaction.atomic():
         # Always the original first: the run that records faces of it takes the same order.
         Original.objects.select_for_update(no_key=True).get(pk=original.pk)
+        # As it is now: who switches faces off has the originals locked, too.
+        if not Library.objects.values_list("faces", flat=True).get(pk=library.pk):
+            raise ConflictError(
+                "Faces are switched off in this library. Switch them on to draw one.", code="switched_off"
+            )
         with assigning.holding(library.pk):
             there = beneath(original, box, second)
             if any(not row.removed for row in there):

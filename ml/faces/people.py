@@ -232,7 +232,17 @@ def forget_empty(library_id: UUID, keys: Collection[UUID] | None = None) -> None
 def forget_merges(library_id: UUID) -> None:
     """Merges that are too old to be undone are for good."""
     old = timezone.now() - UNDONE_WITHIN
-    Person.objects.filter(library=library_id, merged_into__isnull=False, merged_at__lt=old).delete()
+    merged = Person.objects.filter(library=library_id, merged_into__isnull=False)
+    into = dict(merged.values_list("pk", "merged_into_id"))
+    gone = set(merged.filter(merged_at__lt=old).values_list("pk", flat=True))
+    for key in gone:
+        heir = into[key]
+        while heir in gone:
+            heir = into[heir]
+        # Who took them in may be given back their faces in turn, these with them.
+        if heir in into:
+            Face.objects.filter(came_from=key).update(came_from=heir)
+    Person.objects.filter(pk__in=gone).delete()
 
 
 def forget_library(library_id: UUID) -> None:

@@ -117,8 +117,9 @@ def fill(face: Face, values: dict[str, Any], made_by: Derivative, model: str) ->
     for name, value in values.items():
         setattr(face, name, value)
     face.derivative = made_by
+    # Of another model it has a vector of another kind: faces that were passed over may find their person by it now.
+    face.waiting = (face.person_id is None and face.assigned_by == By.NOBODY) or face.model != model
     face.model = model
-    face.waiting = face.person_id is None and face.assigned_by == By.NOBODY
     face.updated_at = timezone.now()
 
 

@@ -64,6 +64,7 @@ class Host:
         self.ending = False
         self.left = self.worked = self.tidied = time.monotonic()
         self.listener = listen(path)
+        self.socket = identity(path)
 
     def serve(self) -> None:
         """Returns when it has nothing more to do and has said so to all."""
@@ -223,7 +224,11 @@ class Host:
         with self.guard:
             alone = not self.clients and now - self.left >= self.linger_seconds
             idle = not self.busy and now - self.worked >= self.idle_seconds
-        return (alone or idle) and self.end()
+        return (alone or idle or self.is_replaced()) and self.end()
+
+    def is_replaced(self) -> bool:
+        """Whether another host listens where we did: its starter gave up on us, or was killed before we were ready."""
+        return identity(self.path) != self.socket
 
     def end(self) -> bool:
         """Nobody starts another host while we take leave. False where somebody is about to, or has just asked."""
@@ -243,7 +248,8 @@ class Host:
                 leaving = list(self.clients)
             # From here on the lock is held until the process ends: the next host comes when this one is gone.
             stack.pop_all()
-        self.path.unlink(missing_ok=True)
+        if not self.is_replaced():
+            self.path.unlink(missing_ok=True)
         for channel in leaving:
             with suppress(wire.ClosedError):
                 wire.send(channel, {"goodbye": True})
@@ -275,6 +281,15 @@ def listen(path: Path) -> socket.socket:
     path.chmod(0o600)
     listener.listen(BACKLOG)
     return listener
+
+
+def identity(path: Path) -> tuple[int, int, int] | None:
+    """Which socket lies there; None: none. A number of a file may be given again, its time is another one then."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def user_of(channel: socket.socket) -> int:

@@ -273,6 +273,9 @@ def test_another_model_writes_the_same_rows_anew_drawn_ones_too(
     keys = [one.pk for one in faces_of(file)]
     run_again(file)
     assert [(one.pk, one.model) for one in faces_of(file)] == [(key, "other-faces") for key in keys]
+    assert all(one.waiting for one in faces_of(file)), (
+        "by their new vectors they may be somebody else's neighbours"
+    )
     assert row_of(file, f"drawn-{face.pk}").made_by["model"] == "other-faces"
 
 

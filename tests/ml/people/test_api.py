@@ -115,6 +115,23 @@ def test_naming_and_a_cover(library: Library, as_alice: Client) -> None:
     assert send(as_alice, address, {"name": ""}, "patch").json()["name"] == ""
 
 
+def test_who_is_hidden_without_a_name_is_kept_though_without_a_face(
+    library: Library, as_alice: Client
+) -> None:
+    person = Person.objects.create(library=library, name="Anna")
+    address = f"{base(library)}/people/{person.pk}"
+    told = send(as_alice, address, {"name": "", "hidden": True}, "patch")
+    assert (told.status_code, told.json()["hidden"]) == (200, True)
+
+
+def test_a_name_that_cannot_be_seen_leaves_no_face_behind(library: Library, as_alice: Client) -> None:
+    file = make_file(library)
+    given = {"x": 0.1, "y": 0.1, "width": 0.2, "height": 0.2, "name": "\u200b"}
+    refused = send(as_alice, f"{base(library)}/files/{file.pk}/faces", given, "post")
+    assert refused.status_code == 400
+    assert not Face.objects.exists()
+
+
 def test_the_best_face_stands_for_somebody(library: Library, as_bob: Client) -> None:
     person = make_person(library, 1)
     faces = list(person.faces.order_by("id"))

@@ -131,6 +131,26 @@ def test_after_thirty_days_a_merge_is_for_good(library: Library) -> None:
     assert first.faces.count() == 6
 
 
+def test_a_merge_that_is_for_good_goes_on_with_the_next_one(library: Library) -> None:
+    """Anna went into Bert, long ago, and Bert into Carl: who gives Bert back gives her faces back with him."""
+    anna, bert, carl = (make_person(library, seed) for seed in (1, 2, 3))
+    people.merge(library, [bert.pk, anna.pk])
+    Person.objects.filter(pk=anna.pk).update(merged_at=timezone.now() - people.UNDONE_WITHIN)
+    people.merge(library, [carl.pk, bert.pk])
+    proposals.propose(library.pk)
+    assert not Person.objects.filter(pk=anna.pk).exists()
+    people.undo_merge(library, carl.pk)
+    assert (bert.faces.count(), carl.faces.count()) == (6, 3)
+
+
+def test_no_face_is_drawn_where_faces_are_switched_off(library: Library, alice: User) -> None:
+    library.faces = False
+    library.save()
+    with pytest.raises(ConflictError, match="Switch them on"):
+        deciding.draw(library, make_file(library).original, alice, Box(0.1, 0.1, 0.2, 0.2))
+    assert not Face.objects.exists()
+
+
 def test_a_split_stays_split(library: Library) -> None:
     """Twins: their faces are as near as those of one person."""
     person = make_person(library, 1, faces=8)

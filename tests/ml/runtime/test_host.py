@@ -51,6 +51,22 @@ def test_it_gets_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert b"PATH=" in environment
 
 
+def test_who_was_replaced_ends_and_leaves_the_next_one_its_socket(tmp_path: Path) -> None:
+    """Its starter was killed before it was ready, and the next one has started another."""
+    path = plain.doubling(tmp_path / "a.onnx")
+    asked(path)
+    first = hosts.pid()
+    spawn.launch(places.current())
+    second = hosts.pid()
+    assert second != first
+    wait_until(
+        lambda: not is_alive(first), 20, "the first has seen it, though it has clients and is not idle"
+    )
+    assert hosts.find_pid() == second
+    assert asked(path) == 2
+    assert hosts.pid() == second, "the client was told, and asks the one that is there"
+
+
 def test_processes_share_one_host(tmp_path: Path) -> None:
     path = plain.doubling(tmp_path / "a.onnx")
     context = multiprocessing.get_context("fork")
