@@ -7,6 +7,7 @@ from rest_framework import serializers
 from media.api.moment_shapes import SecondsField
 from media.api.shapes import MOST_FILES, SkippedShape, instant
 from media.models.derivative import Status
+from ml.transcription.drafts import LONGEST_TEXT
 
 OPERATIONS: Final = ("change", "split", "merge", "remove", "insert")
 NEEDS: Final = {
@@ -18,7 +19,6 @@ NEEDS: Final = {
 }
 """What each operation cannot do without."""
 MOST_CHANGES: Final = 1000
-LONGEST_TEXT: Final = 5000
 PAGE: Final = 2000
 
 

@@ -231,7 +231,7 @@ def told(file: File, track: Any, written: Sequence[Transcript]) -> dict[str, Any
     """A track, with what was written down of it; costs no query."""
     row = asking.find_row(file, track["index"])
     mine = [one for one in written if one.track == track["index"]]
-    found = next((one for one in mine if not recording.is_put_aside(one)), None)
+    found = asking.find_standing(file, track["index"], written)
     return {
         "track": track["index"],
         "default": track["index"] == asking.default_of(file),

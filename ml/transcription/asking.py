@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 
 from media import reprocess, streams
 from media.errors import ConflictError
 from media.models import Derivative, File
+from media.models.derivative import GIVEN
 from media.reprocess import Asked
 from ml.models import Transcript
 from ml.transcription import outputs, recording
@@ -55,13 +57,15 @@ def find_row(file: File, track: int) -> Derivative | None:
 
 
 def find_files(file: File, track: int) -> Derivative | None:
-    """The row whose files stand for a track: what people have corrected, else what a model wrote. No query."""
-    given = recording.given_variant(track, None)
-    for row in file.original.derivatives.all():
-        if row.deriver == outputs.DERIVER and row.variant.startswith(given):
-            found: Derivative = row
-            return found
-    return find_row(file, track)
+    """The row whose files stand for a track: what people have corrected, else what a model wrote. No query.
+
+    The job of the default track may have heard another: the one that was the default then.
+    """
+    rows = [row for row in file.original.derivatives.all() if row.deriver == outputs.DERIVER]
+    given, variant = recording.given_variant(track, None), variant_of(file, track)
+    corrected = [row for row in rows if row.variant.startswith(given)]
+    heard = [row for row in rows if not row.variant.startswith(GIVEN) and row.facts.get("track") == track]
+    return next(iter([*corrected, *sorted(heard, key=lambda row: row.variant != variant)]), None)
 
 
 def transcripts_of(file: File) -> QuerySet[Transcript]:
@@ -85,13 +89,19 @@ def find_transcript(file: File, track: int) -> Transcript:
 
 def transcript_of(file: File, track: int, written: Iterable[Transcript]) -> Transcript:
     """The one that stands, of those that were loaded. Http404 with a sentence while there is none."""
+    found = find_standing(file, track, written)
+    if found is None:
+        raise Http404(
+            "Nothing was written down of this track yet. Ask for it with POST, or wait until it is ready."
+        )
+    return found
+
+
+def find_standing(file: File, track: int, written: Iterable[Transcript]) -> Transcript | None:
+    """By the track that was heard. Its job may be that of the default track, when that is another by now."""
     variant = variant_of(file, track)
-    for one in written:
-        if one.derivative.variant == variant:
-            return one
-    raise Http404(
-        "Nothing was written down of this track yet. Ask for it with POST, or wait until it is ready."
-    )
+    mine = [one for one in written if one.track == track and not recording.is_put_aside(one)]
+    return min(mine, key=lambda one: one.derivative.variant != variant, default=None)
 
 
 def ask_many(files: Mapping[UUID, File], keys: Sequence[UUID], language: Any = UNCHANGED) -> list[Asked]:
@@ -115,14 +125,21 @@ def asked(file: File | None, key: UUID, language: Any) -> Asked:
 def ask(file: File, track: int, language: Any = UNCHANGED, *, replace: bool = False) -> Derivative:
     """Make it, or make it anew. `language` is a code of whisper; None leaves it to the track, the library or the model.
 
-    Corrections stay, unless `replace` says that they may go: those that are there now, not later ones.
+    Corrections stay, unless `replace` says that they may go: those that are there now, not later ones; and by this
+    request alone, whatever becomes of it.
     """
     reprocess.require_live(file)
     row = find_row(file, track)
     parameters = dict(row.parameters) if row is not None else {}
     if language is not UNCHANGED:
         parameters["language"] = language
-    before = transcripts_of(file).filter(derivative__variant=variant_of(file, track)).first()
-    parameters["replace"] = before.revision if replace and before is not None else None
+    parameters.pop(recording.REPLACES, None)
     kept = {name: value for name, value in parameters.items() if value is not None}
-    return reprocess.reprocess_file(file, outputs.DERIVER, kept, variant_of(file, track))
+    before = find_standing(file, track, transcripts_of(file)) if replace else None
+    with transaction.atomic():
+        asked_for = reprocess.reprocess_file(file, outputs.DERIVER, kept, variant_of(file, track))
+        if before is not None:
+            word = {"revision": before.revision, "request": asked_for.requested_version}
+            asked_for.parameters = {**kept, recording.REPLACES: word}
+            asked_for.save(update_fields=["parameters"])
+    return asked_for

@@ -9,6 +9,7 @@ read, as it has no standard.
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -28,6 +29,8 @@ MOMENT: Final = 0.05
 ENDS: Final = frozenset(".!?…。！？؟।")  # noqa: RUF001  Signs of other scripts are meant.
 RESTS: Final = frozenset(",;:—–、，；：،؛")  # noqa: RUF001  As above.
 CLOSING: Final = frozenset(")]}»”’\"'」』）】")  # noqa: RUF001  As above.
+CLOSED: Final = "".join(CLOSING)
+NEVER_FIRST: Final = ENDS | RESTS | CLOSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,32 @@ class Unit:
     @property
     def weight(self) -> int:
         """How well a line or a cue may end after it."""
-        last = self.text.rstrip("".join(CLOSING))[-1:]
+        last = self.text.rstrip(CLOSED)[-1:]
         return 2 if last in ENDS and last else 1 if last in RESTS and last else 0
+
+
+class Row:
+    """The units of a segment side by side, measured once: what any stretch of them takes of a line is a difference."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.units = units
+        self.blanks = [
+            0 if joins_without_blank(one.text, other.text) else NARROW for one, other in pairwise(units)
+        ]
+        """Room of the blank after each but the last."""
+        self.ends = [0]
+        for unit, blank in zip(units, [*self.blanks, 0], strict=True):
+            self.ends.append(self.ends[-1] + room(unit.text) + blank)
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def room(self, first: int, last: int) -> int:
+        """Of the units from `first` up to `last`, without the blank after them."""
+        return self.ends[last] - self.ends[first] - (self.blanks[last - 1] if last < len(self) else 0)
+
+    def text(self, first: int, last: int) -> str:
+        return join_texts(unit.text for unit in self.units[first:last])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +81,22 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def webvtt(segments: Iterable[Segment]) -> str:
+def webvtt(shown: Iterable[Cue]) -> str:
     """A whole file. Without speech it has no cue, and is valid."""
     blocks = ["WEBVTT"]
-    for cue in cues(segments):
+    for cue in shown:
         times = f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}"
         blocks.append("\n".join([times, *map(escaped, cue.lines)]))
     return "\n\n".join(blocks) + "\n"
 
 
-def subrip(segments: Iterable[Segment]) -> str:
+def subrip(shown: Iterable[Cue]) -> str:
     """A whole file: UTF-8, cues numbered from 1. SubRip knows no escapes, so what players take for tags is disarmed."""
     return "".join(
         f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n"
         + "".join(f"{disarmed(line)}\n" for line in cue.lines)
         + "\n"
-        for number, cue in enumerate(cues(segments), 1)
+        for number, cue in enumerate(shown, 1)
     )
 
 
@@ -128,13 +155,15 @@ def timed(same: Sequence[Cue], limit: float | None) -> Iterator[Cue]:
 
 
 def cues_of(segment: Segment) -> Iterator[Cue]:
-    units = units_of(segment)
-    while units:
-        count = fitting(units)
-        if count < len(units):
-            count = best_end(units, count)
-        yield Cue(units[0].start, units[count - 1].end, broken(units[:count]))
-        units = units[count:]
+    """Each unit is looked at a few times, however long the segment is."""
+    row = Row(units_of(segment))
+    first = 0
+    while first < len(row):
+        last = full_at(row, first)
+        if last < len(row):
+            last = best_end(row, first, last)
+        yield Cue(row.units[first].start, row.units[last - 1].end, broken(row, first, last))
+        first = last
 
 
 def units_of(segment: Segment) -> list[Unit]:
@@ -164,94 +193,78 @@ def atoms_of(text: str) -> list[str]:
     pieces."""
     atoms: list[str] = []
     for word in text.split():
-        atom = ""
-        for letter in word:
-            if atom and (is_unspaced(letter) or is_unspaced(atom[-1])) and may_begin(letter):
-                atoms.append(atom)
-                atom = ""
-            if room(atom + letter) > LINE:
-                atoms.append(atom)
-                atom = ""
-            atom += letter
-        atoms.append(atom)
+        begin = taken = 0
+        for place, letter in enumerate(word):
+            parts = is_unspaced(letter) or (place > 0 and is_unspaced(word[place - 1]))
+            if place > begin and (taken + width(letter) > LINE or (parts and may_begin(letter))):
+                atoms.append(word[begin:place])
+                begin, taken = place, 0
+            taken += width(letter)
+        atoms.append(word[begin:])
     return atoms
 
 
+@lru_cache(maxsize=8192)
 def may_begin(letter: str) -> bool:
     """No line begins with a sign that belongs to what stands before it, nor with a mark on a letter."""
-    return unicodedata.category(letter)[0] != "M" and letter not in ENDS | RESTS | CLOSING
+    return unicodedata.category(letter)[0] != "M" and letter not in NEVER_FIRST
 
 
 def room(text: str) -> int:
     """What it takes of a line."""
-    return sum(
-        0
-        if unicodedata.combining(letter)
-        else (WIDE if unicodedata.east_asian_width(letter) in "WF" else NARROW)
-        for letter in text
-    )
+    return sum(map(width, text))
 
 
-def fitting(units: Sequence[Unit]) -> int:
-    """How many of them make one cue at most: two lines, seven seconds, no long pause. At least one."""
-    for count in range(1, len(units)):
-        follows = units[count]
+@lru_cache(maxsize=8192)
+def width(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return WIDE if unicodedata.east_asian_width(letter) in "WF" else NARROW
+
+
+def full_at(row: Row, first: int) -> int:
+    """Where a cue that begins here is full at the latest: two lines, seven seconds, no long pause. At least one unit.
+
+    Lines that are filled one after the other are as few as can be.
+    """
+    units, lines, begins = row.units, 1, first
+    for place in range(first + 1, len(row)):
+        if row.room(begins, place + 1) > LINE:
+            lines, begins = lines + 1, place
         if (
-            follows.end - units[0].start > LONGEST
-            or follows.start - units[count - 1].end > PAUSE
-            or len(broken(units[: count + 1])) > LINES
+            lines > LINES
+            or units[place].end - units[first].start > LONGEST
+            or units[place].start - units[place - 1].end > PAUSE
         ):
-            return count
-    return len(units)
+            return place
+    return len(row)
 
 
-def best_end(units: Sequence[Unit], most: int) -> int:
+def best_end(row: Row, first: int, most: int) -> int:
     """Where in the second half of what fits the cue ends best: after a sentence, after a sign, else where it is full.
 
     A long pause is the best end there is, and what is left is not one word alone.
     """
+    units = row.units
     if units[most].start - units[most - 1].end > PAUSE:
         return most
-    least = max(1, most // 2)
-    ends = range(least, most + 1)
-    left = len(units)
-    return max(ends, key=lambda count: (units[count - 1].weight, left - count != 1, count))
+    ends = range(first + max(1, (most - first) // 2), most + 1)
+    return max(ends, key=lambda last: (units[last - 1].weight, len(row) - last != 1, last))
 
 
-def broken(units: Sequence[Unit]) -> tuple[str, ...]:
-    """In as few lines as hold them. Two are about even, and rather broken after a sign."""
-    whole = joined(units)
-    if room(whole) <= LINE:
-        return (whole,)
-    choices = [
-        (first, second)
-        for count in range(1, len(units))
-        if room(first := joined(units[:count])) <= LINE and room(second := joined(units[count:])) <= LINE
-    ]
-    if not choices:
-        return filled(units)
-    signs = [first for first, _ in choices if Unit(first, 0, 0).weight]
-    return min(
-        choices,
-        key=lambda lines: abs(room(lines[0]) - room(lines[1])) - (LINE // 2 if lines[0] in signs else 0),
+def broken(row: Row, first: int, last: int) -> tuple[str, ...]:
+    """In one line, or in two that are about even, rather broken after a sign. They fit: `full_at` has seen to it."""
+    if row.room(first, last) <= LINE:
+        return (row.text(first, last),)
+    cut = min(
+        (
+            place
+            for place in range(first + 1, last)
+            if row.room(first, place) <= LINE and row.room(place, last) <= LINE
+        ),
+        key=lambda place: (
+            abs(row.room(first, place) - row.room(place, last))
+            - (LINE // 2 if row.units[place - 1].weight else 0)
+        ),
     )
-
-
-def filled(units: Sequence[Unit]) -> tuple[str, ...]:
-    """As many lines as it takes, each full."""
-    lines: list[str] = []
-    for unit in units:
-        longer = put_together(lines[-1], unit.text) if lines else unit.text
-        if lines and room(longer) <= LINE:
-            lines[-1] = longer
-        else:
-            lines.append(unit.text)
-    return tuple(lines)
-
-
-def joined(units: Sequence[Unit]) -> str:
-    return join_texts(unit.text for unit in units)
-
-
-def put_together(left: str, right: str) -> str:
-    return f"{left}{'' if joins_without_blank(left, right) else ' '}{right}"
+    return row.text(first, cut), row.text(cut, last)

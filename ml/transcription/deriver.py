@@ -163,7 +163,6 @@ def finished(context: Context, track: Track, heard: Sequence[Heard], made_with: 
         "language_found": facts["language_found"],
         "model": made_with["model"],
         "segments": found,
-        "replace": context.parameters.get("replace"),
     }
     made = outputs.written(context.scratch, found, language)
     return Ready(made, facts, {**made_with, "language": language}, learnt)

@@ -1,5 +1,6 @@
 """Pure: segments as a person changes them: texts and times, one made two, two made one, one more, one less."""
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -10,6 +11,11 @@ from ml.transcription.segments import Segment, cleaned, join_texts, spots_of
 
 SLACK: Final = 1.0
 """Seconds that a cue may go on after the end that the header of the file tells."""
+LONGEST_TEXT: Final = 5000
+"""Letters of one segment: minutes of speech, and little enough that two beside each other can be searched as one."""
+MOST_SEGMENTS: Final = 20_000
+MOST_LETTERS: Final = 1_000_000
+"""Of a whole transcript: twenty hours of speech. All files of it are made anew while the person waits."""
 
 
 class DraftError(RequestError):
@@ -32,6 +38,28 @@ class Draft:
     def __init__(self, lines: Iterable[Line], duration: float | None) -> None:
         self.lines = list(lines)
         self.duration = duration
+        self.keys = {line.key: line.key for line in self.lines}
+        # What a model wrote of days of speech can be corrected too; it does not grow.
+        self.most_segments = max(MOST_SEGMENTS, len(self.lines))
+        self.most_letters = max(MOST_LETTERS, self.letters)
+
+    @property
+    def letters(self) -> int:
+        return sum(len(line.segment.text) for line in self.lines)
+
+    def finished(self) -> list[Segment]:
+        """What all changes together have made. DraftError where it is more than one transcript holds."""
+        if len(self.lines) > self.most_segments:
+            raise DraftError(
+                f"A transcript has at most {self.most_segments} segments, and these changes make "
+                f"{len(self.lines)}. Merge some, or remove what is not said."
+            )
+        if self.letters > self.most_letters:
+            raise DraftError(
+                f"A transcript has at most {self.most_letters} letters, and these changes make {self.letters}. "
+                "Shorten it to what is said."
+            )
+        return [line.segment for line in self.lines]
 
     def apply(self, change: Mapping[str, Any]) -> None:
         """One change, as the API takes it: `op` and what belongs to it."""
@@ -49,8 +77,10 @@ class Draft:
             del self.lines[place]
 
     def place_of(self, key: UUID) -> int:
+        # Of thousands of lines the same object is found much sooner than an equal one.
+        same = self.keys.get(key)
         for place, line in enumerate(self.lines):
-            if line.key == key:
+            if same is not None and line.key is same:
                 return place
         raise DraftError(
             f"There is no segment {key} here, or an earlier change has taken it away. Load the transcript again."
@@ -64,15 +94,16 @@ class Draft:
         if text != segment.text:
             segment = replace(segment, text=required(text), words=())
         start, end = change.get("start", segment.start), change.get("end", segment.end)
-        if (start, end) != (segment.start, segment.end):
-            segment = retimed(segment, *self.span(start, end))
-        self.lines[place] = replace(line, segment=segment)
-        self.sort()
+        if (start, end) == (segment.start, segment.end):
+            self.lines[place] = replace(line, segment=segment)
+            return
+        segment = retimed(segment, *self.span(start, end))
+        del self.lines[place]
+        self.put(replace(line, segment=segment))
 
     def insert(self, start: float, end: float, text: str) -> None:
         segment = Segment(*self.span(start, end), required(cleaned(text)))
-        self.lines.append(Line(None, segment))
-        self.sort()
+        self.put(Line(None, segment))
 
     def split(self, place: int, at: int, second: float | None) -> None:
         """Before the letter number `at`; at `second`, or where its words, else its letters, put it."""
@@ -89,7 +120,7 @@ class Draft:
         whole = Segment(
             mine.start,
             max(mine.end, other.end),
-            join_texts([mine.text, other.text]),
+            required(join_texts([mine.text, other.text])),
             mine.words + other.words if mine.words and other.words else (),
         )
         self.lines[place : place + 2] = [replace(line, segment=whole)]
@@ -104,13 +135,20 @@ class Draft:
             )
         return start, end
 
-    def sort(self) -> None:
-        self.lines.sort(key=lambda line: (line.segment.start, line.segment.end))
+    def put(self, line: Line) -> None:
+        """At its time; after those of the same."""
+        insort(self.lines, line, key=lambda one: (one.segment.start, one.segment.end))
 
 
 def required(text: str) -> str:
+    """Checked."""
     if not text:
         raise DraftError("A segment needs a text. Remove it instead.")
+    if len(text) > LONGEST_TEXT:
+        raise DraftError(
+            f"A segment has at most {LONGEST_TEXT} letters, and this one would have {len(text)}. "
+            "Make several of it."
+        )
     return text
 
 

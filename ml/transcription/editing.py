@@ -56,7 +56,7 @@ def edit(
     draft = Draft(before, file.original.duration)
     for change in changes:
         draft.apply(change)
-    found = [line.segment for line in draft.lines]
+    found = draft.finished()
     spoken = transcript.language if language is None else language
     if draft.lines == before and spoken == transcript.language:
         return
@@ -75,7 +75,7 @@ def drop_corrections(file: File, transcript: Transcript, revision: int) -> None:
     require_revision(transcript, revision)
     if transcript.edited_at is None:
         raise NotCorrectedError("Nobody has corrected this transcript, so there is nothing to drop.")
-    heard = heard_last(transcript.derivative)
+    heard = heard_last(transcript)
     with changing(file, transcript, revision) as (original, locked):
         row = locked.derivative
         recording.write(
@@ -96,10 +96,11 @@ def drop_kept(file: File, transcript: Transcript) -> None:
         Derivative.objects.filter(pk=locked.derivative_id, original=original).drop()
 
 
-def heard_last(row: Derivative) -> dict[str, Any]:
-    """The newest result of the model, from its file."""
+def heard_last(transcript: Transcript) -> dict[str, Any]:
+    """The newest result of the model, from its file. ConflictError where its job has heard another track since."""
+    row = transcript.derivative
     output = row.output(outputs.WHOLE)
-    if output is None:
+    if output is None or row.facts.get("track") != transcript.track:
         raise ConflictError("There is no newer result. Ask for the transcript again.", code="no_result")
     with get_store(FILES).open(output["key"]) as stream:
         found: dict[str, Any] = json.load(stream)

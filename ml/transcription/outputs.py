@@ -44,9 +44,10 @@ def facts_of(track: Mapping[str, Any], found: Sequence[Segment], language: str) 
 def written(folder: Path, found: Sequence[Segment], language: str) -> tuple[Output, ...]:
     """All forms of it, in this folder."""
     whole = {"language": language, "segments": [as_json(segment) for segment in found]}
+    shown = captions.cues(found)
     texts = {
-        CAPTIONS: captions.webvtt(found),
-        SUBRIP: captions.subrip(found),
+        CAPTIONS: captions.webvtt(shown),
+        SUBRIP: captions.subrip(shown),
         PLAIN: captions.plain(found),
         WHOLE: json.dumps(whole, ensure_ascii=False),
     }

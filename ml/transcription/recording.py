@@ -18,6 +18,8 @@ from ml.transcription import outputs
 from ml.transcription.segments import Segment, as_json, from_json, join_texts
 
 BATCH: Final = 500
+REPLACES: Final = "replaces"
+"""The parameter of a row: which corrections may go (`revision`), by the word of which request (`request`)."""
 ASIDE: Final = f"{GIVEN}{KEPT}-"
 """No track begins so: `given_variant` never finds these."""
 
@@ -26,19 +28,43 @@ def record(original: Any, result: Ready) -> None:
     """What a run heard. Inside of the transaction, with the original locked."""
     learnt = result.learnt
     row = Derivative.objects.get(original=original, deriver=outputs.DERIVER, variant=learnt["variant"])
-    before: Transcript | None = Transcript.objects.filter(derivative=row).first()
-    if before is not None and is_kept(before, learnt["replace"]):
+    before = found_before(row, int(learnt["track"]))
+    if before is not None and is_kept(before, replaced_by(row)):
         return
     drop_corrections(original.pk, int(learnt["track"]))
     heard = {name: learnt[name] for name in ("track", "language", "language_found", "model")}
-    write(before or Transcript(library_id=original.library_id, original=original, derivative=row), heard)
-    transcript = Transcript.objects.get(derivative=row)
+    transcript = before or Transcript(library_id=original.library_id, original=original, derivative=row)
+    write(transcript, heard)
     replace_all(transcript, learnt["segments"])
+
+
+def found_before(row: Derivative, track: int) -> Transcript | None:
+    """What this run may take the place of. What another job has heard of the track comes along: the job of the default
+    track does not follow it, when a later probe says that another is the default."""
+    written: Transcript | None = Transcript.objects.filter(derivative=row).first()
+    if written is not None:
+        return written
+    others = Transcript.objects.filter(original=row.original_id, track=track).select_related("derivative")
+    other = next((one for one in others if not is_put_aside(one)), None)
+    if other is not None:
+        other.derivative = row
+        other.save(update_fields=["derivative", "updated_at"])
+    return other
 
 
 def is_kept(before: Transcript, replace: int | None) -> bool:
     """Corrections stay, unless whoever asked for the run had seen them and said that they may go."""
     return before.edited_at is not None and (replace is None or before.revision > replace)
+
+
+def replaced_by(row: Derivative) -> int | None:
+    """The revision up to which corrections may go, as whoever made this request said; None where nobody did.
+
+    Rows keep their parameters when they are asked for again, by anybody and for any reason: the word of one request is
+    not that of the next.
+    """
+    told = row.parameters.get(REPLACES)
+    return int(told["revision"]) if told and told["request"] == row.requested_version else None
 
 
 def drop_corrections(original: UUID, track: int) -> None:

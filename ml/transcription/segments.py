@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from media.transcoding.captions import CONTROL
@@ -116,6 +117,7 @@ def joins_without_blank(left: str, right: str) -> bool:
     return is_unspaced(left[-1:]) or is_unspaced(right[:1])
 
 
+@lru_cache(maxsize=8192)
 def is_unspaced(letter: str) -> bool:
     """Chinese, Japanese, Thai, Lao, Khmer and Burmese write no blanks between words; Korean does."""
     return any(low <= letter <= high for low, high in UNSPACED)

@@ -1,6 +1,7 @@
 """WebVTT and SubRip that can be read: cues of two lines and seven seconds, and nothing in them that runs."""
 
 import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -33,11 +34,11 @@ def spoken(start: float, end: float, text: str) -> Segment:
 
 def test_a_short_file_to_the_letter() -> None:
     segments = [Segment(0.28, 2.22, "And so my fellow Americans,"), Segment(3661.5, 3663, "ask not")]
-    assert webvtt(segments) == (
+    assert webvtt(cues(segments)) == (
         "WEBVTT\n\n00:00:00.280 --> 00:00:02.220\nAnd so my fellow Americans,\n\n"
         "01:01:01.500 --> 01:01:03.000\nask not\n"
     )
-    assert subrip(segments) == (
+    assert subrip(cues(segments)) == (
         "1\n00:00:00,280 --> 00:00:02,220\nAnd so my fellow Americans,\n\n"
         "2\n01:01:01,500 --> 01:01:03,000\nask not\n\n"
     )
@@ -45,8 +46,8 @@ def test_a_short_file_to_the_letter() -> None:
 
 
 def test_no_speech_is_a_valid_file() -> None:
-    assert webvtt([]) == "WEBVTT\n"
-    assert subrip([]) == plain([]) == ""
+    assert webvtt(cues([])) == "WEBVTT\n"
+    assert subrip(cues([])) == plain([]) == ""
 
 
 @pytest.mark.parametrize("with_words", [True, False])
@@ -124,7 +125,7 @@ def test_what_people_lay_over_each_other_is_shown_one_after_the_other(
     segments = [
         spoken(start, end, f"{name} " * 12) for name, (start, end) in zip("abcd", spans, strict=False)
     ]
-    text = webvtt(segments)
+    text = webvtt(cues(segments))
     times = [tuple(map(seconds_of, line.split(" --> "))) for line in text.splitlines() if " --> " in line]
     assert all(start < end for start, end in times)
     assert all(end <= start for (_, end), (start, _) in pairwise(times))
@@ -143,13 +144,13 @@ def test_other_scripts_and_signs_are_left_as_they_are() -> None:
         "e\u0301te\u0301",
     ]
     segments = [Segment(number, number + 0.9, text) for number, text in enumerate(texts)]
-    for form in (webvtt(segments), subrip(segments), plain(segments)):
+    for form in (webvtt(cues(segments)), subrip(cues(segments)), plain(segments)):
         assert all(text in form for text in texts)
 
 
 def test_nothing_in_a_cue_runs_or_breaks_the_file() -> None:
     evil = "<script>alert(1)</script> & 00:00:01.000 --> 00:00:02.000 {\\an8}"
-    vtt, srt = webvtt([Segment(0, 3, evil)]), subrip([Segment(0, 3, evil)])
+    vtt, srt = webvtt(cues([Segment(0, 3, evil)])), subrip(cues([Segment(0, 3, evil)]))
     assert len(re.findall("-->", vtt)) == len(re.findall("-->", srt)) == 1
     assert "<" not in vtt.replace("-->", "")
     assert "&lt;script&gt;" in vtt
@@ -159,7 +160,7 @@ def test_nothing_in_a_cue_runs_or_breaks_the_file() -> None:
 
 
 def test_times_are_those_of_the_format() -> None:
-    text = webvtt([Segment(359_999.9996, 360_001.0, "late")])
+    text = webvtt(cues([Segment(359_999.9996, 360_001.0, "late")]))
     line = text.splitlines()[2]
     assert line == "100:00:00.000 --> 100:00:01.000"
     assert TIMES.match(line)
@@ -169,3 +170,26 @@ def test_times_are_those_of_the_format() -> None:
 def test_a_paragraph_ends_with_a_long_pause() -> None:
     segments = [Segment(0, 1, "One."), Segment(1.5, 2, "Two."), Segment(9, 10, "Three.")]
     assert plain(segments) == "One. Two.\nThree.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("很" * 25, 2000),
+        ("好" * 5000, 2),
+        ("a" + "\u0301" * 4999, 2),
+        ("\u0e38 " * 2500, 2),
+        ("word " * 1000, 10),
+    ],
+)
+def test_cues_of_long_texts_take_no_time(text: str, count: int) -> None:
+    """The first took nine seconds when every place for a break was tried for every length of a cue."""
+    segments = [Segment(at * 3.0, at * 3.0 + 3.0, text.strip()) for at in range(count)]
+    began = time.process_time()
+    found = cues(segments)
+    assert time.process_time() - began < 2.0
+    said = "".join(line for cue in found for line in cue.lines)
+    assert said.replace(" ", "") == (text * count).replace(" ", "")
+    assert all(
+        len(cue.lines) <= 2 and all(room(line) <= captions.LINE for line in cue.lines) for cue in found
+    )

@@ -1,9 +1,11 @@
 """Segments as people change them."""
 
+import time
 from uuid import UUID, uuid4
 
 import pytest
 
+from ml.transcription import drafts
 from ml.transcription.drafts import Draft, DraftError, Line
 from ml.transcription.segments import Segment, heard
 
@@ -120,3 +122,46 @@ def test_what_cannot_be_is_told(draft: Draft, change: dict[str, object], said: s
         change = {**change, "id": key(draft, int(str(change["id"])))}
     with pytest.raises(DraftError, match=said):
         draft.apply(change)
+
+
+@pytest.mark.parametrize("op", ["insert", "change", "merge"])
+def test_a_segment_does_not_grow_for_ever(op: str) -> None:
+    half = "x" * (drafts.LONGEST_TEXT // 2 + 1)
+    draft = Draft([Line(uuid4(), Segment(1, 2, half)), Line(uuid4(), Segment(2, 3, half))], None)
+    change = {"op": op, "id": key(draft, 0), "start": 1.0, "end": 2.0, "text": half + half}
+    with pytest.raises(DraftError, match=r"at most 5000 letters, and this one would have 500[23]"):
+        draft.apply(change)
+
+
+def test_a_transcript_does_not_grow_for_ever(draft: Draft, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(drafts, "MOST_LETTERS", 30)
+    more = Draft(draft.lines, 11.0)
+    more.apply({"op": "insert", "start": 3.0, "end": 4.0, "text": "x"})
+    with pytest.raises(DraftError, match="at most 2 segments, and these changes make 3"):
+        more.finished()
+    more.apply({"op": "remove", "id": key(draft, 0)})
+    assert [one.text for one in more.finished()] == ["x", "ask what you can."]
+    longer = Draft(draft.lines, 11.0)
+    longer.apply({"op": "change", "id": key(draft, 0), "text": "And so on and on"})
+    with pytest.raises(DraftError, match="at most 30 letters, and these changes make 33"):
+        longer.finished()
+
+
+def test_what_a_model_wrote_of_days_of_speech_can_be_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(drafts, "MOST_LETTERS", 2)
+    draft = Draft([Line(uuid4(), Segment(at, at + 1, "abc")) for at in range(4)], None)
+    draft.apply({"op": "change", "id": key(draft, 2), "text": "xyz"})
+    assert len(draft.finished()) == 4
+
+
+def test_many_changes_to_many_segments_take_no_time() -> None:
+    lines = [Line(UUID(int=at), Segment(at, at + 1, "word")) for at in range(10_000)]
+    draft = Draft(lines, None)
+    began = time.process_time()
+    for at in range(0, 10_000, 20):
+        draft.apply({"op": "change", "id": UUID(int=at), "start": 9_999.0 - at, "end": 10_000.5})
+    assert time.process_time() - began < 2.0
+    starts = [one.start for one in draft.finished()]
+    assert starts == sorted(starts)
