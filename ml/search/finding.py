@@ -33,6 +33,9 @@ LIKENESS: Final = 0.4
 """Of the trigrams of a word, how many the nearest words of a name must have: pg_trgm's word similarity."""
 LIKENESS_BESIDE_MEANING: Final = 0.5
 """Where there is something to show already: `Micheal` and Michael have it, `sunset` and Sunday (0.43) do not."""
+PROBED: Final = 2
+"""Words, the longest, that are looked for first by likeness where there are more: each word more costs as much again,
+and of most long questions nothing is like these two."""
 MOST_MEANT: Final = 200
 MOST_MEANT_FILTERED: Final = 1000
 """Where filters, or other words, leave out some of them."""
@@ -157,9 +160,19 @@ def looked_up(asked: Asked, meant: semantic.Found, clock: "Clock") -> Found:
     if asked.after is not None:
         return one_look(asked, meant, clock, near=asked.after.near)
     found = one_look(asked, meant, clock, near=False)
-    if found.by_words or not asked.question.wanted:
+    if found.by_words or not asked.question.wanted or not is_something_near(asked, clock):
         return found
     return one_look(asked, meant, clock, near=True)
+
+
+def is_something_near(asked: Asked, clock: "Clock") -> bool:
+    """Where the longest words are met by nothing, all of them are. Filters are left out: they may keep a folder whose
+    own name is another word."""
+    needs = sorted(asked.question.wanted, key=lambda need: -min(len(term.words) for term in need.terms))
+    if len(needs) <= PROBED:
+        return True
+    few = replace(asked, question=Question(tuple(needs[:PROBED])), filters=Filters(), limit=1, facets=False)
+    return one_look(few, semantic.OFF, clock, near=True).by_words
 
 
 def one_look(asked: Asked, meant: semantic.Found, clock: "Clock", *, near: bool) -> Found:

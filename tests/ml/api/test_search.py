@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media.models import Folder, Library, Tag
@@ -323,6 +325,21 @@ def test_slips_of_the_finger_where_nothing_else_is_found(full: Library, as_bob: 
     put(full, "hollidays.jpg")
     found = search(as_bob, "hollidays")
     assert (names(found), found["near"]) == (["hollidays.jpg"], False)
+
+
+def test_of_many_words_with_slips_the_longest_are_looked_for_first(library: Library, as_bob: Client) -> None:
+    """Where nothing is like them, the others are not looked for."""
+    outer = Folder.objects.create(library=library, name="Holidays")
+    inner = Folder.objects.create(library=library, name="Italy", parent=outer)
+    put(library, "Beach at noon.jpg", folder=inner)
+    found = search(as_bob, "beeach itally hollidays nooon")
+    assert (names(found), found["near"]) == (["Beach at noon.jpg"], True)
+    assert names(search(as_bob, "beeach itally hollidays nooon", type="folder")) == []
+    with CaptureQueriesContext(connection) as asked:
+        assert names(search(as_bob, "beeach itally qqqqqqqqqq wwwwwwwwww")) == []
+    near = [one["sql"] for one in asked if " <% " in one["sql"]]
+    assert len(near) == 1
+    assert "itally" not in near[0]
 
 
 def test_wildcards_are_letters_like_others(library: Library, as_bob: Client) -> None:
