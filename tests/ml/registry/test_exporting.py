@@ -195,5 +195,7 @@ def test_what_is_exported_for_search_has_a_row_of_its_own(tmp_path: Path) -> Non
     assert (spec.id, spec.contract, spec.options) == ("my-clip", "clip", {"dimensions": 512, "side": 224})
     assert spec.file("visual").sha256 == hashlib.sha256(b"visual" * 200).hexdigest()
     assert spec.file("textual").size == len(b"textual" * 200)
-    assert spec.file("vocabulary") == table.find_model("search", "clip-vit-b-32").file("vocabulary")
+    published = table.find_model("search", "clip-vit-b-32")
+    assert published is not None
+    assert spec.file("vocabulary") == published.file("vocabulary")
     assert table.find_model("search", "my-clip") is None
