@@ -197,7 +197,7 @@ def test_a_cancelled_run_stops_and_its_slot_goes_to_the_next(
     home: Library, folder: Path, settings: Any
 ) -> None:
     only(settings, "slow")
-    with running_worker(folder):
+    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2"):
         put(home, 3)
         wait_until(lambda: len(starts(folder)) == 2)  # As many as the standard lane may run.
         running = Derivative.objects.filter(status="processing")
