@@ -21,6 +21,8 @@ from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+two_slots = partial(running_worker, ALCOVES_STANDARD_SLOTS="2")
+"""A worker of which the tests know how many parts it works on at once."""
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def check_result(pieces: int) -> None:
 
 def test_a_killed_worker_repeats_at_most_its_part(home: Library, folder: Path) -> None:
     put(home, pieces=3)
-    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2"):
+    with two_slots(folder):
         wait_until(lambda: len(starts(folder)) == 2)
         go(folder, "p0")
         wait_until(lambda: len(starts(folder)) == 3)
@@ -96,14 +98,14 @@ def test_a_killed_worker_repeats_at_most_its_part(home: Library, folder: Path) -
 
 def test_a_whole_machine_that_dies_costs_only_the_parts_it_worked_on(home: Library, folder: Path) -> None:
     put(home, pieces=6)
-    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2") as worker:
+    with two_slots(folder) as worker:
         wait_until(lambda: len(starts(folder)) == 2)
         go(folder, "p0")
         wait_until(lambda: len(starts(folder)) == 3)
         worker.kill_all()
     dispatch.redis_client().flushall()
     go(folder)
-    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2"):
+    with two_slots(folder):
         wait_until(is_ready, 30)
     repeated = sorted(name for name in set(names(folder)) if names(folder).count(name) > 1)
     assert repeated == ["p1", "p2"]
@@ -112,7 +114,7 @@ def test_a_whole_machine_that_dies_costs_only_the_parts_it_worked_on(home: Libra
 
 def test_a_wiped_redis_while_the_row_waits_loses_nothing(home: Library, folder: Path) -> None:
     put(home, pieces=5)
-    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2"):
+    with two_slots(folder):
         wait_until(lambda: len(starts(folder)) == 2)
         dispatch.redis_client().flushall()
         go(folder)
@@ -123,7 +125,7 @@ def test_a_wiped_redis_while_the_row_waits_loses_nothing(home: Library, folder: 
 
 def test_a_cancel_is_felt_by_every_part_within_two_seconds(home: Library, folder: Path) -> None:
     put(home, pieces=4)
-    with running_worker(folder, ALCOVES_STANDARD_SLOTS="2"):
+    with two_slots(folder):
         wait_until(lambda: len(starts(folder)) == 2)
         wait_until(lambda: row().progress > 0, 10, "progress of the parts on the row that waits")
         began = time.monotonic()
@@ -140,10 +142,7 @@ def test_a_cancel_is_felt_by_every_part_within_two_seconds(home: Library, folder
 def test_two_workers_share_the_parts_and_join_once(home: Library, folder: Path) -> None:
     """Twins of every message, two last parts let go in the same moment, again and again."""
     put(home, pieces=2)
-    with (
-        running_worker(folder, ALCOVES_STANDARD_SLOTS="2"),
-        running_worker(folder, ALCOVES_STANDARD_SLOTS="2"),
-    ):
+    with two_slots(folder), two_slots(folder):
         for turn in range(1, 6):
             if turn > 1:
                 ledger.request_again(Derivative.objects.all())

@@ -92,6 +92,29 @@ def test_where_the_index_gives_up_they_are_compared_one_by_one(
     assert len(asked[mine[0]]) == 9
 
 
+def test_of_other_people_by_the_index_as_one_by_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred faces of the same person are nearer than those of the two others."""
+    me = make_person(library, 1, faces=0)
+    asked = make_face(library, A, person=me)
+    for number in range(1, 100):
+        make_face(library, beside(A, 0.001 * number, number), person=me)
+    others = [make_person(library, seed, faces=0) for seed in (2, 3)]
+    near = [
+        make_face(library, beside(A, distance, 200 + at), person=person).pk
+        for at, (distance, person) in enumerate(zip((0.3, 0.4), others, strict=True))
+    ]
+    make_face(library, beside(A, 0.2, 300))  # Of nobody.
+    for large in (True, False):
+        monkeypatch.setattr(lookups, "is_quicker_one_by_one", lambda *_, large=large: not large)
+        found = lookups.of_other_people(library.pk, [asked.pk], 2)
+        assert [(one.face, one.person) for one in found[asked.pk]] == [
+            (near[0], others[0].pk),
+            (near[1], others[1].pk),
+        ]
+
+
 def test_eighty_are_found_though_an_index_searches_forty_by_itself(library: Library, by_index: None) -> None:
     of = crowd(people=2, faces=250, seed=2)
     keys = fill(library, of.vectors)
