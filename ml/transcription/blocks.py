@@ -1,7 +1,8 @@
 """Pure: a long sound in blocks that are heard one after another, cut where it is quiet; and the seams between them.
 
 A block is at most eight minutes long, and ends in the quietest place of its last minute: the middle of the longest
-pause there. Its samples reach a second further at both ends, so that a word on the cut (music, a crowd) is heard whole
+pause there, or where that is long a place in it that leaves no half minute begun, which whisper hears as a whole one.
+Its samples reach a second further at both ends, so that a word on the cut (music, a crowd) is heard whole
 by both sides; at the seam each word is kept once, by the side in which its middle lies. However long a recording is,
 one block is in memory. Where blocks are cut hangs on the sound alone, so a number names the same block in every run.
 """
@@ -23,6 +24,8 @@ RATE: Final = 16_000
 LONGEST: Final = 480.0
 SEARCHED: Final = 60.0
 MARGIN: Final = 1.0
+WINDOW: Final = 30.0
+"""What whisper hears at once; of a shorter rest it hears silence to the end."""
 FRAME: Final = RATE // 50
 SMOOTHED: Final = 25
 """Frames: half a second, so that the gap inside a word is no pause."""
@@ -61,6 +64,7 @@ class Measure:
     longest: float = LONGEST
     searched: float = SEARCHED
     margin: float = MARGIN
+    window: float = WINDOW
 
     @property
     def shortest(self) -> float:
@@ -84,7 +88,9 @@ def cut(sound: Iterable[Samples], measure: Measure = USUAL) -> Iterator[Block]:
             if held < len(buffer):
                 continue
             # All positions are samples; `origin` is that of the buffer, `begins` of the block in it.
-            end = begins + quiet_place(buffer[begins : begins + round(measure.longest * RATE)], measure)
+            end = begins + quiet_place(
+                buffer[begins : begins + round(measure.longest * RATE)], measure, begins
+            )
             yield block_of(number, buffer, origin, begins, end, end + round(measure.margin * RATE))
             kept = max(0, end - round(measure.margin * RATE))
             buffer[: held - kept] = buffer[kept:held].copy()
@@ -104,8 +110,8 @@ def block_of(number: int, buffer: Samples, origin: int, begins: int, end: int, u
     )
 
 
-def quiet_place(samples: Samples, measure: Measure = USUAL) -> int:
-    """The sample in the searched end where a cut hurts least: the middle of the longest pause."""
+def quiet_place(samples: Samples, measure: Measure = USUAL, before: int = 0) -> int:
+    """The sample in the searched end where a cut hurts least. So many samples `before` them are heard with them."""
     first = len(samples) - round(measure.searched * RATE)
     searched = samples[max(0, first) :]
     frames = searched[: len(searched) // FRAME * FRAME].reshape(-1, FRAME)
@@ -118,7 +124,16 @@ def quiet_place(samples: Samples, measure: Measure = USUAL) -> int:
     edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
     starts, ends = edges[::2], edges[1::2]
     best = int(np.argmax(ends - starts))
-    return max(0, first) + int((starts[best] + ends[best]) // 2) * FRAME
+    pause = max(0, first) + FRAME * int(starts[best]), max(0, first) + FRAME * int(ends[best])
+    return place_in(pause, measure, before)
+
+
+def place_in(pause: tuple[int, int], measure: Measure, before: int) -> int:
+    """Far from its edges one place is as good as another: the nearest to the middle that fills the last window."""
+    window, margin = round(measure.window * RATE), round(measure.margin * RATE)
+    middle = sum(pause) // 2
+    full = round((before + middle + margin) / window) * window - margin - before
+    return full if pause[0] + margin <= full <= pause[1] - margin else middle
 
 
 def stitched(before: Sequence[Segment], after: Sequence[Segment], at: float) -> list[Segment]:

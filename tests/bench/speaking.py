@@ -23,7 +23,7 @@ from media import dispatch, pipeline, runs
 from media.derivers.registry import get_deriver
 from media.models import Derivative, Library, Original
 from media.tools import ffmpeg
-from ml.models import TranscriptSegment
+from ml.models import LibraryLanguage, TranscriptSegment
 from ml.sampling import sound
 from ml.transcription import blocks
 from tests import ingesting
@@ -40,6 +40,8 @@ MOST_HOST_MB: Final = 325.0
 AS_TINY: Final = 384
 REGISTRY: Final = "tests.ml.graphs.speech.SAYS_HELLO"
 NAME: Final = "transcript"
+LANGUAGE: Final = "en"
+"""Told to both: to find it out costs a window more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def run(size: Size, folder: Path) -> list[Result]:
         home = machines.library()
         home.transcripts = True
         home.save()
+        LibraryLanguage.objects.create(library=home, language=LANGUAGE)
         source = make_tone(folder / "talk.m4a", seconds=size.seconds, amplitude=0.3)
         whisper = Whisper(models)
         rows = [taken(home, source, number) for number in range(size.rounds + 1)]
@@ -105,7 +108,11 @@ class Whisper:
         """
         pieces = list(sound.blocks(run_of(source, scratch), 0, blocks.RATE, 30.0))
         found = self.model.transcribe(
-            np.concatenate(pieces), language="en", token_timestamps=True, no_context=True, n_max_text_ctx=0
+            np.concatenate(pieces),
+            language=LANGUAGE,
+            token_timestamps=True,
+            no_context=True,
+            n_max_text_ctx=0,
         )
         self.heard = len(found)
 

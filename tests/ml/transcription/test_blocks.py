@@ -69,6 +69,20 @@ def test_digital_silence_is_cut_in_its_middle() -> None:
     assert quiet_place(np.zeros(10 * RATE, np.float32), SHORT) == pytest.approx(8 * RATE, abs=RATE // 10)
 
 
+def test_in_a_long_pause_blocks_fill_whole_windows() -> None:
+    """Blocks of at most 50 s, margins of 1 s, windows of 10 s: whatever is heard of a block is a multiple of them."""
+    measure = Measure(longest=50.0, searched=20.0, margin=1.0, window=10.0)
+    found = copied(cut(in_pieces(np.full(120 * RATE, 0.1, np.float32), 7.0), measure))
+    assert [len(one.samples) / RATE for one in found] == [40, 40, 44]
+    assert [(one.start, one.end) for one in found] == [(0, 39), (39, 77), (77, 120)]
+
+
+def test_a_short_pause_is_cut_in_its_middle_whatever_window_that_leaves() -> None:
+    measure = Measure(longest=50.0, searched=20.0, margin=1.0, window=10.0)
+    first = next(cut(in_pieces(with_pauses(60, [(41, 43.5)]), 7.0), measure))
+    assert first.end == pytest.approx(42.25, abs=0.1)
+
+
 def test_short_and_empty_sounds_are_one_block() -> None:
     (one,) = copied(cut(in_pieces(noise(3), 1.0), SHORT))
     assert (one.start, one.end, len(one.samples)) == (0, 3.0, 3 * RATE)
