@@ -28,6 +28,7 @@ from tests.ingesting import take_in
 from tests.makers import make_image, make_png
 from tests.media.picturing import SMALL, picture_of, put_picture, size_of
 from tests.storage.s3server import S3Server, running_server
+from tests.workers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +118,8 @@ def test_a_large_result_is_told_once_it_is_in_the_store(
     bulletin.expect(key).add_done_callback(lambda _: told_when.append(imagecache.find(key) is not None))
     assert work(picture) == {"ok": True}
     assert not dispatch.redis_client().exists(imagemaking.transient_key(key))
+    # The thread that hears the word tells one after the other who waits for it.
+    wait_until(lambda: told_when)
     assert told_when == [True]
 
 
