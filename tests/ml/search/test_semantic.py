@@ -334,6 +334,21 @@ def test_the_index_is_used_for_each_length(library: Library) -> None:
         assert f"embedding_nearest_{dimensions}" in plan
 
 
+def test_many_are_taken_from_the_index_as_it_gives_them(library: Library) -> None:
+    """Not the whole walk through it, joined with all files and sorted."""
+    query = np.ones(512, dtype=np.float32)
+    crowd(library, 300, "m", query, 0.1)
+    scope = vectors.rows_of(tiny.spec("m", 512), [library.pk])
+    found = vectors.through_index(vectors.shown(scope), query, 200)
+    assert len(found) == 200
+    with connection.cursor() as cursor:
+        cursor.execute(vectors.SETTINGS, ["200"])
+    plan = vectors.indexed(vectors.shown(scope), query).order_by("distance")[:200].explain()
+    assert "embedding_nearest_512" in plan
+    assert "Sort" not in plan
+    assert "Hash" not in plan
+
+
 def test_a_length_without_an_index_is_searched_too(library: Library) -> None:
     query = np.ones(100, dtype=np.float32)
     crowd(library, 30, "m", query, 0.1)
