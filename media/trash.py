@@ -1,6 +1,7 @@
 """Trash, restore, purge. Only the last File of an Original takes the bytes with it, and never earlier."""
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -9,6 +10,9 @@ from django.db.models.functions import Now
 
 from media import dispatch, stacks
 from media.models import Derivative, File, Library, Original
+
+ANY: Final = Q()
+IN_TRASH: Final = Q(trashed_at__isnull=False)
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
@@ -34,18 +38,23 @@ def restore(library: Library, keys: Iterable[UUID]) -> int:
     return count
 
 
-def purge(library: Library, keys: Iterable[UUID]) -> int:
-    """Delete for good, one file a transaction."""
-    return sum(purge_one(library, key) for key in keys)
+def purge(library: Library, keys: Iterable[UUID], *, only: Q = ANY) -> int:
+    """Delete for good, one file a transaction.
+
+    `only` is what has to be so in the moment in which each goes: whoever takes one back meanwhile keeps it.
+    """
+    return sum(purge_one(library, key, only=only) for key in keys)
 
 
-def purge_one(library: Library, key: UUID) -> bool:
+def purge_one(library: Library, key: UUID, *, only: Q = ANY) -> bool:
     """Lock the original first, then count: two purges, or a purge and an upload, can never both be last."""
     with transaction.atomic():
         original = Original.objects.filter(library=library, files=key).values_list("pk", flat=True).first()
         if original is None:
             return False
         locked = Original.objects.select_for_update().filter(pk=original).first()
+        if not File.objects.filter(only, pk=key).exists():
+            return False  # Taken back while others went.
         decided = list(decided_for(key).values_list("pk", flat=True))
         with stacks.rearranging(library.pk, [key]):
             gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()

@@ -112,7 +112,7 @@ class FileAdmin(BigTable):
     @admin.action(description="Purge: delete those in the trash for good", permissions=["change"])
     def purge(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         trashed = rows.filter(trashed_at__isnull=False)
-        count = sum(trash.purge(library, keys) for library, keys in by_library(trashed))
+        count = sum(trash.purge(library, keys, only=trash.IN_TRASH) for library, keys in by_library(trashed))
         messages.success(
             request, f"{count} files are gone for good. Files that are not in the trash were left alone."
         )

@@ -165,4 +165,6 @@ class PurgeFiles(APIView):
         library, _ = find_library(request, library_id, write=True)
         keys = checked(KeysInput(data=request.data))["fileIds"]
         trashed = File.objects.filter(library=library, pk__in=keys, trashed_at__isnull=False)
-        return Response({"count": trash.purge(library, list(trashed.values_list("pk", flat=True)))})
+        return Response(
+            {"count": trash.purge(library, list(trashed.values_list("pk", flat=True)), only=trash.IN_TRASH)}
+        )
