@@ -53,9 +53,10 @@ def purge_one(library: Library, key: UUID, *, only: Q = ANY) -> bool:
         if original is None:
             return False
         locked = Original.objects.select_for_update().filter(pk=original).first()
-        if not File.objects.filter(only, pk=key).exists():
+        file = File.objects.filter(only, pk=key).first()
+        if file is None:
             return False  # Taken back while others went.
-        decided = list(decided_for(key).values_list("pk", flat=True))
+        decided = list(decided_for(file).values_list("pk", flat=True))
         with stacks.rearranging(library.pk, [key]):
             gone, _ = File.objects.filter(pk=key, library=library, original_id=original).delete()
         if not gone or locked is None:
@@ -67,14 +68,10 @@ def purge_one(library: Library, key: UUID, *, only: Q = ANY) -> bool:
         return True
 
 
-def decided_for(key: UUID) -> QuerySet[Derivative]:
+def decided_for(file: File) -> QuerySet[Derivative]:
     """What was made because of decisions that belong to this file: its clips, and the poster it alone has chosen."""
-    file = File.objects.filter(pk=key).first()
-    rows: QuerySet[Derivative] = Derivative.objects.none()
-    if file is not None:
-        others = File.objects.filter(original=file.original_id).exclude(pk=key)
-        clips = Q(deriver="moment", variant__in=[moment.variant for moment in file.moments.all()])
-        posters = {file.poster_variant} - {"", *others.values_list("poster_variant", flat=True)}
-        of_these = Derivative.objects.filter(original=file.original_id)
-        rows = of_these.filter(clips | Q(deriver="poster", variant__in=posters))
-    return rows
+    others = File.objects.filter(original=file.original_id).exclude(pk=file.pk)
+    clips = Q(deriver="moment", variant__in=[moment.variant for moment in file.moments.all()])
+    posters = {file.poster_variant} - {"", *others.values_list("poster_variant", flat=True)}
+    rows: QuerySet[Derivative] = Derivative.objects.filter(original=file.original_id)
+    return rows.filter(clips | Q(deriver="poster", variant__in=posters))

@@ -5,10 +5,11 @@ through far to find enough, and the walk may give up in the end. Faces and pictu
 """
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 
 STEP: Final = 16
 """Comparisons for each entry of the index that is walked through: its neighbours in the graph (m)."""
@@ -19,6 +20,28 @@ REMEMBERED_MOST: Final = 10_000
 
 sizes: Final[dict[Hashable, tuple[int, float]]] = {}
 """How many rows there were of something, and until when this process believes it: only the speed depends on it."""
+
+
+SEARCH: Final = """
+SELECT '[1]'::halfvec, set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
+    set_config('hnsw.max_scan_tuples', %s, true), set_config('hnsw.scan_mem_multiplier', '8', true),
+    set_config('enable_sort', 'off', true)
+"""
+"""For this transaction. The type comes first: pgvector knows its settings once it is loaded."""
+
+
+@contextmanager
+def searching(searched: int, most_scanned: int) -> Iterator[None]:
+    """How the index is searched inside: so many candidates are kept, so many entries walked through at most.
+
+    Without a sort the planner has no other way to give rows in their order. Else, where some hundred are asked for, it
+    would rather walk as far as the index goes, join all of it and sort.
+    """
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(SEARCH, [str(searched), str(most_scanned)])
+        yield
+        # Whoever has begun the transaction may have to sort; nothing else looks at the other settings.
+        cursor.execute("SELECT set_config('enable_sort', 'on', true)")
 
 
 def is_quicker_one_by_one(mine: int, relation: str, searched: int) -> bool:

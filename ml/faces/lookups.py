@@ -8,13 +8,12 @@ different models are never compared.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
@@ -89,7 +88,7 @@ def look_up(
     searched = min(MOST, max(LEAST_SEARCHED, SEARCH_FACTOR * given["count"]))
     if is_quicker_one_by_one(library_id, searched):
         return read(nearest.format(asked=asked, order=ONE_BY_ONE), given)
-    with searching(searched):
+    with walking.searching(searched, MOST_SCANNED):
         found = read(nearest.format(asked=asked, order=BY_INDEX), given)
     if all(len(found[key]) == given["count"] for key in values.get("faces", [None])):
         return found
@@ -125,21 +124,3 @@ def read(statement: str, values: dict[str, Any]) -> "defaultdict[UUID | None, li
     for near in found.values():
         near.sort(key=lambda one: (one.distance, str(one.face)))
     return found
-
-
-SEARCH: Final = """
-SELECT '[1]'::halfvec, set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'strict_order', true),
-    set_config('hnsw.max_scan_tuples', %s, true), set_config('hnsw.scan_mem_multiplier', '8', true),
-    set_config('enable_sort', 'off', true)
-"""
-"""For this transaction. The type comes first: pgvector knows its settings once it is loaded."""
-
-
-@contextmanager
-def searching(searched: int) -> Iterator[None]:
-    """How the index is searched inside. Without a sort the planner has no other way to give rows in their order."""
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.execute(SEARCH, [str(searched), str(MOST_SCANNED)])
-        yield
-        # Whoever has begun the transaction may have to sort; nothing else looks at the other settings.
-        cursor.execute("SELECT set_config('enable_sort', 'on', true)")

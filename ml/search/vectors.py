@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, transaction
 from django.db.models import Exists, Func, IntegerField, OuterRef, Value
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
@@ -32,10 +31,8 @@ EF_LEAST, EF_MOST = 100, 1000
 INDEXED: Final = (512, 640, 768, 1024, 1152)
 """Lengths with an index of their own. Vectors of another length are found too, one by one."""
 INDEX: Final = "embedding_nearest_{}"
-SETTINGS: Final = """SELECT set_config('hnsw.ef_search', %s, true), set_config('enable_sort', 'off', true),
-    set_config('hnsw.iterative_scan', 'strict_order', true)"""
-"""To the end of the transaction. The index gives the order: where some hundred are asked for, the planner would rather
-walk as far as the index goes, join all of it with its files, and sort."""
+MOST_SCANNED: Final = 20_000
+"""Entries of the index that one search may walk through before all vectors are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +95,7 @@ def searched(count: int) -> int:
 
 def through_index(rows: Any, vector: Vector, count: int) -> list[Near]:
     """May come back short, where most of what lies near is not wanted."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(SETTINGS, [str(searched(count))])
+    with walking.searching(searched(count), MOST_SCANNED):
         return read(indexed(rows, vector), count)
 
 

@@ -2,9 +2,9 @@
 
 A block is at most eight minutes long, and ends in the quietest place of its last minute: the middle of the longest
 pause there, or where that is long a place in it that leaves no half minute begun, which whisper hears as a whole one.
-Its samples reach a second further at both ends, so that a word on the cut (music, a crowd) is heard whole
-by both sides; at the seam each word is kept once, by the side in which its middle lies. However long a recording is,
-one block is in memory. Where blocks are cut hangs on the sound alone, so a number names the same block in every run.
+Its samples reach a second further at both ends, so that a word on the cut (music, a crowd) is heard whole by both
+sides; at the seam each word is kept once, by the side in which its middle lies. However long a recording is, one block
+is in memory. Where blocks are cut hangs on the sound alone, so a number names the same block in every run.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -112,8 +112,8 @@ def block_of(number: int, buffer: Samples, origin: int, begins: int, end: int, u
 
 def quiet_place(samples: Samples, measure: Measure = USUAL, before: int = 0) -> int:
     """The sample in the searched end where a cut hurts least. So many samples `before` them are heard with them."""
-    first = len(samples) - round(measure.searched * RATE)
-    searched = samples[max(0, first) :]
+    first = max(0, len(samples) - round(measure.searched * RATE))
+    searched = samples[first:]
     frames = searched[: len(searched) // FRAME * FRAME].reshape(-1, FRAME)
     power = np.square(frames, dtype=np.float64).mean(axis=1)
     width = min(SMOOTHED, len(power))
@@ -124,7 +124,7 @@ def quiet_place(samples: Samples, measure: Measure = USUAL, before: int = 0) -> 
     edges = np.flatnonzero(np.diff(np.concatenate(([0], quiet.astype(np.int8), [0]))))
     starts, ends = edges[::2], edges[1::2]
     best = int(np.argmax(ends - starts))
-    pause = max(0, first) + FRAME * int(starts[best]), max(0, first) + FRAME * int(ends[best])
+    pause = first + FRAME * int(starts[best]), first + FRAME * int(ends[best])
     return place_in(pause, measure, before)
 
 

@@ -135,13 +135,15 @@ def test_the_plans_are_the_ones_that_are_meant(library: Library, db: None) -> No
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE ml_face")
     given = {"vector": str(A.tolist()), "model": MODEL, "library": library.pk, "count": 80}
-    with lookups.searching(160):
+    with walking.searching(160, lookups.MOST_SCANNED):
         text = plan(lookups.NEAREST.format(asked=lookups.OF_A_VECTOR, order=lookups.BY_INDEX), given)
         assert "Index Scan using face_by_embedding" in text
         some = {**given, "faces": list(Face.objects.values_list("pk", flat=True)[:100])}
         text = plan(lookups.NEAREST.format(asked=lookups.OF_FACES, order=lookups.BY_INDEX), some)
         assert "Index Scan using face_by_embedding" in text
         assert "Sort" not in text
+        others = lookups.NEAREST_OF_OTHERS.format(asked=lookups.OF_FACES, order=lookups.BY_INDEX)
+        assert "Index Scan using face_by_embedding" in plan(others, some)
     text = plan(lookups.NEAREST.format(asked=lookups.OF_A_VECTOR, order=lookups.ONE_BY_ONE), given)
     assert "face_by_embedding" not in text
 
@@ -158,7 +160,7 @@ def test_the_settings_of_a_search_end_with_it(library: Library, db: None) -> Non
             return found
 
     assert now() == ("40", "off", "on")
-    with lookups.searching(160):
+    with walking.searching(160, lookups.MOST_SCANNED):
         assert now() == ("160", "strict_order", "off")
     assert now()[2] == "on"
 

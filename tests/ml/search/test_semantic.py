@@ -17,6 +17,7 @@ from django.utils import timezone
 from alcoves.accounts.models import User
 from media.libraries import create_library
 from media.models import Derivative, File, Library
+from ml import walking
 from ml.downloads import ready
 from ml.models import PictureEmbedding
 from ml.search import encoders, queries, semantic, vectors
@@ -341,9 +342,8 @@ def test_many_are_taken_from_the_index_as_it_gives_them(library: Library) -> Non
     scope = vectors.rows_of(tiny.spec("m", 512), [library.pk])
     found = vectors.through_index(vectors.shown(scope), query, 200)
     assert len(found) == 200
-    with connection.cursor() as cursor:
-        cursor.execute(vectors.SETTINGS, ["200"])
-    plan = vectors.indexed(vectors.shown(scope), query).order_by("distance")[:200].explain()
+    with walking.searching(200, vectors.MOST_SCANNED):
+        plan = vectors.indexed(vectors.shown(scope), query).order_by("distance")[:200].explain()
     assert "embedding_nearest_512" in plan
     assert "Sort" not in plan
     assert "Hash" not in plan
