@@ -37,6 +37,7 @@ def observe(get_response: GetResponse) -> GetResponse:
         told = told_of(request)
         began = told.began if told is not None else time.perf_counter()
         name = request_name(request.headers.get("X-Request-ID", ""))
+        request.request_id = name  # type: ignore[attr-defined]  # For the audit log and the lines of the log.
         response = get_response(request)
         if isinstance(response, LaterResponse):
             response.when_done(partial(count, request, began))

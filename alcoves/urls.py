@@ -7,7 +7,6 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from alcoves import gallery, health, sharing
-from media.admin import formats
 
 
 class Schema(SpectacularAPIView):
@@ -16,10 +15,6 @@ class Schema(SpectacularAPIView):
     def _get_version_parameter(self, request: Any) -> None:
         return None
 
-
-admin.site.site_header = "Alcoves"
-admin.site.site_title = "Alcoves"
-admin.site.index_title = "Operators' console"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", gallery.show_library, name="gallery"),
@@ -31,7 +26,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
     path("api/", include("media.api.urls")),
     path("api/", include("ml.api.urls")),
-    path("admin/formats", admin.site.admin_view(formats.show), name="admin-formats"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

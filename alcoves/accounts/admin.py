@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
 from alcoves.accounts.models import AccessToken, User
 
@@ -54,7 +55,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(admin.ModelAdmin[AccessToken]):
+class AccessTokenAdmin(ModelAdmin):
     """To see and to revoke (delete). Only their user can make one, because only then is the secret shown."""
 
     list_display = ("name", "user", "created_at", "last_used_at", "expires_at")

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.db.models.signals import pre_delete
+from django.db.models.signals import post_migrate, pre_delete
 
 
 class AccountsConfig(AppConfig):
@@ -16,7 +16,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         # Only now: models and views need the registry of apps.
+        from alcoves.accounts import roles
         from alcoves.accounts.avatars import drop_with_user
 
         import_module("alcoves.accounts.endings")
         pre_delete.connect(drop_with_user, sender="accounts.User", dispatch_uid="drop avatar with user")
+        post_migrate.connect(roles.after_last, dispatch_uid="bring roles up to date")

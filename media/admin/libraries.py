@@ -10,6 +10,7 @@ from django.db import transaction
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
 
 from media import libraries, switching
 from media.admin.paging import BigTable, listing
@@ -79,7 +80,7 @@ class MembersFormSet(BaseInlineFormSet[Membership, Library, ModelForm[Membership
                     libraries.set_member(library, users[key], role)
 
 
-class MembersInline(admin.TabularInline[Membership, Library]):
+class MembersInline(TabularInline):
     model = Membership
     form = MemberForm
     formset = MembersFormSet

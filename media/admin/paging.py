@@ -4,7 +4,6 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import Any, Final
 
-from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import connection, models
@@ -14,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import smart_split, unescape_string_literal
+from unfold.admin import ModelAdmin
 
 from media.models import Library
 
@@ -45,7 +45,7 @@ def estimate(model: type[models.Model]) -> int:
     return int(row[0]) if row else 0
 
 
-class BigTable(admin.ModelAdmin[Any]):
+class BigTable(ModelAdmin):
     """A list that stays quick with millions of rows."""
 
     paginator = EstimatingPaginator

@@ -1,5 +1,6 @@
 """The nouns. Models know no flow, no task and no store; queries live on the QuerySet beside their model."""
 
+from media.models.audit import AuditEntry
 from media.models.base import uuid7
 from media.models.blob import UnnamedBlob
 from media.models.cached_image import CachedImage
@@ -14,6 +15,7 @@ from media.models.tag import Tag
 from media.models.upload import Upload
 
 __all__ = [
+    "AuditEntry",
     "CachedImage",
     "Derivative",
     "File",

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
 
 from media.admin.paging import LookOnly
 from media.errors import MediaError
@@ -52,7 +53,7 @@ class ChoiceForm(forms.ModelForm[Choice]):
 
 
 @admin.register(Choice)
-class ChoiceAdmin(admin.ModelAdmin[Choice]):
+class ChoiceAdmin(ModelAdmin):
     form = ChoiceForm
     list_display = ("pipeline", "model", "language", "chosen_by", "updated_at")
     list_select_related = ("chosen_by",)
@@ -93,7 +94,7 @@ class AcceptanceForm(forms.ModelForm[Acceptance]):
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(admin.ModelAdmin[Acceptance]):
+class AcceptanceAdmin(ModelAdmin):
     form = AcceptanceForm
     list_display = ("licence", "terms", "accepted_by", "created_at")
     list_select_related = ("accepted_by",)

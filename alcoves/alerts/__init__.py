@@ -1,0 +1,1 @@
+"""Alerts: what operators are told by mail or webhook when nobody looks."""

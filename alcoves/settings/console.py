@@ -1,0 +1,21 @@
+"""How the operators' console looks: the settings of its theme."""
+
+from typing import Any
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Alcoves",
+    "SITE_HEADER": "Alcoves",
+    "SITE_SUBHEADER": "Operators' console",
+    "SITE_SYMBOL": "photo_library",
+    "SITE_URL": "/",
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "8px",
+    "STYLES": ["/static/css/console.css"],
+    "SCRIPTS": [],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "alcoves.console.pages.navigation",
+    },
+}

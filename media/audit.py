@@ -1,0 +1,81 @@
+"""Writing the audit log. What is destroyed or steered is noted in the same transaction, or it is not done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models, transaction
+from django.http import HttpRequest
+
+from media.models.audit import AuditEntry, Via
+
+NAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and through which door."""
+
+    via: Via
+    user: Any = None
+    address: str | None = None
+    request_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.user) if self.user is not None else str(self.via)
+
+
+def of(request: HttpRequest, *, via: Via = Via.CONSOLE) -> Actor:
+    """Whoever asks for this page, or by this call of the API."""
+    user = request.user if request.user.is_authenticated else None
+    address = request.META.get("REMOTE_ADDR") or None
+    return Actor(via, user, address, getattr(request, "request_id", ""))
+
+
+COMMAND = Actor(Via.COMMAND)
+SYSTEM = Actor(Via.SYSTEM)
+
+
+def note(
+    action: str, *, by: Actor, text: str, target: models.Model | None = None, count: int = 1, **detail: Any
+) -> AuditEntry:
+    """One entry. Call it inside the transaction of the act; `detail` must be JSON and must hold no secret."""
+    entry: AuditEntry = AuditEntry.objects.create(
+        actor=by.user,
+        actor_name=by.name[:254],
+        via=by.via,
+        action=action,
+        target_type=target._meta.label_lower if target is not None else "",
+        target_id=str(target.pk) if target is not None else "",
+        target_name=str(target)[:NAME_LENGTH] if target is not None else "",
+        count=count,
+        text=text,
+        detail=detail,
+        address=by.address,
+        request_id=by.request_id,
+    )
+    return entry
+
+
+@dataclass(slots=True)
+class Noting:
+    """What an act fills in while it is done."""
+
+    text: str = ""
+    count: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def noting(action: str, *, by: Actor, target: models.Model | None = None) -> Iterator[Noting]:
+    """The act and its entry in one transaction. Nothing is written where the act was done to nothing.
+
+    Set `count` and `text` of what is yielded before the block ends.
+    """
+    with transaction.atomic():
+        act = Noting()
+        yield act
+        if act.count:
+            note(action, by=by, text=act.text, target=target, count=act.count, **act.detail)
