@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from alcoves.accounts.models import AccessToken, User
+from alcoves.themed import ModelAdmin
 
 
 class NewUserForm(AdminUserCreationForm[User]):
@@ -55,7 +55,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 @admin.register(AccessToken)
-class AccessTokenAdmin(ModelAdmin):
+class AccessTokenAdmin(ModelAdmin[AccessToken]):
     """To see and to revoke (delete). Only their user can make one, because only then is the secret shown."""
 
     list_display = ("name", "user", "created_at", "last_used_at", "expires_at")

@@ -23,3 +23,6 @@ class Console(models.Model):
             ("see_audit", "Can see the audit log"),
             ("send_alerts", "Can test alerts and send mail again"),
         )
+
+    def __str__(self) -> str:
+        return "console"

@@ -1,23 +1,22 @@
 """The admin site: our pages, and headers that its theme needs."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern
-from unfold.sites import UnfoldAdminSite
 
 from alcoves.console import pages
+from alcoves.themed import AdminSite
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'"
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""The theme's Alpine evaluates the expressions in its templates, and places menus by inline styles. No inline script."""
+"""The theme's Alpine evaluates what its templates hold, and places menus by inline styles. No inline script."""
 
 
-class ConsoleSite(UnfoldAdminSite):
+class ConsoleSite(AdminSite):
     """Staff only, as Django's; every answer says what a page of it may load."""
 
     site_header = "Alcoves"
@@ -27,7 +26,7 @@ class ConsoleSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         return pages.urls(self.admin_view)
 
-    def admin_view(self, view: Any, cacheable: Any = False) -> Callable[..., HttpResponseBase]:
+    def admin_view(self, view: Any, cacheable: Any = False) -> Any:  # noqa: FBT002  Django's.
         inner = super().admin_view(view, cacheable)
 
         def show(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 
+from alcoves.themed import TabularInline
 from media import libraries, switching
 from media.admin.paging import BigTable, listing
 from media.models import File, Library, Membership
@@ -80,7 +80,7 @@ class MembersFormSet(BaseInlineFormSet[Membership, Library, ModelForm[Membership
                     libraries.set_member(library, users[key], role)
 
 
-class MembersInline(TabularInline):
+class MembersInline(TabularInline[Membership, Library]):
     model = Membership
     form = MemberForm
     formset = MembersFormSet

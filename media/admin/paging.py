@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import smart_split, unescape_string_literal
-from unfold.admin import ModelAdmin
 
+from alcoves.themed import ModelAdmin
 from media.models import Library
 
 EXACTLY: Final = "="
@@ -45,7 +45,7 @@ def estimate(model: type[models.Model]) -> int:
     return int(row[0]) if row else 0
 
 
-class BigTable(ModelAdmin):
+class BigTable(ModelAdmin[Any]):
     """A list that stays quick with millions of rows."""
 
     paginator = EstimatingPaginator

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
+from alcoves.themed import ModelAdmin
 from media.admin.paging import LookOnly
 from media.errors import MediaError
 from ml import selection
@@ -53,7 +53,7 @@ class ChoiceForm(forms.ModelForm[Choice]):
 
 
 @admin.register(Choice)
-class ChoiceAdmin(ModelAdmin):
+class ChoiceAdmin(ModelAdmin[Choice]):
     form = ChoiceForm
     list_display = ("pipeline", "model", "language", "chosen_by", "updated_at")
     list_select_related = ("chosen_by",)
@@ -94,7 +94,7 @@ class AcceptanceForm(forms.ModelForm[Acceptance]):
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(ModelAdmin):
+class AcceptanceAdmin(ModelAdmin[Acceptance]):
     form = AcceptanceForm
     list_display = ("licence", "terms", "accepted_by", "created_at")
     list_select_related = ("accepted_by",)
