@@ -1,5 +1,6 @@
 """The console's pages of what models have said: they open, show pictures, find rows by indexes, and stay quick."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -126,7 +127,7 @@ def test_of_a_long_transcript_the_beginning_is_shown(root: Client, library: Libr
 
 def test_an_embedding_tells_its_length_and_fingerprint(root: Client, file: File) -> None:
     text = text_of(root, page(PictureEmbedding, "change", row_of(PictureEmbedding).pk))
-    assert 'readonly">8<' in text
+    assert re.search(r'class="readonly[^"]*">8<', text)
     assert "f" * 16 in text
 
 
@@ -135,9 +136,10 @@ def test_rows_are_found_by_every_key(model: Any, root: Client, library: Library,
     mine = row_of(model)
     add(library, 1)
     for key in (mine.pk, file.original_id, file.pk):
-        text = text_of(root, page(model, "changelist"), q=str(key))
+        answer = root.get(page(model, "changelist"), {"q": str(key)})
+        text = answer.content.decode()
         assert str(mine.pk) in text
-        assert "1 " in text.partition('class="paginator"')[2]
+        assert answer.context["cl"].result_count == 1
         assert text.count("thumb.webp") == 1
     assert "thumb.webp" not in text_of(root, page(model, "changelist"), q=str(uuid4()))
     assert text_of(root, page(model, "changelist"), q=" ").count("thumb.webp") == 2
