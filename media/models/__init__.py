@@ -4,6 +4,7 @@ from media.models.audit import AuditEntry
 from media.models.base import uuid7
 from media.models.blob import UnnamedBlob
 from media.models.cached_image import CachedImage
+from media.models.control import Control, WorkerReport
 from media.models.derivative import Derivative
 from media.models.file import File
 from media.models.folder import Folder
@@ -12,11 +13,13 @@ from media.models.moment import Moment, MomentShare
 from media.models.original import Original
 from media.models.stack import Stack
 from media.models.tag import Tag
+from media.models.tally import Tally, TallyChange
 from media.models.upload import Upload
 
 __all__ = [
     "AuditEntry",
     "CachedImage",
+    "Control",
     "Derivative",
     "File",
     "Folder",
@@ -28,7 +31,10 @@ __all__ = [
     "Stack",
     "Switching",
     "Tag",
+    "Tally",
+    "TallyChange",
     "UnnamedBlob",
     "Upload",
+    "WorkerReport",
     "uuid7",
 ]
