@@ -1,5 +1,6 @@
 """The nouns. Models know no flow, no task and no store; queries live on the QuerySet beside their model."""
 
+from media.models.attempt import Attempt
 from media.models.audit import AuditEntry
 from media.models.base import uuid7
 from media.models.blob import UnnamedBlob
@@ -8,6 +9,7 @@ from media.models.control import Control, WorkerReport
 from media.models.derivative import Derivative
 from media.models.file import File
 from media.models.folder import Folder
+from media.models.hold import SweepHold
 from media.models.library import Library, Membership, Switching
 from media.models.moment import Moment, MomentShare
 from media.models.original import Original
@@ -17,6 +19,7 @@ from media.models.tally import Tally, TallyChange
 from media.models.upload import Upload
 
 __all__ = [
+    "Attempt",
     "AuditEntry",
     "CachedImage",
     "Control",
@@ -29,6 +32,7 @@ __all__ = [
     "MomentShare",
     "Original",
     "Stack",
+    "SweepHold",
     "Switching",
     "Tag",
     "Tally",

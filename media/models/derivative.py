@@ -95,6 +95,12 @@ class Derivative(Row):
     error_code = models.CharField(max_length=64, blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     error_detail = models.TextField(blank=True, default="", help_text="for staff: the end of stderr")
+    failure = models.TextField(
+        blank=True,
+        default="",
+        editable=False,
+        help_text="of a failed row: what was said, without names and numbers. A trigger writes it",
+    )
 
     queued_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True, blank=True)
@@ -145,6 +151,15 @@ class Derivative(Row):
             ),
             models.Index(fields=["deriver", "status", "id"], name="derivative_by_deriver"),
             models.Index(fields=["status", "-updated_at"], name="derivative_by_status"),
+            # Groups of failures are counted from this alone. Parts tell theirs through their parent.
+            models.Index(
+                fields=["failure", "error_code", "deriver", "finished_at", "original", "id"],
+                condition=Q(status="failed", parent__isnull=True),
+                name="derivative_by_failure",
+            ),
+            models.Index(
+                fields=["error_code", "id"], condition=~Q(error_code=""), name="derivative_by_error_code"
+            ),
         )
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Func, Q, TextField, Value
@@ -106,6 +107,13 @@ class Original(Row):
     warm_attempts = models.PositiveSmallIntegerField(default=0)
     warm_claimed_at = models.DateTimeField(null=True, blank=True)
     warm_error = models.TextField(blank=True, default="")
+    held_at = models.DateTimeField(
+        null=True, blank=True, help_text="set aside by the operators: not worked on, and not shown"
+    )
+    held_reason = models.CharField(max_length=500, blank=True, default="")
+    held_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     objects: ClassVar[Any] = OriginalQuerySet.as_manager()
 
@@ -122,6 +130,9 @@ class Original(Row):
                 name="original_digest_is_hex",
             ),
             models.CheckConstraint(condition=Q(size__gte=0), name="original_size_not_negative"),
+            models.CheckConstraint(
+                condition=Q(held_at__isnull=True) | ~Q(held_reason=""), name="original_held_for_a_reason"
+            ),
             models.CheckConstraint(condition=Q(kind__in=KINDS), name="original_kind_known"),
             models.CheckConstraint(
                 condition=Q(latitude__isnull=True, longitude__isnull=True)
@@ -141,6 +152,7 @@ class Original(Row):
             models.Index(
                 fields=["library", "burst_id"], condition=~Q(burst_id=""), name="original_by_burst_id"
             ),
+            models.Index(fields=["-held_at"], condition=Q(held_at__isnull=False), name="original_held"),
             # What the pre-warm has yet to look at, in its order: those tried longest ago first.
             models.Index(
                 "warmed_version",
