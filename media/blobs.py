@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from alcoves import metrics
 from media.derivers.base import Output
 from media.errors import InfrastructureError
-from media.models import CachedImage, UnnamedBlob
+from media.models import CachedImage, SweepHold, UnnamedBlob
 from media.models import blob as register_of_blobs
 from media.models.cached_image import CACHE
 from storage.base import CHUNK_SIZE
@@ -100,8 +100,12 @@ def name(keys: Iterable[str]) -> None:
 
 
 def sweep(limit: int = 500) -> int:
-    """Delete what is due; returns how many. One row a transaction: a naming that holds the row wins."""
-    due = UnnamedBlob.objects.due().order_by("due_at").values_list("pk", flat=True)[:limit]
+    """Delete what is due; returns how many. One row a transaction: a naming that holds the row wins.
+
+    A hold counts for keys that fall due after it: those listed here had no name before it was taken.
+    """
+    due = UnnamedBlob.objects.due().exclude(store__in=SweepHold.objects.held())
+    due = due.order_by("due_at").values_list("pk", flat=True)[:limit]
     swept = sum(sweep_one(key) for key in list(due))
     metrics.SWEPT.inc(swept)
     return swept

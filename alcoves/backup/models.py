@@ -1,0 +1,183 @@
+"""What is known of backups, of looks at the blobs, of what was found, and whether it is time for maintenance."""
+
+from typing import Any, ClassVar, Final
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from media.models.base import Row
+
+NONE, ORIGINALS, ALL = "none", "originals", "all"
+BLOBS: Final = (NONE, ORIGINALS, ALL)
+"""Which bytes a set carries: none, what cannot be made again, or everything that was made of it as well."""
+
+
+class State(models.TextChoices):
+    """Where a backup or a look at the blobs is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    KILLED = "killed"
+
+
+class Work(Row):
+    """Work of hours in steps: whoever does a step says that it lives, and keeps where it stands."""
+
+    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
+    phase = models.CharField(max_length=16, blank=True, default="")
+    position = models.JSONField(default=dict, blank=True)
+    done_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    alive_at = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=64, blank=True, default="", help_text="the process that does it now")
+    error = models.TextField(blank=True, default="")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def percent(self) -> int:
+        if self.state == State.DONE:
+            return 100
+        return min(99, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in {State.QUEUED, State.RUNNING}
+
+
+class Backup(Work):
+    """One set in one target."""
+
+    name = models.CharField(max_length=40, unique=True, help_text="the folder under sets/")
+    target = models.CharField(max_length=255)
+    blobs = models.CharField(max_length=16, default=ORIGINALS)
+    encrypted = models.BooleanField(default=False)
+    scheduled = models.BooleanField(default=False)
+    size = models.BigIntegerField(default=0, help_text="bytes of its parts, without blobs")
+    files = models.BigIntegerField(default=0, help_text="blobs that its manifest names")
+    files_size = models.BigIntegerField(default=0)
+    sent = models.BigIntegerField(default=0, help_text="blobs that the target did not have yet")
+    sent_size = models.BigIntegerField(default=0)
+    missing = models.BigIntegerField(default=0, help_text="blobs that were not in the store")
+    verified_at = models.DateTimeField(null=True, blank=True)
+    pruned_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["state", "-started_at"], name="backup_by_state"),)
+        constraints = (
+            models.UniqueConstraint(fields=["state"], condition=Q(state="running"), name="one_backup_runs"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="backup_state_known"),
+            models.CheckConstraint(condition=Q(blobs__in=BLOBS), name="backup_blobs_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Look(Work):
+    """One look at the blobs: once through a library, or the nightly one, which goes on where it stopped."""
+
+    nightly = models.BooleanField(default=False)
+    deep = models.BooleanField(default=False)
+    repair = models.BooleanField(default=False)
+    library = models.UUIDField(null=True, blank=True)
+    looked = models.BigIntegerField(default=0)
+    found = models.BigIntegerField(default=0)
+    repaired = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "look at blobs"
+        verbose_name_plural = "looks at blobs"
+        constraints = (
+            models.UniqueConstraint(fields=["state"], condition=Q(state="running"), name="one_look_runs"),
+        )
+
+    def __str__(self) -> str:
+        return f"look of {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Finding(Row):
+    """A blob that is not as the rows say, or that no row names."""
+
+    class Kind(models.TextChoices):
+        MISSING = "missing"
+        ALTERED = "altered"
+        ORPHANED = "orphaned"
+
+    class What(models.TextChoices):
+        ORIGINAL = "original"
+        OUTPUT = "output"
+        AVATAR = "avatar"
+        BLOB = "blob"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        REPAIRING = "repairing"
+        REPAIRED = "repaired"
+        IGNORED = "ignored"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    what = models.CharField(max_length=16, choices=What.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    store = models.CharField(max_length=32)
+    key = models.CharField(max_length=512)
+    library = models.UUIDField(null=True, blank=True)
+    original = models.UUIDField(null=True, blank=True)
+    derivative = models.UUIDField(null=True, blank=True)
+    size_expected = models.BigIntegerField(null=True, blank=True)
+    size_found = models.BigIntegerField(null=True, blank=True)
+    sha256_expected = models.CharField(max_length=64, blank=True, default="")
+    sha256_found = models.CharField(max_length=64, blank=True, default="")
+    text = models.TextField(blank=True, default="", help_text="what became of a repair")
+    seen_at = models.DateTimeField(help_text="when it was last so")
+    repaired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["store", "key"],
+                condition=Q(state__in=("open", "repairing")),
+                name="finding_open_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.what} {self.key}"
+
+
+class MaintenanceManager(models.Manager["Maintenance"]):
+    """One row."""
+
+    def the_row(self) -> "Maintenance":
+        row, _ = self.get_or_create(pk=1)
+        return row
+
+
+class Maintenance(models.Model):
+    """Whether people are shut out and work rests. One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    on = models.BooleanField(default=False)
+    reason = models.CharField(max_length=500, blank=True, default="")
+    since = models.DateTimeField(db_default=Now())
+    by = models.CharField(max_length=254, blank=True, default="")
+
+    objects: ClassVar[Any] = MaintenanceManager()
+
+    class Meta:
+        verbose_name_plural = "maintenance"
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="maintenance_is_one_row"),)
+
+    def __str__(self) -> str:
+        return "on" if self.on else "off"
