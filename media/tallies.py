@@ -25,8 +25,7 @@ TOLD: Final = """
 
 TRUTH: Final = {
     tally.FILES: """
-        SELECT ARRAY[CASE WHEN f.trashed_at IS NULL THEN 'live' ELSE 'trashed' END,
-                     f.library_id::text, o.kind, o.mime] AS keys, count(*) AS number, 0::bigint AS amount
+        SELECT ARRAY[alcoves_file_state(f.trashed_at, o.held_at), f.library_id::text, o.kind, o.mime] AS keys, count(*) AS number, 0::bigint AS amount
         FROM media_file f JOIN media_original o ON o.id = f.original_id GROUP BY 1""",
     tally.ORIGINALS: """
         SELECT ARRAY[library_id::text, kind] AS keys, count(*) AS number, sum(size)::bigint AS amount
