@@ -75,6 +75,13 @@ class Pool(asynpool.AsynPool):
 
     Worker = Child
 
+    def _worker_active(self, worker: Any) -> bool:
+        """Whether ending this child could touch a task: one it was given and has not told of counts too."""
+        return any(
+            worker.pid in job.worker_pids() or worker in (job._write_to, job._scheduled_for)  # noqa: SLF001
+            for job in self._cache.values()
+        )
+
 
 class TaskPool(prefork.TaskPool):
     """What a worker names as its pool: `alcoves.priority:TaskPool`."""

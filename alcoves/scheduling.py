@@ -35,14 +35,27 @@ class Slots:
     def __init__(self) -> None:
         self.total = 0
         self.caps: dict[str, int] = {}
+        self.upkeep: int | None = None
+        """What maintenance may have where lanes have no caps; None: all but one."""
+        self.held_lanes: frozenset[Lane] = frozenset()
+        self.held_queues: frozenset[str] = frozenset()
 
-    def set(self, total: int, caps: Mapping[str, int]) -> None:
-        self.total, self.caps = total, dict(caps)
+    def set(self, total: int, caps: Mapping[str, int], *, upkeep: int | None = None) -> None:
+        self.total, self.caps, self.upkeep = total, dict(caps), upkeep
+
+    def hold(self, *, lanes: frozenset[Lane], queues: frozenset[str]) -> None:
+        """Those that operators have paused (`alcoves.obeying`): nothing of them is looked for."""
+        self.held_lanes, self.held_queues = lanes, queues
 
     def open_lanes(self, running: Counter[Lane]) -> frozenset[Lane] | None:
-        """Lanes that may take one more, None for all. Pure but for the caps themselves."""
+        """Lanes that may take one more, None for all. Pure but for the caps and pauses themselves."""
         if not self.total:
             return None
+        if running.total() >= self.total:
+            return frozenset()  # A pool that is to shrink may have more processes for a while.
+        return self.with_room(running) - self.held_lanes
+
+    def with_room(self, running: Counter[Lane]) -> frozenset[Lane]:
         slow = sum(count for lane, count in running.items() if lane != "interactive")
         lanes: set[Lane] = {"interactive"}
         if slow < self.total - 1 or not self.caps:
@@ -50,9 +63,8 @@ class Slots:
                 lane for lane in ("standard", "heavy") if running[lane] < self.caps.get(lane, self.total)
             }
         room = max(1, self.total - 1)
-        if running["maintenance"] < min(room, self.caps.get("maintenance", room)) and (
-            slow < room or not self.caps
-        ):
+        most = self.caps.get("maintenance", room) if self.upkeep is None else self.upkeep
+        if running["maintenance"] < min(room, most) and (slow < room or not self.caps):
             lanes.add("maintenance")
         return frozenset(lanes)
 
@@ -97,7 +109,10 @@ class CappedCycle:
         if self.before_poll is not None:
             self.before_poll()
         lanes = self.lanes = slots.open_lanes(running_by_lane()) if slots.total else None
-        allowed = (name for name in self.queues if lanes is None or lane_of(name) in lanes)
+        held = slots.held_queues if slots.total else frozenset()
+        allowed = (
+            name for name in self.queues if name not in held and (lanes is None or lane_of(name) in lanes)
+        )
         return weighted_order(allowed)[:n]
 
     def rotate(self, last_used: str) -> str:

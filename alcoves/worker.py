@@ -7,7 +7,6 @@ little HTTP server for /healthz, /readyz and /metrics.
 
 import logging
 import os
-import socket
 import threading
 import time
 import warnings
@@ -20,7 +19,7 @@ from celery.worker import state as worker_state
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from alcoves import priority, worker_http
+from alcoves import metrics, obeying, priority, reporting, worker_http
 from alcoves.celery import app
 from alcoves.queues import QUEUES, Lane, in_lanes
 from alcoves.scheduling import LAST_POLL, pulse, slots
@@ -47,13 +46,20 @@ class Loop(threading.Thread):
         pause = self.first
         while not self.stopped.wait(pause):
             pause = self.seconds
+            began = time.monotonic()
             try:
                 self.work()
             except DatabaseError as error:
                 logger.warning("%s: the database is away (%s)", self.name, error)
                 connection.close()
+                metrics.DB_RETRIES.labels(where=self.name).inc()
+                metrics.BACKGROUND_ERRORS.labels(task=self.name).inc()
             except Exception:
                 logger.exception("%s failed; it goes on", self.name)
+                metrics.BACKGROUND_ERRORS.labels(task=self.name).inc()
+            else:
+                metrics.BACKGROUND_SUCCESS.labels(task=self.name).set(time.time())
+            metrics.BACKGROUND_SECONDS.labels(task=self.name).observe(time.monotonic() - began)
 
 
 class Reconciling:
@@ -92,6 +98,8 @@ class Beside(bootsteps.StartStopStep):
             Loop("reconciler", settings.RECONCILE_SECONDS, Reconciling(), at_once=True),
             Loop("watchdog", 5.0, watch),
         ]
+        if obeying.here is not None:
+            self.loops.append(Loop("reporter", reporting.SECONDS, obeying.here.reporter.tell, at_once=True))
         for loop in self.loops:
             loop.start()
 
@@ -123,26 +131,26 @@ def watch() -> None:
 def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
     """Consume until told to stop. Without a lane: all queues with capped slots; with one: that lane alone."""
     if lane is None:
-        queues, total = QUEUES, concurrency or settings.WORKER_CONCURRENCY
-        slots.set(total, settings.LANE_CAPS)
+        queues = QUEUES
+        own = obeying.Sizes(concurrency or settings.WORKER_CONCURRENCY, settings.LANE_CAPS)
     else:
         queues = in_lanes({lane})
-        total = concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS))
-        slots.set(total, {})
+        own = obeying.Sizes(concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS)))
         priority.lower_process(NICE[lane])
-    app.steps["consumer"].add(Beside)
+    name = reporting.name_of(lane or "all")
+    obeying.begin(name, lane, own)
+    app.steps["consumer"].update((Beside, obeying.Obey))
     # Once, and before the pool is forked: children inherit what this ffmpeg can do.
     log_once()
     # Its advice against root is about pickled messages; ours are JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    name = lane or "all"
     with worker_http.serving(
         settings.WORKER_METRICS_PORT, stuck_for, STUCK_SECONDS, consumes=consuming.is_set
     ):
         worker = app.Worker(
-            hostname=f"{name}@{socket.gethostname()}",
+            hostname=name,
             queues=[queue.name for queue in queues],
-            concurrency=total,
+            concurrency=slots.total,
             pool="alcoves.priority:TaskPool",
             loglevel=settings.LOG_LEVEL,
             quiet=True,

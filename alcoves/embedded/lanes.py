@@ -50,6 +50,12 @@ def lane_part(lane: Lane, port: int) -> Part:
         alive=answers if port else None,
         # A broker that is away is waited for; the worker's own lines say so.
         ready_limit=math.inf,
-        env={"WORKER_METRICS_PORT": str(port)},
+        env={"WORKER_METRICS_PORT": str(port), **named(lane)},
         stop_signals=((signal.SIGTERM, 12.0), (signal.SIGQUIT, 7.0)),
     )
+
+
+def named(lane: Lane) -> dict[str, str]:
+    """A name with @ would be that of all of them; without, it stands for the host and each puts its lane before it."""
+    given = env.text("ALCOVES_WORKER_NAME")
+    return {"ALCOVES_WORKER_NAME": f"{lane}-{given}"} if "@" in given else {}

@@ -1,0 +1,124 @@
+"""What a worker tells of itself: a moment's picture by its loop, carried to Redis and Postgres by a thread."""
+
+import contextlib
+import os
+import re
+import socket
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from celery.worker import state as worker_state
+from django.conf import settings
+
+from alcoves import env
+from alcoves.queues import BY_NAME
+from alcoves.scheduling import LAST_POLL, pulse, slots
+from media import workers
+from media.workers import Report, Running
+
+NAME = env.text("ALCOVES_WORKER_NAME")
+ALLOWED: Final = re.compile(r"[A-Za-z0-9._/@-]{1,100}")
+SECONDS: Final = 2.0
+
+
+def name_of(lane: str) -> str:
+    """Under which Celery, Flower and the console know this worker: lane@host, unless it was given another.
+
+    A name without @ stands for the host.
+    """
+    given = NAME or socket.gethostname()
+    if not ALLOWED.fullmatch(given):
+        raise env.BadVariableError(
+            "ALCOVES_WORKER_NAME is up to 100 letters, digits and . _ / @ -, like encoder@left."
+        )
+    return given if "@" in given else f"{lane}@{given}"
+
+
+class Reporter:
+    """`look` is called by the worker's loop, `tell` by a thread: the sets of Celery change under other threads."""
+
+    def __init__(self, name: str, lane: str) -> None:
+        self.name, self.lane = name, lane
+        self.began = time.time()
+        self.running: tuple[Running, ...] = ()
+        self.reserved = 0
+        self.draining_since: float | None = None
+        self.written_at = float("-inf")
+
+    def look(self) -> None:
+        self.running = tuple(describe(request) for request in tuple(worker_state.reserved_requests))
+        self.reserved = len(worker_state.reserved_requests)
+
+    def drain(self, *, draining: bool) -> None:
+        if not draining:
+            self.draining_since = None
+        elif self.draining_since is None:
+            self.draining_since = time.monotonic()
+
+    @property
+    def drained(self) -> bool:
+        """Has nothing, and a poll that was under way when it was told has ended."""
+        since = self.draining_since
+        return since is not None and not self.reserved and time.monotonic() - since > 1
+
+    def report(self) -> Report:
+        now, ticks = time.time(), time.monotonic()
+        return Report(
+            name=self.name,
+            lane=self.lane,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+            began=self.began,
+            seen=now,
+            slots=slots.total,
+            caps=dict(slots.caps),
+            running=self.running,
+            polled=now - (ticks - pulse.get(LAST_POLL, ticks)),
+            looped=now - (ticks - pulse.get("hub", ticks)),
+            draining=self.draining_since is not None,
+            drained=self.drained,
+            memory=memory(),
+        )
+
+    def tell(self) -> None:
+        report = self.report()
+        workers.tell(report)
+        if time.monotonic() - self.written_at >= workers.ROW_SECONDS:
+            self.written_at = time.monotonic()  # Also where it fails: Postgres is not to be hammered.
+            workers.write(report)
+            workers.forget_gone()
+
+
+def describe(request: Any) -> Running:
+    """Of a Celery request. Of its arguments only one that is an id."""
+    queue = (request.delivery_info or {}).get("routing_key", "")
+    given = [str(one) for one in (request.args or ())[:1] if isinstance(one, str) and len(one) == 36]
+    return Running(
+        task=str(request.name),
+        id=str(request.id),
+        queue=queue if queue in BY_NAME else "",
+        since=float(request.time_start or 0),
+        subject=given[0] if given else "",
+        pid=int(request.worker_pid or 0),
+    )
+
+
+def memory() -> int:
+    """Bytes of this process and its children, what they share counted once. 0 where the system does not tell."""
+    return sum(proportional(pid) for pid in (os.getpid(), *children()))
+
+
+def children() -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    return []
+
+
+def proportional(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
