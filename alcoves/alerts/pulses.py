@@ -1,4 +1,4 @@
-"""Signs of life that outlast an emptied Redis: of beat, of the check, of workers, and how far each job had come."""
+"""Signs of life that outlast an emptied Redis: of beat, of the check, and how far each job had come."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -11,7 +11,6 @@ from alcoves.alerts.models import Pulse
 
 BEAT: Final = "beat"
 CHECK: Final = "check"
-WORKER: Final = "worker:"
 PROGRESS: Final = "progress:"
 
 

@@ -1,0 +1,73 @@
+"""Workers and beat: those that are gone, and lanes that nobody serves. Workers tell of themselves (`WorkerReport`)."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from alcoves.alerts import pulses
+from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page
+from alcoves.queues import LANES, Lane
+from media import ledger, live
+from media.models import WorkerReport
+
+BEAT_SECONDS: Final = 180
+"""Beat sends something each minute."""
+FORGET_HOURS: Final = 24
+"""After that a worker that is gone is one that was taken away."""
+ALL: Final = "all"
+
+
+def workers() -> Iterator[Trouble]:
+    """Workers that ended without a word."""
+    since, forgotten = ago(seconds=live.value("ALERT_WORKER_SECONDS")), ago(hours=FORGET_HOURS)
+    gone = WorkerReport.objects.filter(seen_at__lt=since, seen_at__gt=forgotten, draining=False)
+    for name, seen_at in gone.order_by("name").values_list("name", "seen_at"):
+        yield Trouble(
+            f"worker:{name}",
+            Severity.WARNING,
+            f"Worker {name} has told nothing of itself for {age(seen_at)}. Start it again, or look at its log.",
+            page("workers"),
+        )
+
+
+def lanes() -> Iterator[Trouble]:
+    """Lanes for whose queues no worker looks."""
+    since = ago(seconds=live.value("ALERT_WORKER_SECONDS"))
+    reports = list(WorkerReport.objects.values_list("lane", "seen_at", "began_at"))
+    alive = {lane for lane, seen_at, _ in reports if seen_at >= since}
+    if ALL in alive:
+        return
+    # Workers of other lanes that have lived for a while: so this is no installation that is just starting.
+    settled = any(began_at < since for *_, began_at in reports) or waits_since(since)
+    for lane in LANES:
+        if not serves(alive, lane) and settled:
+            last = max((at for name, at, _ in reports if name in {lane, ALL}), default=None)
+            yield Trouble(
+                f"lane:{lane}",
+                Severity.CRITICAL,
+                f"No worker serves the lane {lane}{f', for {age(last)} now' if last else ''}: its jobs wait. "
+                "Start a worker for it.",
+                page("workers"),
+            )
+
+
+def serves(alive: set[str], lane: Lane) -> bool:
+    """Every worker takes maintenance when it has nothing else to do."""
+    return lane in alive or (lane == "maintenance" and bool(alive))
+
+
+def waits_since(since: datetime) -> bool:
+    found: bool = ledger.waiting().filter(queued_at__lt=since).order_by().exists()
+    return found
+
+
+def beat() -> Iterator[Trouble]:
+    """What sends upkeep on its way."""
+    at = pulses.heard(pulses.BEAT)
+    if at is not None and at < ago(seconds=BEAT_SECONDS):
+        yield Trouble(
+            "beat",
+            Severity.CRITICAL,
+            f"Beat has sent nothing for {age(at)}: no upkeep begins by itself. Start it again.",
+            page("workers"),
+        )
