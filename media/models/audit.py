@@ -37,6 +37,7 @@ class AuditEntry(Row):
         verbose_name_plural = "audit entries"
         indexes = (
             models.Index(fields=["action", "-id"], name="audit_by_action"),
+            models.Index(fields=["via", "-id"], name="audit_by_via"),
             models.Index(fields=["actor", "-id"], name="audit_by_actor"),
             models.Index(fields=["target_type", "target_id", "-id"], name="audit_by_target"),
         )

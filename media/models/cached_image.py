@@ -27,7 +27,16 @@ class CachedImage(Row):
     objects: ClassVar[Any] = models.Manager()
 
     class Meta:
-        indexes = (models.Index(fields=["variants_version", "used_at"], name="cached_image_oldest"),)
+        indexes = (
+            models.Index(fields=["variants_version", "used_at"], name="cached_image_oldest"),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(
+                fields=["-id"], condition=models.Q(variants_version=0), name="cached_image_list_free"
+            ),
+            models.Index(
+                fields=["-id"], condition=models.Q(variants_version__gt=0), name="cached_image_list_named"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.key

@@ -149,6 +149,11 @@ class Derivative(Row):
             models.Index(
                 fields=["lease_expires_at"], condition=Q(status="processing"), name="derivative_leased"
             ),
+            models.Index(fields=["deriver", "-id"], name="derivative_list_by_deriver"),
+            models.Index(fields=["status", "-id"], name="derivative_list_by_status"),
+            models.Index(fields=["queue", "-id"], name="derivative_list_by_queue"),
+            models.Index(fields=["-id"], condition=Q(parent__isnull=False), name="derivative_list_parts"),
+            models.Index(fields=["-id"], condition=Q(parent__isnull=True), name="derivative_list_whole"),
             models.Index(fields=["deriver", "status", "id"], name="derivative_by_deriver"),
             models.Index(fields=["status", "-updated_at"], name="derivative_by_status"),
             # Groups of failures are counted from this alone. Parts tell theirs through their parent.

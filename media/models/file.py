@@ -146,6 +146,16 @@ class File(Row):
                 condition=Q(trashed_at__isnull=True),
                 name="file_live_by_words_of_name",
             ),
+            GinIndex(
+                OpClass("plain_name", name="gin_trgm_ops"),
+                fastupdate=False,
+                condition=Q(trashed_at__isnull=False),
+                name="file_trashed_by_words_of_name",
+            ),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["library", "-id"], name="file_list_by_library"),
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=False), name="file_list_trashed"),
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=True), name="file_list_live"),
         )
 
     def __str__(self) -> str:

@@ -45,6 +45,11 @@ class Folder(Row):
         )
         indexes = (
             words_of("name", condition=Q(trashed_at__isnull=True), name="folder_live_by_words_of_name"),
+            words_of("name", condition=Q(trashed_at__isnull=False), name="folder_trashed_by_words"),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["library", "-id"], name="folder_list_by_library"),
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=False), name="folder_list_trashed"),
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=True), name="folder_list_live"),
         )
 
     def __str__(self) -> str:

@@ -59,6 +59,10 @@ class Moment(Row):
                 name="moment_live_by_start",
             ),
             words_of("name", condition=Q(trashed_at__isnull=True), name="moment_live_by_words_of_name"),
+            words_of("name", condition=Q(trashed_at__isnull=False), name="moment_trashed_by_words"),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=False), name="moment_list_trashed"),
+            models.Index(fields=["-id"], condition=Q(trashed_at__isnull=True), name="moment_list_live"),
         )
 
     def __str__(self) -> str:
@@ -92,7 +96,11 @@ class MomentShare(Row):
     objects: ClassVar[Any] = MomentShareQuerySet.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["moment", "-created_at"], name="share_of_moment_newest"),)
+        indexes = (
+            models.Index(fields=["moment", "-created_at"], name="share_of_moment_newest"),
+            models.Index(fields=["-id"], condition=Q(revoked_at__isnull=False), name="share_list_revoked"),
+            models.Index(fields=["-id"], condition=Q(revoked_at__isnull=True), name="share_list_good"),
+        )
 
     def __str__(self) -> str:
         return f"share of {self.moment_id}"

@@ -162,6 +162,9 @@ class Original(Row):
                 & (Q(kind__in=("image", "video", "audio")) | Q(mime__in=sorted(DOCUMENTS))),
                 name="original_to_be_warmed",
             ),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["library", "-id"], name="original_list_by_library"),
+            models.Index(fields=["kind", "-id"], name="original_list_by_kind"),
             # What the file says of itself, each of these alone.
             words_of(
                 "title",

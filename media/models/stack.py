@@ -55,6 +55,11 @@ class Stack(Row):
             models.UniqueConstraint(fields=["library", "kind", "mark"], name="stack_once_per_mark"),
             models.CheckConstraint(condition=Q(kind__in=StackKind.values), name="stack_kind_known"),
         )
+        indexes = (
+            models.Index(fields=["kind", "-id"], name="stack_list_by_kind"),
+            models.Index(fields=["apart", "-id"], name="stack_list_by_apart"),
+            models.Index(fields=["library", "-id"], name="stack_list_by_library"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.mark}"

@@ -28,7 +28,10 @@ class Tag(Row):
             models.CheckConstraint(condition=~Q(name=""), name="tag_has_a_name"),
             models.CheckConstraint(condition=Q(color__regex=r"^#[0-9A-F]{6}$"), name="tag_color_is_hex"),
         )
-        indexes = (words_of("name", name="tag_by_words_of_name"),)
+        indexes = (
+            words_of("name", name="tag_by_words_of_name"),
+            models.Index(fields=["library", "-id"], name="tag_list_by_library"),
+        )
 
     def __str__(self) -> str:
         return self.name

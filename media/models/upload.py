@@ -55,6 +55,8 @@ class Upload(Row):
         indexes = (
             models.Index(fields=["expires_at"], name="upload_expiry"),
             models.Index(fields=["user", "-created_at"], name="upload_by_user"),
+            models.Index(fields=["kind", "-id"], name="upload_list_by_kind"),
+            models.Index(fields=["library", "-id"], name="upload_list_by_library"),
         )
 
     def __str__(self) -> str:

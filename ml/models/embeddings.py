@@ -33,6 +33,7 @@ class PictureEmbedding(Row):
         indexes = (
             models.Index(fields=["original"], name="embedding_by_original"),
             models.Index(fields=["library", "model"], name="embedding_by_library"),
+            models.Index(fields=["library", "-id"], name="embedding_list_by_library"),
         )
 
     def __str__(self) -> str:

@@ -38,6 +38,7 @@ class ObjectDetection(Row):
         indexes = (
             models.Index(fields=["library", "label", "original"], name="object_by_label"),
             models.Index(fields=["original", "-score"], name="object_by_original"),
+            models.Index(fields=["library", "-id"], name="object_list_by_library"),
         )
 
     def __str__(self) -> str:
@@ -69,6 +70,7 @@ class SoundEvent(Row):
         indexes = (
             models.Index(fields=["library", "label", "original"], name="sound_by_label"),
             models.Index(fields=["original", "start_seconds"], name="sound_by_original"),
+            models.Index(fields=["library", "-id"], name="sound_list_by_library"),
         )
 
     def __str__(self) -> str:

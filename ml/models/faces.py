@@ -69,6 +69,11 @@ class Person(Row):
             models.Index(
                 fields=["merged_at"], condition=Q(merged_into__isnull=False), name="person_merged_when"
             ),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["library", "-id"], name="person_list_by_library"),
+            models.Index(fields=["hidden", "-id"], name="person_list_by_hidden"),
+            models.Index(fields=["-id"], condition=Q(merged_into__isnull=False), name="person_list_merged"),
+            models.Index(fields=["-id"], condition=Q(merged_into__isnull=True), name="person_list_alone"),
         )
 
     def __str__(self) -> str:
@@ -155,6 +160,12 @@ class Face(Row):
                 condition=Q(waiting=True, removed=False, embedding__isnull=False),
                 name="face_waiting",
             ),
+            # Lists of the console: each filter of them has its own index, the newest first.
+            models.Index(fields=["library", "-id"], name="face_list_by_library"),
+            models.Index(fields=["person", "-id"], name="face_list_by_person"),
+            models.Index(fields=["assigned_by", "-id"], name="face_list_by_who"),
+            models.Index(fields=["removed", "-id"], name="face_list_by_removed"),
+            models.Index(fields=["-id"], condition=Q(person__isnull=False), name="face_list_owned"),
             HnswIndex(
                 OpClass("embedding", name="halfvec_cosine_ops"),
                 m=16,
@@ -198,6 +209,10 @@ class MergeProposal(Row):
             models.UniqueConstraint(fields=["first", "second"], name="merge_proposed_once"),
             models.CheckConstraint(condition=Q(first__lt=models.F("second")), name="merge_in_one_order"),
         )
+        indexes = (
+            models.Index(fields=["library", "-id"], name="merge_list_by_library"),
+            models.Index(fields=["declined", "-id"], name="merge_list_by_declined"),
+        )
 
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"
@@ -212,6 +227,9 @@ class FaceProposal(Row):
     distance = models.FloatField()
 
     objects: ClassVar[Any] = models.Manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["library", "-id"], name="face_proposal_list_by_library"),)
 
     def __str__(self) -> str:
         return f"{self.face_id} as {self.person_id}"

@@ -40,6 +40,12 @@ class Transcript(Row):
     class Meta:
         indexes = (
             models.Index(fields=["original", "track"], name="transcript_by_original"),
+            models.Index(fields=["library", "-id"], name="transcript_list_by_library"),
+            models.Index(fields=["language_found", "-id"], name="transcript_list_by_found"),
+            models.Index(fields=["-id"], condition=Q(edited_at__isnull=False), name="transcript_list_edited"),
+            models.Index(
+                fields=["-id"], condition=Q(edited_at__isnull=True), name="transcript_list_as_heard"
+            ),
             GinIndex(WORDS, fastupdate=False, name="transcript_by_words"),
         )
 
