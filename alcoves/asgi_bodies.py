@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from a2wsgi.wsgi import Body
 from django.conf import settings
@@ -88,6 +89,8 @@ async def refuse(refused: RefusedError, receive: Receive, send: Send) -> None:
         (b"cache-control", b"no-store"),
         (b"connection", b"close"),
     ]
+    name = uuid4().hex.encode()
+    headers += [(b"x-request-id", name), (b"x-trace-id", name)]
     if refused.retry_after is not None:
         headers.append((b"retry-after", str(refused.retry_after).encode()))
     await send({"type": "http.response.start", "status": int(refused.status), "headers": headers})

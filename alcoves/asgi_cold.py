@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from alcoves import metrics
+from alcoves import logs, metrics, tracing
 from alcoves.asgi_images import Hit, Wanted, complete, known_headers
 from media import imageproxy
 from media.api.errors import DATABASE_ERRORS
@@ -34,10 +34,18 @@ def ask(wanted: Wanted) -> Pending | Fresh | Told | None:
         return None
     MISSES.inc()
     key = picture.cache_key(wanted.recipe)
+    number = tracing.number_of(wanted.request_id)
+    span = tracing.begin("ask for a picture", "server", {}, number=number)
     try:
-        asked = imageproxy.ask(picture, wanted.recipe)
+        with logs.about(
+            request_id=wanted.request_id, trace_id=number, library=wanted.library, file=wanted.file
+        ):
+            asked = imageproxy.ask(picture, wanted.recipe)
     except (MediaError, StoreError) as error:
         return Told(key, raising(error), wanted.began)
+    finally:
+        span.leave()
+        span.end()
     return asked if isinstance(asked, (Pending, Fresh)) else None
 
 
@@ -48,6 +56,7 @@ def find(library: UUID, file: UUID) -> Seen | None:
     try:
         return find_seen(library, file)
     except DATABASE_ERRORS:
+        metrics.DB_RETRIES.labels(where="picture").inc()
         connection.close_if_unusable_or_obsolete()
         return find_seen(library, file)
 

@@ -22,7 +22,7 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import resolve
 from django.utils.http import http_date
 
-from alcoves import metrics
+from alcoves import metrics, tracing
 from alcoves.asgi_bodies import Scope
 from alcoves.observing import request_name
 from media import imagecache, passes
@@ -53,6 +53,9 @@ LARGEST: Final = 4 * 1024 * 1024
 LONGEST_HOST: Final = 300
 """Bytes. Whether a host is known is kept, too, and no host with its port is longer."""
 HITS: Final = metrics.IMAGE_CACHE.labels(outcome="hit")
+FRONT_HITS: Final = metrics.IMAGE_CACHE_EVENTS.labels(layer="front", result="hit")
+FRONT_MISSES: Final = metrics.IMAGE_CACHE_EVENTS.labels(layer="front", result="miss")
+CACHED: Final = metrics.IMAGE_RESULTS.labels(result="cached")
 PLAIN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 Pairs = list[tuple[bytes, bytes]]
@@ -101,13 +104,20 @@ def find_hit(scope: Scope) -> Hit | Wanted | None:
     if isinstance(hit, Hit):
         complete(hit, wanted)
         HITS.inc()
+        FRONT_HITS.inc()
+        CACHED.inc()
+    elif isinstance(hit, Wanted):
+        FRONT_MISSES.inc()
     return hit
 
 
 def complete(hit: Hit, wanted: Wanted) -> None:
     """What `alcoves.observing` does for Django's answers."""
     hit.headers.append((b"x-request-id", wanted.request_id.encode()))
-    seconds_of(wanted.method, hit.status).observe(time.perf_counter() - wanted.began)
+    hit.headers.append((b"x-trace-id", tracing.number_of(wanted.request_id).encode()))
+    requests, seconds = counters_of(wanted.method, hit.status)
+    requests.inc()
+    seconds.observe(time.perf_counter() - wanted.began)
 
 
 @lru_cache(maxsize=4096)
@@ -233,10 +243,11 @@ def date_of(seconds: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def seconds_of(method: str, status: int) -> Any:
+def counters_of(method: str, status: int) -> tuple[Any, Any]:
     nobody = "00000000-0000-0000-0000-000000000000"
     route = resolve(f"{PREFIX}{nobody}/{nobody}/x").route
-    return metrics.HTTP_SECONDS.labels(method=method, route=route, status=str(status))
+    labels = {"method": method, "route": route, "status": str(status)}
+    return metrics.HTTP_REQUESTS.labels(**labels), metrics.HTTP_SECONDS.labels(**labels)
 
 
 def read_cached(path: str, size: int) -> bytearray | None:

@@ -9,10 +9,12 @@ from celery.schedules import crontab
 from django.db import close_old_connections
 from kombu import Exchange, Queue
 
+from alcoves import tasks_observed
 from alcoves.queues import QUEUES
 from alcoves.scheduling import LeaseRenewer, Waker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alcoves.settings.embedded")
+__all__ = ["app", "tasks_observed"]
 
 app = Celery("alcoves")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -17,6 +17,8 @@ FALSE = frozenset({"0", "false", "no", "off", ""})
 
 KNOWN: dict[str, str] = {}
 """Every variable this process has asked for, with its type. The configuration page is tested against it."""
+SECRETS: set[str] = set()
+"""The values of those that are secret, so that the log can leave them out."""
 
 
 class BadVariableError(Exception):
@@ -56,7 +58,10 @@ def text(name: str, default: str = "") -> str:
 def secret(name: str) -> str:
     """Like text, but its value never appears in an error."""
     KNOWN[name] = "secret"
-    return raw(name) or ""
+    value = raw(name) or ""
+    if value:
+        SECRETS.add(value)
+    return value
 
 
 def boolean(name: str, *, default: bool) -> bool:

@@ -1,4 +1,5 @@
-"""The outermost middleware: a name for every request, its time in the metrics, and the headers every page needs.
+"""The outermost middleware: a name for every request, its time in the metrics, its trace, its lines of the log, and the
+headers every page needs.
 
 Routes are counted by their template (`api/libraries/<uuid:library_id>`), never by the path somebody typed: paths
 carry ids, and strangers could fill the memory with invented ones.
@@ -6,17 +7,23 @@ carry ids, and strangers could fill the memory with invented ones.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponseBase
 
-from alcoves import metrics
+from alcoves import logs, metrics, tracing
 from media.api.later import LaterResponse, told_of
 from media.models import uuid7
 from media.serving import places_of_bytes
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+AREAS: Final = frozenset(
+    {"api", "admin", "static", "flower", "metrics", "healthz", "readyz", "login", "files", "s"}
+)
+"""First words of addresses. Each has a count of its own for what is under way; others are pages."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 PAGE_POLICY = (
@@ -31,31 +38,62 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def observe(get_response: GetResponse) -> GetResponse:
-    """Django middleware: X-Request-ID, alcoves_http_seconds, Content-Security-Policy."""
+    """Django middleware: X-Request-ID, X-Trace-ID, alcoves_http_seconds, Content-Security-Policy."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         told = told_of(request)
         began = told.began if told is not None else time.perf_counter()
         name = request_name(request.headers.get("X-Request-ID", ""))
         request.request_id = name  # type: ignore[attr-defined]  # For the audit log and the lines of the log.
-        response = get_response(request)
+        span = tracing.begin("request", "server", request.headers, number=tracing.number_of(name))
+        with logs.about(request_id=name, trace_id=span.number), in_progress(area_of(request.path_info)):
+            response = get_response(request)
+        span.leave()
+        done = partial(count, request, began, span)
         if isinstance(response, LaterResponse):
-            response.when_done(partial(count, request, began))
+            response.when_done(done)
         else:
-            count(request, began, response.status_code)
+            done(response.status_code)
         response.headers["X-Request-ID"] = name
+        response.headers["X-Trace-ID"] = span.number
         response.headers.setdefault("Content-Security-Policy", PAGE_POLICY.format(bytes=places_of_bytes()))
         return response
 
+    middleware.process_view = note_view  # type: ignore[attr-defined]  # Django asks for it by this name.
     return middleware
 
 
-def count(request: HttpRequest, began: float, status: int) -> None:
-    metrics.HTTP_SECONDS.labels(
-        method=request.method if request.method in METHODS else "OTHER",
-        route=route_of(request),
-        status=str(status),
-    ).observe(time.perf_counter() - began)
+def note_view(request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    """What the address names is known by now: lines of the log belong to it."""
+    logs.note(library=kwargs.get("library_id"), file=kwargs.get("file_id"))
+
+
+def count(request: HttpRequest, began: float, span: tracing.Begun, status: int) -> None:
+    method = request.method if request.method in METHODS else "OTHER"
+    route = route_of(request)
+    labels = {"method": method, "route": route, "status": str(status)}
+    metrics.HTTP_REQUESTS.labels(**labels).inc()
+    metrics.HTTP_SECONDS.labels(**labels).observe(time.perf_counter() - began)
+    span.end(
+        f"{method} {route}",
+        error="" if status < 500 else str(status),
+        **{"http.request.method": method, "http.route": route, "http.response.status_code": status},
+    )
+
+
+@contextmanager
+def in_progress(area: str) -> Iterator[None]:
+    gauge = metrics.HTTP_IN_PROGRESS.labels(area)
+    gauge.inc()
+    try:
+        yield
+    finally:
+        gauge.dec()
+
+
+def area_of(path: str) -> str:
+    first = path[1:].partition("/")[0]
+    return first if first in AREAS else "pages"
 
 
 def request_name(given: str) -> str:

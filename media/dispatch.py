@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from alcoves import locks
+from alcoves import locks, redis_clients
 from alcoves.queues import BY_NAME
 from media import ledger
 from media.models import Derivative
@@ -30,7 +30,7 @@ GRACE_SECONDS = 30
 @lru_cache(maxsize=1)
 def redis_client() -> Any:
     """One client a process; short time-outs, because nobody shall wait for a lock."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    return redis_clients.connect(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
 
 
 def publish_after_commit(rows: Iterable[Derivative]) -> None:

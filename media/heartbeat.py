@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from alcoves import metrics
 from media import ledger
 from media.ledger import Claim
 
@@ -54,10 +55,13 @@ class Pulse:
             )
         except DatabaseError as error:
             connection.close()
+            metrics.DB_RETRIES.labels(where="lease").inc()
             logger.warning("lease of %s not renewed: %s", self.claim.id, error)
-            kept = time.monotonic() - self.renewed_at < lease_seconds
+            kept, result = time.monotonic() - self.renewed_at < lease_seconds, "away"
         else:
             self.renewed_at = time.monotonic()
+            result = "kept" if kept else "lost"
+        metrics.HEARTBEATS.labels(result=result).inc()
         if not kept:
             self.abandoned.set()
 

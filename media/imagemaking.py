@@ -164,6 +164,7 @@ def generate(picture: Picture, recipe: Recipe, before: Callable[[], None] = noth
     except Exception as error:
         known = failures.understood(error)
         outcome = known.code
+        metrics.IMAGE_ERRORS.labels(stage="making", status=str(known.http_status)).inc()
         raise known from error
     finally:
         metrics.IMAGE_TRANSFORMS.labels(format=recipe.format, outcome=outcome).inc()

@@ -10,9 +10,9 @@ import math
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -21,9 +21,9 @@ import redis
 from celery import current_app
 from django.conf import settings
 
-from alcoves import locks, metrics
+from alcoves import locks, logs, metrics, tracing
 from alcoves.queues import BY_NAME
-from media import bulletin, dispatch, imagecache, imagemaking
+from media import bulletin, dispatch, imagecache, imagemaking, live
 from media.dispatch import GRACE_SECONDS
 from media.errors import MediaError, TimedOutError, TransientError
 from media.images.recipes import Recipe
@@ -92,11 +92,14 @@ def find(picture: Picture, recipe: Recipe) -> Served | None:
     """The picture in the cache. Costs a look at the disk, or a query where the store is far away."""
     found = look(picture, recipe)
     metrics.IMAGE_CACHE.labels(outcome="miss" if found is None else "hit").inc()
+    if found is not None:
+        metrics.IMAGE_RESULTS.labels(result="cached").inc()
     return found
 
 
 def look(picture: Picture, recipe: Recipe) -> Served | None:
     kept = imagecache.find(picture.cache_key(recipe))
+    metrics.IMAGE_CACHE_EVENTS.labels(layer="store", result="hit" if kept else "miss").inc()
     if kept is None:
         return None
     imagecache.touch(kept.key)
@@ -115,6 +118,25 @@ def ask(picture: Picture, recipe: Recipe) -> "Served | Fresh | Pending":
 
     A `Pending` must be answered or given up.
     """
+    with told_of_errors("asking"):
+        asked = ask_anyone(picture, recipe)
+    if not isinstance(asked, Pending):
+        metrics.IMAGE_RESULTS.labels(result="made").inc()
+    return asked
+
+
+@contextmanager
+def told_of_errors(stage: str) -> Iterator[None]:
+    try:
+        yield
+    except MediaError as error:
+        metrics.IMAGE_ERRORS.labels(stage=stage, status=str(error.http_status)).inc()
+        metrics.IMAGE_RESULTS.labels(result="refused" if stage == "asking" else "failed").inc()
+        raise
+
+
+def ask_anyone(picture: Picture, recipe: Recipe) -> "Served | Fresh | Pending":
+    """Those of this process who wait for it, then Redis and the workers, then nobody but ourselves."""
     require_makeable(picture)
     joined = join(picture, recipe)
     if joined is not None:
@@ -144,6 +166,8 @@ def depart(flight: "Flight", picture: Picture, recipe: Recipe) -> "Served | Fres
     token = imagemaking.new_token()
     message = message_for(picture, recipe, token)
     state, *about = request(flight.key, token, message)
+    in_redis = "hit" if state in {b"made", b"bad"} else "miss"
+    metrics.IMAGE_CACHE_EVENTS.labels(layer="redis", result=in_redis).inc()
     if state == b"kept":
         found = look(picture, recipe)
         if found is not None:
@@ -170,7 +194,13 @@ def request(key: str, token: str, message: str, *, trust_mark: bool = True) -> l
         imagemaking.speed_key(minute),
         imagemaking.speed_key(minute - 1),
     )
-    given = (token, imagemaking.LOCK_SECONDS * 1000, settings.IMAGE_QUEUE_LIMIT, message, int(trust_mark))
+    given = (
+        token,
+        imagemaking.LOCK_SECONDS * 1000,
+        live.value("IMAGE_QUEUE_LIMIT"),
+        message,
+        int(trust_mark),
+    )
     answer: list[Any] = dispatch.redis_client().eval(REQUEST, len(names), *names, *given)
     return answer
 
@@ -197,6 +227,7 @@ def message_for(picture: Picture, recipe: Recipe, token: str) -> str:
         ignore_result=True,
         argsrepr=f"({recipe.text} of {picture.original_id})",
         kwargsrepr="{}",
+        headers=carried(),
     )
     message = {
         "body": b64encode(json.dumps(task.body).encode()).decode(),
@@ -213,6 +244,12 @@ def message_for(picture: Picture, recipe: Recipe, token: str) -> str:
         },
     }
     return json.dumps(message)
+
+
+def carried() -> dict[str, str]:
+    """As `alcoves.tasks_observed` does for messages that Celery writes."""
+    name = logs.current().get("request_id")
+    return {**({"request_id": name} if name else {}), **tracing.headers()}
 
 
 def release(key: str, token: str) -> None:
@@ -326,7 +363,7 @@ class Pending:
         self.recipe = recipe
         self.token = flight.token
         self._flight: Flight | None = flight
-        self._until = time.monotonic() + settings.IMAGE_WAIT_SECONDS
+        self._until = time.monotonic() + live.value("IMAGE_WAIT_SECONDS")
         self.future = flight.ticket()
 
     @property
@@ -342,6 +379,12 @@ class Pending:
 
     def answer(self, outcome: Mapping[str, Any] | None) -> Served | Fresh:
         """What the future gave, or None when the time was over. Asks Redis and the store; raises MediaError."""
+        with told_of_errors("waiting"):
+            answer = self._answer(outcome)
+        metrics.IMAGE_RESULTS.labels(result="made").inc()
+        return answer
+
+    def _answer(self, outcome: Mapping[str, Any] | None) -> Served | Fresh:
         if outcome is None and self._flight is not None:
             self._flight.close()
         self.give_up()

@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from storage.base import BlobStore
+from storage.counting import counting
 from storage.errors import StoreAccessError
 
 SETTING = "BLOB_STORES"
@@ -61,7 +62,7 @@ def build(name: str, configured: dict[str, Any]) -> BlobStore:
             f"{SETTING}['{name}']['BACKEND'] cannot be imported ({error}); name a class of storage."
         ) from error
     try:
-        return cast("BlobStore", backend(name, **configured.get("OPTIONS", {})))
+        return cast("BlobStore", counting(backend)(name, **configured.get("OPTIONS", {})))
     except (TypeError, ValueError) as error:
         reason = str(error).partition("__init__() ")[2] or str(error)
         raise ImproperlyConfigured(f"{SETTING}['{name}']['OPTIONS']: {reason}.") from error

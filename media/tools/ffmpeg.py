@@ -18,7 +18,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from alcoves import env
+from alcoves import env, metrics
 from media.errors import DamagedFileError, InfrastructureError, MediaError, UnsupportedTypeError
 from media.tools import run as door
 from media.tools import wav
@@ -165,7 +165,7 @@ def run(
     """
     told = ["-progress", "pipe:1", "-stats_period", "0.5"] if progress else []
     with explained():
-        return door.run(
+        done = door.run(
             [binary(), *BASE, *told, *arguments],
             timeout=timeout,
             abandoned=abandoned,
@@ -175,6 +175,9 @@ def run(
             stdout_limit=stdout_limit,
             stdin=stdin,
         )
+    if progress and progress.done and done.seconds > 0:
+        metrics.FFMPEG_SPEED.observe(progress.done / done.seconds)
+    return done
 
 
 @contextmanager

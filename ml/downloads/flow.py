@@ -14,6 +14,7 @@ from typing import Final
 
 from django.conf import settings
 
+from alcoves import metrics
 from media.errors import MediaError
 from ml import selection
 from ml.downloads import fetching, mirrors, ordering, turns, waking
@@ -119,8 +120,11 @@ def fetch_file(spec: ModelSpec, file: ModelFile, progress: Progress) -> bool:
         return False
     except MediaError as error:
         progress.failed(error)
+        metrics.MODEL_DOWNLOADS.labels(outcome="failed").inc()
         raise
     progress.ready(done.size, done.sha256)
+    metrics.MODEL_DOWNLOADS.labels(outcome="ready").inc()
+    metrics.MODEL_BYTES.inc(done.size)
     return True
 
 

@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from alcoves import redis_clients
 from alcoves.queues import BY_NAME
 from media.dispatch import GRACE_SECONDS
 from media.errors import MediaError
@@ -71,7 +72,7 @@ def vector_of(spec: ModelSpec, text: str, seconds: float = WAIT_SECONDS) -> Vect
 @lru_cache(maxsize=1)
 def client() -> Any:
     """One a process, with time-outs of its own: a Redis that hangs holds nobody for long."""
-    return redis.Redis.from_url(
+    return redis_clients.connect(
         settings.REDIS_URL,
         socket_timeout=WAIT_SECONDS,
         socket_connect_timeout=WAIT_SECONDS,

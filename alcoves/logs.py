@@ -1,0 +1,129 @@
+"""Lines of the log: for people or as JSON, with what they belong to, and without secrets. A leaf.
+
+`about` says what the lines of a block belong to: a request, a task, a row. What must not be in a log is taken out of
+the finished line, so that arguments, tracebacks and whatever libraries say are no way around it.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, Final
+
+from pythonjsonlogger.json import JsonFormatter
+
+from alcoves import env
+
+HIDDEN: Final = "***"
+SHORTEST: Final = 6
+"""A secret of fewer characters would be found in half of all words."""
+fields: ContextVar[dict[str, Any] | None] = ContextVar("fields", default=None)
+"""Of the request or task of this thread."""
+
+NAMED: Final = (
+    r"passw(?:or)?d|passwd|pwd|secret|secret_key|access_key|api_key|apikey|token|session_?key|csrfmiddlewaretoken"
+    r"|passphrase"
+)
+"""What stands behind such a word is none of a log's business."""
+SIGNING: Final = rf"s|sig|signature|code|key|x-amz-(?:signature|credential|security-token)|{NAMED}"
+PATTERNS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), by)
+    for pattern, by in (
+        (r"\balc_[A-Za-z0-9_-]{6,}", f"alc_{HIDDEN}"),
+        (r"((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]+", rf"\1\2{HIDDEN}"),
+        (r"\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}", rf"\1 {HIDDEN}"),
+        (r"([a-z][a-z0-9+.-]*://[^\s:/@'\"]*):[^\s/@'\"]+@", rf"\1:{HIDDEN}@"),
+        (rf"([?&;](?:{SIGNING})=)[^&\s'\"#]+", rf"\1{HIDDEN}"),
+        (
+            rf"\b([a-z_-]*(?:{NAMED})['\"]?\s*[=:]\s*)('[^'\n]*'|\"[^\"\n]*\"|[^\s,;&'\")\]}}]+)",
+            rf"\1{HIDDEN}",
+        ),
+        (r"(/s/|/share/|/shares/|-signed/)[A-Za-z0-9._~-]{8,}", rf"\1{HIDDEN}"),
+    )
+)
+known: set[str] = set()
+"""Secrets by their value, beside those that the environment has given."""
+
+
+def bind(**given: Any) -> Token[dict[str, Any] | None]:
+    """The lines of this thread belong to these too, until `unbind`. What is None is left out."""
+    more = {name: str(value) for name, value in given.items() if value is not None}
+    return fields.set({**(fields.get() or {}), **more})
+
+
+def unbind(token: Token[dict[str, Any] | None]) -> None:
+    fields.reset(token)
+
+
+def note(**given: Any) -> None:
+    """The same for what is learnt on the way; it ends with the block or request it is noted in."""
+    now = fields.get()
+    if now is not None:
+        now.update({name: str(value) for name, value in given.items() if value is not None})
+
+
+@contextmanager
+def about(**given: Any) -> Iterator[None]:
+    token = bind(**given)
+    try:
+        yield
+    finally:
+        unbind(token)
+
+
+def current() -> dict[str, Any]:
+    return fields.get() or {}
+
+
+def hide(secret: str) -> None:
+    """Never to be in a line, wherever it comes from."""
+    if len(secret) >= SHORTEST:
+        known.add(secret)
+
+
+def scrub(text: str) -> str:
+    """Without what must not be in a log."""
+    for secret in sorted(known | env.SECRETS, key=len, reverse=True):
+        if len(secret) >= SHORTEST and secret in text:
+            text = text.replace(secret, HIDDEN)
+    for pattern, by in PATTERNS:
+        text = pattern.sub(by, text)
+    return text
+
+
+class Lines(logging.Formatter):
+    """For people, and for whoever reads the files of `script/up`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+class JsonLines(JsonFormatter):
+    """An object a line, for programs that collect logs."""
+
+    def __init__(self, **_: Any) -> None:
+        super().__init__(
+            "%(levelname)s %(name)s %(message)s",
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp=True,
+            json_ensure_ascii=False,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """`extra` of a line goes before what is known of its thread."""
+        return {name: cleaned(name, value) for name, value in {**current(), **log_data}.items()}
+
+
+def cleaned(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return HIDDEN if is_secret(name) else scrub(value)
+    if isinstance(value, dict):
+        return {str(key): cleaned(str(key), part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [cleaned("", part) for part in value]
+    return value if value is None or isinstance(value, (bool, int, float)) else scrub(str(value))
+
+
+def is_secret(name: str) -> bool:
+    return re.fullmatch(rf"[a-z_-]*(?:{NAMED}|authorization|cookie)", name, re.IGNORECASE) is not None

@@ -1,0 +1,64 @@
+"""What is asked of the database, Redis and the workers when somebody scrapes: names and labels. `alcoves.figures`
+works them out.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One gauge of the exposition."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+FILES: Final = Family(
+    "alcoves_files",
+    "Files: those in the trash, and the others by the worst of their derivatives.",
+    ("state",),
+)
+DERIVATIVES: Final = Family("alcoves_derivatives", "Derivatives by status.", ("deriver", "status"))
+JOBS_ACTIVE: Final = Family("alcoves_jobs_active", "Runs under way.", ("queue",))
+QUEUE_SIZE: Final = Family("alcoves_queue_size", "Messages that wait in Redis.", ("queue",))
+QUEUE_OLDEST: Final = Family(
+    "alcoves_queue_oldest_age_seconds",
+    "How long the oldest of those that may run now has waited.",
+    ("queue",),
+)
+QUEUE_TASKS: Final = Family(
+    "alcoves_queue_tasks",
+    "Rows of the ledger: due, delayed (to be tried later), processing, divided (waiting for their parts).",
+    ("queue", "state"),
+)
+WORKERS: Final = Family("alcoves_workers", "Workers that are known, by status.", ("status",))
+WORKER_AGE: Final = Family(
+    "alcoves_worker_heartbeat_age_seconds", "Since a worker was last heard of.", ("worker_name",)
+)
+DB_CONNECTIONS: Final = Family(
+    "alcoves_db_connections_active", "Connections to our database, by what they do.", ("state",)
+)
+STORAGE_BYTES: Final = Family(
+    "alcoves_storage_bytes",
+    "Bytes of originals by kind, and of derivatives, for the largest libraries; the others together.",
+    ("library", "kind"),
+)
+SCRAPE_UP: Final = Family(
+    "alcoves_scrape_up", "Whether a worker answered when it was asked for its metrics.", ("worker",)
+)
+
+FAMILIES: Final = (
+    FILES,
+    DERIVATIVES,
+    JOBS_ACTIVE,
+    QUEUE_SIZE,
+    QUEUE_OLDEST,
+    QUEUE_TASKS,
+    WORKERS,
+    WORKER_AGE,
+    DB_CONNECTIONS,
+    STORAGE_BYTES,
+    SCRAPE_UP,
+)
