@@ -6,7 +6,6 @@ The server puts in what the frame needs (which library, what the caller may do),
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from media import live
 from media.models import File, Membership
 
 DOCS_POLICY = (
@@ -101,5 +101,5 @@ def page(chosen: Membership | None) -> dict[str, Any]:
         "library": str(chosen.library_id) if chosen else None,
         "mayWrite": chosen.may_write if chosen else False,
         "transcripts": chosen.library.transcripts if chosen else False,
-        "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
+        "maxUploadBytes": live.value("MAX_UPLOAD_BYTES"),
     }

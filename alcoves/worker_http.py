@@ -13,6 +13,7 @@ from django.conf import settings
 
 from alcoves import health, metrics
 from alcoves.env import BadVariableError
+from media import live
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def serving(
                     parts = health.readiness.report()
                     ready = all(part["ok"] for part in parts.values())
                     self.answer(200 if ready else 503, {"ok": ready, "parts": parts})
-                case "/metrics":
+                case "/metrics" if live.value("METRICS_ENABLED"):
                     self.send(200, metrics.CONTENT_TYPE, metrics.render())
                 case _:
                     self.answer(404, {"message": "There are /healthz, /readyz and /metrics."})

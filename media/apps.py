@@ -11,10 +11,11 @@ class MediaConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from media import checks  # noqa: F401  Importing registers them.
+        from media import bulletin, checks, live  # noqa: F401  Importing registers the checks.
         from media.derivers import registry
         from media.models.original import merging
         from media.tools import encoders
 
+        live.hear_by(bulletin)
         merging.connect(registry.hand_over)
         encoders.setting()  # A bad value stops the start, as those of the settings do.

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from alcoves import metrics
-from media import imagecache, pictures
+from media import imagecache, live, pictures
 from media.images.variants import VARIANTS, VARIANTS_VERSION
 from media.models import CachedImage, Original
 from media.pictures import Picture
@@ -77,16 +76,16 @@ def usage() -> Usage:
         variants=Count("pk", filter=registered),
         variants_size=Sum("size", filter=registered, default=0),
     )
-    return Usage(size=told.pop("total"), **told, cap=settings.IMAGE_CACHE_MAX_BYTES)
+    return Usage(size=told.pop("total"), **told, cap=live.value("IMAGE_CACHE_MAX_BYTES"))
 
 
 def evict() -> Evicted:
     """Down to 90 % of the cap where the cache is over it. Logs a warning where what may go is not enough."""
     drop(unwritten())
     total = usage().size
-    if total <= settings.IMAGE_CACHE_MAX_BYTES:
+    if total <= live.value("IMAGE_CACHE_MAX_BYTES"):
         return Evicted()
-    goal = total - int(settings.IMAGE_CACHE_MAX_BYTES * DOWN_TO)
+    goal = total - int(live.value("IMAGE_CACHE_MAX_BYTES") * DOWN_TO)
     gone = evict_unseen(goal)
     settle_old()
     gone += evict_free(goal - gone.size)

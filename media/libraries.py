@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from media import passes
+from media import live, passes
 from media.errors import ConflictError, NotAllowedError
 from media.models import Library, Membership
 from media.models.library import Role
@@ -16,9 +16,21 @@ from media.models.library import Role
 def create_library(owner: Any, name: str, **fields: Any) -> Library:
     """A library and its owner, in one transaction."""
     with transaction.atomic():
-        library: Library = Library.objects.create(name=name, **fields)
+        library: Library = Library.objects.create(name=name, **{**new_switches(), **fields})
         Membership.objects.create(library=library, user=owner, role=Role.OWNER)
     return library
+
+
+def new_switches() -> dict[str, bool]:
+    """With which switches a library begins whose maker says nothing of them."""
+    return {
+        "faces": live.value("NEW_LIBRARY_FACES"),
+        "objects_on": live.value("NEW_LIBRARY_OBJECTS"),
+        "audio_events": live.value("NEW_LIBRARY_AUDIO_EVENTS"),
+        "transcripts": live.value("NEW_LIBRARY_TRANSCRIPTS"),
+        "semantic": live.value("NEW_LIBRARY_SEMANTIC"),
+        "sharing": live.value("NEW_LIBRARY_SHARING"),
+    }
 
 
 def set_member(library: Library, user: Any, role: str) -> Membership:

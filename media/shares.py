@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from media import live
 from media.errors import ConflictError, MediaError, RequestError
 from media.models import Moment, MomentShare
 
@@ -27,12 +28,7 @@ SIGNED_BYTES: Final = 24
 ID_LETTERS: Final = 22
 """16 bytes in base64url, without padding."""
 
-OPEN_SECONDS: Final = 12 * 3600
-"""How long a browser that has given the password need not give it again."""
-
 SALT: Final = "media.shares"
-MOST_SHARES: Final = 100
-"""Links of one moment that are good at the same time."""
 
 
 class ShareNotFoundError(MediaError):
@@ -59,6 +55,8 @@ def create_share(
     moment: Moment, user: Any, *, expires_at: datetime | None = None, password: str = ""
 ) -> MomentShare:
     """A new link. ConflictError where the library does not share; RequestError for a time that is over."""
+    if not live.value("SHARING_ENABLED"):
+        raise ConflictError("Sharing is switched off on this server. Ask its operator.", code="sharing_off")
     if not moment.file.library.sharing:
         raise ConflictError(
             "Sharing is switched off in this library. Its owner can switch it on in the settings.",
@@ -66,9 +64,10 @@ def create_share(
         )
     if expires_at is not None and expires_at <= timezone.now():
         raise RequestError("The link would have run out already. Choose a time to come.", code="expired")
-    if MomentShare.objects.good().filter(moment=moment).count() >= MOST_SHARES:
+    most = live.value("SHARES_OF_A_MOMENT")
+    if MomentShare.objects.good().filter(moment=moment).count() >= most:
         raise ConflictError(
-            f"This moment has {MOST_SHARES} links already. Revoke some of them first.", code="too_many_shares"
+            f"This moment has {most} links already. Revoke some of them first.", code="too_many_shares"
         )
     share: MomentShare = MomentShare.objects.create(
         moment=moment,
@@ -123,7 +122,7 @@ def find_share(token: str) -> MomentShare:
         )
         .select_related("moment__file__original", "moment__file__library")
         .first()
-        if key is not None
+        if key is not None and live.value("SHARING_ENABLED")
         else None
     )
     if share is None:
@@ -152,10 +151,15 @@ def is_open(share: MomentShare, cookie: str | None) -> bool:
     if not share.password:
         return True
     try:
-        value = signer().unsign(cookie or "", max_age=OPEN_SECONDS)
+        value = signer().unsign(cookie or "", max_age=open_seconds())
     except signing.BadSignature:
         return False
     return constant_time_compare(value, fingerprint(share))
+
+
+def open_seconds() -> int:
+    """How long a password that was given opens a link."""
+    return int(live.value("SHARE_OPEN_HOURS")) * 3600
 
 
 def signer() -> signing.TimestampSigner:

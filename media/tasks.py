@@ -8,12 +8,11 @@ from uuid import UUID
 
 from celery import shared_task, signals
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, evicting, imagemaking, orphans, prewarm, runs, switching
+from media import blobs, dispatch, evicting, imagemaking, live, orphans, prewarm, runs, switching
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -94,7 +93,7 @@ def follow_switches() -> int:
 @shared_task(name="media.prewarm", ignore_result=True)
 def prewarm_pictures() -> int:
     """Send the next pictures whose sizes are to be made ahead. The switch is ALCOVES_IMAGE_PROXY_PREWARM_ENABLED."""
-    return prewarm.send(prewarm.claim()) if settings.IMAGE_PREWARM_ENABLED else 0
+    return prewarm.send(prewarm.claim()) if live.value("IMAGE_PREWARM_ENABLED") else 0
 
 
 @shared_task(name=prewarm.TASK, ignore_result=True)

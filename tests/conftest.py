@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
-from media import dispatch
+from media import dispatch, live
 from media.heartbeat import Pacemaker, Pulse
 from media.libraries import create_library, set_member
 from media.models import Library
@@ -52,6 +52,12 @@ def empty_redis(request: pytest.FixtureRequest) -> None:
     marked = request.node.get_closest_marker("django_db") is not None
     if marked or {"db", "transactional_db"} & set(request.fixturenames):
         dispatch.redis_client().flushdb()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_operators() -> None:
+    """As after a reading of an empty table, until a test changes a setting: no query of an earlier minute's end."""
+    live.suppose({})
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
+from alcoves.accounts import locking
 from alcoves.accounts.models import fold_email
 from alcoves.accounts.throttling import seconds_to_wait
 
@@ -81,7 +82,7 @@ def locked_out(
     request: HttpRequest, original: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:
     """What django-axes answers after too many wrong passwords, in our words."""
-    minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
+    minutes = int(locking.cooloff().total_seconds() // 60)
     sentence = f"Too many wrong passwords. Wait {minutes} minutes and try again."
     if request.path.startswith("/api/"):
         return JsonResponse({"code": "locked_out", "message": sentence}, status=429)

@@ -3,14 +3,13 @@
 Each variable is described in docs/configuration.md; a test finds any that is missing there.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 
 from alcoves import env
-from alcoves.settings import urls
+from alcoves.settings import live, urls
 
 django_stubs_ext.monkeypatch()
 
@@ -32,6 +31,7 @@ INSTALLED_APPS = [
     "ml.apps.MlConfig",
     "alcoves.alerts.apps.AlertsConfig",
     "alcoves.backup.apps.BackupConfig",
+    "constance",
     "alcoves.console.apps.ConsoleConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
@@ -89,8 +89,10 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-AXES_FAILURE_LIMIT = env.integer("ALCOVES_LOGIN_FAILURES", 10, low=1)
-AXES_COOLOFF_TIME = timedelta(minutes=env.integer("ALCOVES_LOGIN_COOLOFF_MINUTES", 15, low=1))
+LOGIN_FAILURES = env.integer("ALCOVES_LOGIN_FAILURES", 10, low=1, high=1000)
+LOGIN_COOLOFF_MINUTES = env.integer("ALCOVES_LOGIN_COOLOFF_MINUTES", 15, low=1, high=10_080)
+AXES_FAILURE_LIMIT = "alcoves.accounts.locking.failures"
+AXES_COOLOFF_TIME = "alcoves.accounts.locking.cooloff"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_VERBOSE = False
@@ -134,6 +136,8 @@ if DATABASE_URL:
     DATABASES = databases(DATABASE_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 # Blobs, by name as in Django's STORAGES. `source` and `media` are for the delivery part.
 STORAGE_DRIVER = env.choice("ALCOVES_STORAGE_DRIVER", ("local", "s3"), "local")
 STORAGE_PATH = env.path("ALCOVES_STORAGE_PATH", DATA_PATH / "storage")
@@ -176,23 +180,41 @@ def blob_stores(driver: str) -> dict[str, dict[str, Any]]:
 BLOB_STORES = blob_stores(STORAGE_DRIVER)
 # Pictures on demand: media.imageproxy, media.prewarm, media.imagecache.
 IMAGE_PREWARM_ENABLED = env.boolean("ALCOVES_IMAGE_PROXY_PREWARM_ENABLED", default=True)
-IMAGE_CACHE_MAX_BYTES = env.integer("ALCOVES_IMAGE_CACHE_MAX_BYTES", 10 * 1024**3, low=1)
-IMAGE_QUEUE_LIMIT = env.integer("ALCOVES_IMAGE_QUEUE_LIMIT", 500, low=1)
-IMAGE_WAIT_SECONDS = env.number("ALCOVES_IMAGE_WAIT_SECONDS", 30, low=1)
+IMAGE_CACHE_MAX_BYTES = env.integer("ALCOVES_IMAGE_CACHE_MAX_BYTES", 10 * 1024**3, low=1, high=2**60)
+IMAGE_QUEUE_LIMIT = env.integer("ALCOVES_IMAGE_QUEUE_LIMIT", 500, low=1, high=100_000)
+IMAGE_WAIT_SECONDS = env.number("ALCOVES_IMAGE_WAIT_SECONDS", 30, low=1, high=300)
+POSTER_MAX_BYTES = env.integer("ALCOVES_POSTER_MAX_BYTES", 10 * 1024**2, low=1024**2, high=100 * 1024**2)
 IMAGE_MAX_SECONDS = env.number("ALCOVES_IMAGE_MAX_SECONDS", 20, low=1)
 SCRATCH_PATH = env.path("ALCOVES_SCRATCH_PATH", DATA_PATH / "scratch")
 
 # Uploads.
-MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1)
-UPLOAD_EXPIRE_HOURS = env.integer("ALCOVES_UPLOAD_EXPIRE_HOURS", 24, low=1)
+MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1, high=2**60)
+UPLOAD_EXPIRE_HOURS = env.integer("ALCOVES_UPLOAD_EXPIRE_HOURS", 24, low=1, high=168)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
+
+# What a new library begins with, and links to moments.
+NEW_LIBRARY_FACES = env.boolean("ALCOVES_NEW_LIBRARY_FACES", default=False)
+NEW_LIBRARY_OBJECTS = env.boolean("ALCOVES_NEW_LIBRARY_OBJECTS", default=False)
+NEW_LIBRARY_AUDIO_EVENTS = env.boolean("ALCOVES_NEW_LIBRARY_AUDIO_EVENTS", default=False)
+NEW_LIBRARY_TRANSCRIPTS = env.boolean("ALCOVES_NEW_LIBRARY_TRANSCRIPTS", default=False)
+NEW_LIBRARY_SEMANTIC = env.boolean("ALCOVES_NEW_LIBRARY_SEMANTIC", default=False)
+NEW_LIBRARY_SHARING = env.boolean("ALCOVES_NEW_LIBRARY_SHARING", default=False)
+SHARING_ENABLED = env.boolean("ALCOVES_SHARING_ENABLED", default=True)
+SHARES_OF_A_MOMENT = env.integer("ALCOVES_SHARES_OF_A_MOMENT", 100, low=1, high=1000)
+SHARE_OPEN_HOURS = env.integer("ALCOVES_SHARE_OPEN_HOURS", 12, low=1, high=168)
+METRICS_ENABLED = env.boolean("ALCOVES_METRICS_ENABLED", default=True)
+METRICS_AUTH = env.boolean("ALCOVES_METRICS_AUTH", default=True)
 
 # The engine. DERIVERS is the whole plug-in system: a name and where its class is.
 LEASE_SECONDS = env.number("ALCOVES_LEASE_SECONDS", 20, low=1)
 RECONCILE_SECONDS = env.number("ALCOVES_RECONCILE_SECONDS", 15, low=1)
-RETRY_SECONDS = env.number("ALCOVES_RETRY_SECONDS", 30, low=0)
-SWEEP_GRACE_SECONDS = env.integer("ALCOVES_SWEEP_GRACE_SECONDS", 120, low=0)
+MAX_RETRIES = env.integer("ALCOVES_MAX_RETRIES", 2, low=0, high=10)
+RETRY_SECONDS = env.number("ALCOVES_RETRY_SECONDS", 30, low=0, high=600)
+SWEEP_GRACE_SECONDS = env.integer("ALCOVES_SWEEP_GRACE_SECONDS", 120, low=0, high=86_400)
+FFMPEG_TIMEOUT_MULTIPLIER = env.number("ALCOVES_FFMPEG_TIMEOUT_MULTIPLIER", 2.0, low=0.1, high=10)
+FFMPEG_TIMEOUT_MINIMUM = env.number("ALCOVES_FFMPEG_TIMEOUT_MINIMUM", 300.0, low=60, high=3600)
+FFMPEG_TIMEOUT_MAXIMUM = env.number("ALCOVES_FFMPEG_TIMEOUT_MAXIMUM", 14_400.0, low=300, high=86_400)
 DERIVERS = {
     "metadata": "media.derivers.metadata.MetadataDeriver",
     "preview": "media.derivers.preview.PreviewDeriver",
@@ -218,10 +240,10 @@ DERIVERS = {
 # Models: docs/understanding.md. A later registry replaces rows of an earlier one.
 MODEL_REGISTRIES = ["ml.registry.entries.MODELS"]
 MODELS_PATH = env.path("ALCOVES_MODELS_PATH", DATA_PATH / "models")
-SEARCH_SECONDS = env.number("ALCOVES_SEARCH_SECONDS", 5, low=0.01)
+SEARCH_SECONDS = env.number("ALCOVES_SEARCH_SECONDS", 5, low=0.01, high=60)
 ML_CONCURRENCY = env.integer("ALCOVES_ML_CONCURRENCY", 1, low=1, high=64)
 ML_THREADS = env.integer("ALCOVES_ML_THREADS", 0, low=0, high=256)
-ML_IDLE_SECONDS = env.number("ALCOVES_ML_IDLE_SECONDS", 300, low=1)
+ML_IDLE_SECONDS = env.number("ALCOVES_ML_IDLE_SECONDS", 300, low=1, high=86_400)
 ML_HOST_PATH = SCRATCH_PATH  # In it is the socket of the model host (ml.runtime).
 FACE_MIN_SCORE = env.number("ALCOVES_FACE_DETECTION_MIN_SCORE", 0.28, low=0.05, high=0.99)
 OBJECT_DETECTION_MIN_SCORE = env.number("ALCOVES_OBJECT_DETECTION_MIN_SCORE", 0.25, low=0.01, high=1)
@@ -249,6 +271,53 @@ MODEL_FETCHER = env.choice("ALCOVES_MODEL_FETCHER", ("worker", "follower"), "wor
 SPEECH_MODEL = env.text("ALCOVES_WHISPER_MODEL")
 SPEECH_LANGUAGE = env.text("ALCOVES_WHISPER_LANGUAGE", "auto")
 SPEECH_VAD_MODEL = env.choice("ALCOVES_WHISPER_VAD_MODEL", ("silero-v6.2.0", "off"), "silero-v6.2.0")
+
+# Mail, and what operators are told: docs/alerts.md.
+EMAIL_HOST = env.text("ALCOVES_MAIL_HOST")
+EMAIL_PORT = env.integer("ALCOVES_MAIL_PORT", 587, low=1, high=65535)
+EMAIL_HOST_USER = env.text("ALCOVES_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("ALCOVES_MAIL_PASSWORD")
+MAIL_TLS = env.choice("ALCOVES_MAIL_TLS", ("starttls", "tls", "none"), "starttls")
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_TLS == "starttls", MAIL_TLS == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("ALCOVES_MAIL_FROM", "alcoves@localhost")
+ALERTS_ENABLED = env.boolean("ALCOVES_ALERTS_ENABLED", default=True)
+ALERT_MAIL_TO = env.text("ALCOVES_ALERT_MAIL_TO")
+ALERT_WEBHOOK_URL = env.secret("ALCOVES_ALERT_WEBHOOK_URL")
+ALERT_WEBHOOK_SECRET = env.secret("ALCOVES_ALERT_WEBHOOK_SECRET")
+ALERT_WEBHOOK_PRIVATE = env.boolean("ALCOVES_ALERT_WEBHOOK_PRIVATE", default=False)
+ALERT_WEBHOOK_TIMEOUT = env.integer("ALCOVES_ALERT_WEBHOOK_TIMEOUT", 10, low=1, high=60)
+ALERT_RATE_SECONDS = env.integer("ALCOVES_ALERT_RATE_SECONDS", 300, low=0, high=3600)
+ALERT_STUCK_MINUTES = env.integer("ALCOVES_ALERT_STUCK_MINUTES", 60, low=1, high=10_080)
+ALERT_QUEUED_MINUTES = env.integer("ALCOVES_ALERT_QUEUED_MINUTES", 60, low=1, high=10_080)
+ALERT_FAILURE_MINUTES = env.integer("ALCOVES_ALERT_FAILURE_MINUTES", 60, low=1, high=10_080)
+ALERT_FAILURE_COUNT = env.integer("ALCOVES_ALERT_FAILURE_COUNT", 10, low=1, high=1_000_000)
+ALERT_FAILURE_PERCENT = env.integer("ALCOVES_ALERT_FAILURE_PERCENT", 50, low=1, high=100)
+ALERT_DISK_PERCENT = env.integer("ALCOVES_ALERT_DISK_PERCENT", 10, low=0, high=90)
+ALERT_WORKER_SECONDS = env.integer("ALCOVES_ALERT_WORKER_SECONDS", 120, low=30, high=86_400)
+ALERT_BACKUP_HOURS = env.integer("ALCOVES_ALERT_BACKUP_HOURS", 192, low=0, high=8760)
+
+# Backups: docs/backup.md. Those that operators change at run time are in alcoves.settings.live as well.
+BACKUP_TARGETS = env.words("ALCOVES_BACKUP_TARGETS")
+BACKUP_PASSPHRASE = env.secret("ALCOVES_BACKUP_PASSPHRASE")
+BACKUP_S3_OPTIONS: dict[str, Any] = {
+    "endpoint_url": env.text("ALCOVES_BACKUP_S3_ENDPOINT", S3_OPTIONS["endpoint_url"] or "") or None,
+    "region": env.text("ALCOVES_BACKUP_S3_REGION", S3_OPTIONS["region"]),
+    "access_key": env.secret("ALCOVES_BACKUP_S3_ACCESS_KEY") or S3_OPTIONS["access_key"],
+    "secret_key": env.secret("ALCOVES_BACKUP_S3_SECRET_KEY") or S3_OPTIONS["secret_key"],
+    "addressing_style": S3_OPTIONS["addressing_style"],
+}
+BACKUP_SCHEDULE = env.choice("ALCOVES_BACKUP_SCHEDULE", ("off", "daily", "weekly"), "off")
+BACKUP_HOUR = env.integer("ALCOVES_BACKUP_HOUR", 3, low=0, high=23)
+BACKUP_WEEKDAY = env.choice("ALCOVES_BACKUP_WEEKDAY", WEEKDAYS, "sunday")
+BACKUP_TARGET = env.text("ALCOVES_BACKUP_TARGET")
+BACKUP_BLOBS = env.choice("ALCOVES_BACKUP_BLOBS", ("none", "originals", "all"), "originals")
+BACKUP_KEEP = env.integer("ALCOVES_BACKUP_KEEP", 7, low=1, high=1000)
+BACKUP_KEEP_WEEKLY = env.integer("ALCOVES_BACKUP_KEEP_WEEKLY", 4, low=0, high=1000)
+VERIFY_DAYS = env.integer("ALCOVES_VERIFY_DAYS", 30, low=0, high=3650)
+VERIFY_MINUTES = env.integer("ALCOVES_VERIFY_MINUTES", 60, low=1, high=1440)
+VERIFY_HOUR = env.integer("ALCOVES_VERIFY_HOUR", 2, low=0, high=23)
+VERIFY_MB_PER_SECOND = env.integer("ALCOVES_VERIFY_MB_PER_SECOND", 50, low=1, high=100000)
 
 # Celery: docs/queues.md says why each of these is as it is, with figures.
 CELERY_BROKER_URL = urls.broker(REDIS_URL)
@@ -329,6 +398,14 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Settings that operators change while it runs: media.live reads them, django-constance keeps them in the database.
+LIVE_SETTINGS = live.BY_NAME
+CONSTANCE_BACKEND = "alcoves.console.settings.backend.LiveBackend"
+CONSTANCE_SUPERUSER_ONLY = False
+CONSTANCE_CONFIG = live.CONSTANCE_CONFIG
+CONSTANCE_CONFIG_FIELDSETS = live.CONSTANCE_CONFIG_FIELDSETS
+CONSTANCE_ADDITIONAL_FIELDS = live.CONSTANCE_ADDITIONAL_FIELDS
+
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 LANGUAGE_CODE = "en"
@@ -341,11 +418,15 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 LOG_LEVEL = env.choice("ALCOVES_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
+LOG_FORMAT = env.choice("ALCOVES_LOG_FORMAT", ("line", "json"), "line")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "alcoves.logs.Lines", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "alcoves.logs.JsonLines"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "pyvips": {"level": "CRITICAL"},
@@ -353,5 +434,8 @@ LOGGING: dict[str, Any] = {
         # It tells every address, and those to which a mirror sends us may carry a signature.
         "httpx": {"level": "WARNING"},
         "celery": {"level": LOG_LEVEL},
+        # The server sets itself up before Django does; its lines are lines like ours.
+        "uvicorn": {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False},
+        "uvicorn.error": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
     },
 }

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import ledger, moments, reprocess
+from media import ledger, live, moments, reprocess
 from media.api import describing
 from media.api.access import find_derivative, find_file, find_library
 from media.api.files import detail
@@ -248,7 +248,7 @@ class Capabilities(APIView):
                 "derivers": describing.job_names(),
                 "imageVariants": variants.as_json(),
                 "formats": [one.as_json() for one in formats.survey()],
-                "maxUploadBytes": settings.MAX_UPLOAD_BYTES,
+                "maxUploadBytes": live.value("MAX_UPLOAD_BYTES"),
                 "mode": settings.MODE,
             }
         )

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import pictures, posters
+from media import live, pictures, posters
 from media.api import describing
 from media.api.access import find_file
 from media.api.bodies import LeaveBodyParser
@@ -17,10 +17,12 @@ from media.api.libraries import checked
 from media.api.picture_forms import Expected, read_form_or_body
 from media.models import Derivative, File
 
-LARGEST = 10 * 1024 * 1024
-OWN = Expected(
-    frozenset({"file", "poster"}), LARGEST, "A poster may have 10 MiB at most. Choose a smaller picture."
-)
+
+def expected() -> Expected:
+    """A picture up to the limit of the operators."""
+    largest = live.value("POSTER_MAX_BYTES")
+    told = f"A poster may have {largest / 1024**2:g} MiB at most. Choose a smaller picture."
+    return Expected(frozenset({"file", "poster"}), largest, told)
 
 
 class Poster(APIView):
@@ -73,10 +75,10 @@ class UploadedPoster(APIView):
         responses={201: PosterShape},
     )
     def post(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
-        """A form with one picture of up to 10 MiB in the part `file`, or the picture itself as the body."""
+        """A form with one picture of up to 10 MiB, or what operators allow, in the part `file`, or the picture itself as the body."""
         file, _ = find_file(request, library_id, file_id, write=True)
         posters.require_poster(file)
-        posters.bring(file, read_form_or_body(request, OWN))
+        posters.bring(file, read_form_or_body(request, expected()))
         return Response(told_anew(request, file), status=201)
 
 

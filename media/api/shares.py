@@ -193,7 +193,7 @@ class Unlock(PublicView):
 
     @extend_schema(operation_id="share_unlock", request=UnlockInput, responses={204: None}, auth=[])
     def post(self, request: Request, token: str) -> Response:
-        """Give the password; a cookie opens the link for twelve hours."""
+        """Give the password; a cookie opens the link for some hours."""
         share = shares.find_share(token)
         value = shares.unlock(share, checked(UnlockInput(data=request.data))["password"])
         response = Response(status=204)
@@ -205,7 +205,7 @@ def let_in(response: Any, share: MomentShare, value: str) -> None:
     response.set_cookie(
         shares.cookie_name(share),
         value,
-        max_age=shares.OPEN_SECONDS,
+        max_age=shares.open_seconds(),
         httponly=True,
         samesite="Lax",
         secure=settings.SECURE_COOKIES,

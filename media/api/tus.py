@@ -9,7 +9,6 @@ import re
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
@@ -19,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from media import live
 from media.api.access import find_library
 from media.api.bodies import LeaveBodyParser, blocks, body_size
 from media.api.uploads import COPIES, find_own, user_id_of
@@ -93,7 +93,7 @@ class TusView(APIView):
         headers = {
             "Tus-Version": VERSION,
             "Tus-Extension": ",".join(EXTENSIONS),
-            "Tus-Max-Size": str(settings.MAX_UPLOAD_BYTES),
+            "Tus-Max-Size": str(live.value("MAX_UPLOAD_BYTES")),
             "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
         }
         return Response(status=204, headers=headers)

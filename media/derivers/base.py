@@ -152,7 +152,6 @@ class Deriver(Protocol):
     """Raised when the same bytes would give a better result; `made_by` records it."""
     queue: ClassVar[str]
     """One of alcoves.queues; `default` is refused by a test."""
-    max_attempts: ClassVar[int] = 3
     needs_probe: ClassVar[bool] = False
     """Planned only once the metadata is ready."""
     replans: ClassVar[bool] = False
@@ -204,7 +203,6 @@ class Deriver(Protocol):
 class BaseDeriver:
     """Defaults, so that a deriver states only what is its own."""
 
-    max_attempts: ClassVar[int] = 3
     needs_probe: ClassVar[bool] = False
     replans: ClassVar[bool] = False
     regroups: ClassVar[bool] = False

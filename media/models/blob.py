@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from media import live
 from media.models.base import Row
 
 FILES = "files"
@@ -42,7 +42,7 @@ class UnnamedBlobQuerySet(models.QuerySet["UnnamedBlob"]):
 
     def retire(self, keys: Iterable[str], *, store: str = FILES) -> None:
         """Keys that have just lost their name: kept a little while for readers in mid-stream, then swept."""
-        self.register(keys, due=timedelta(seconds=settings.SWEEP_GRACE_SECONDS), store=store)
+        self.register(keys, due=timedelta(seconds=live.value("SWEEP_GRACE_SECONDS")), store=store)
 
     def due(self) -> "UnnamedBlobQuerySet":
         return self.filter(due_at__lt=Now())

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
+from media import live
 from media.models import Upload
 from media.uploads.errors import GoneError
 
@@ -14,7 +14,7 @@ LONGEST = timedelta(days=7)
 
 def next_expiry(created_at: datetime | None = None) -> datetime:
     now = timezone.now()
-    return min(now + timedelta(hours=settings.UPLOAD_EXPIRE_HOURS), (created_at or now) + LONGEST)
+    return min(now + timedelta(hours=live.value("UPLOAD_EXPIRE_HOURS")), (created_at or now) + LONGEST)
 
 
 def require_live(upload: Upload) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Sum
 from django.db.models.functions import Coalesce, Now
 
+from media import live
 from media.errors import RequestError
 from media.intake import QuotaError
 from media.models import Library, Original, Upload
@@ -42,7 +42,7 @@ class Ceiling:
 
 def get_ceiling(library: Library, *, besides: Collection[UUID] = (), taken: int = 0) -> Ceiling:
     """`besides`: uploads that ask and so do not count. `taken`: bytes that are not yet in any row."""
-    limit: int = settings.MAX_UPLOAD_BYTES
+    limit: int = live.value("MAX_UPLOAD_BYTES")
     if library.quota_bytes is None:
         return Ceiling(limit, by_quota=False)
     free = library.quota_bytes - used(library) - under_way(library, besides) - taken

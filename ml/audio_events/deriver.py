@@ -13,9 +13,9 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import numpy as np
-from django.conf import settings
 from numpy.typing import NDArray
 
+from media import live
 from media.derivers.base import BaseDeriver, Context, NotNeeded, Ready, Result, Subject
 from media.probing import facts_of
 from media.streams import track_of
@@ -56,8 +56,8 @@ class SoundsDeriver(BaseDeriver):
         made_with = {
             "model": ready.spec.id,
             "window": hearing.seconds,
-            "threshold": settings.AUDIO_DETECT_THRESHOLD,
-            "top_k": settings.AUDIO_DETECT_TOP_K,
+            "threshold": hearing.least,
+            "top_k": hearing.most,
         }
         told: dict[str, Any] = {
             "sounds": len(found),
@@ -93,7 +93,9 @@ class Hearing:
         self.tagger = tagger
         self.track = track
         self.duration = duration
-        self.seconds = tagger.window(settings.AUDIO_DETECT_WINDOW_SEC)
+        self.least = live.value("AUDIO_DETECT_THRESHOLD")
+        self.most = live.value("AUDIO_DETECT_TOP_K")
+        self.seconds = tagger.window(live.value("AUDIO_DETECT_WINDOW_SEC"))
         self.windows = 0
         self.samples = 0
         self.started = time.monotonic()
@@ -103,8 +105,7 @@ class Hearing:
         found: list[dict[str, Any]] = []
         for batch in self.batches():
             self.context.check()
-            least, most = settings.AUDIO_DETECT_THRESHOLD, settings.AUDIO_DETECT_TOP_K
-            heard = self.tagger.hear([window.heard for window in batch], least, most)
+            heard = self.tagger.hear([window.heard for window in batch], self.least, self.most)
             for window, sounds in zip(batch, heard, strict=True):
                 found += self.told(window, sounds)
             self.tell()

@@ -8,8 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from django.conf import settings
-
+from media import live
 from media.models import Library
 from ml import selection
 from ml.downloads import ordering, waking
@@ -48,7 +47,7 @@ def prefetch() -> list[str]:
 
 
 def wanted_ahead(pipeline: Pipeline) -> bool:
-    return settings.MODEL_PREFETCH or in_use(pipeline)
+    return live.value("MODEL_PREFETCH") or in_use(pipeline)
 
 
 def in_use(pipeline: Pipeline) -> bool:

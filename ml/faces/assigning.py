@@ -19,12 +19,11 @@ from zlib import crc32
 
 import redis
 from celery import current_app
-from django.conf import settings
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
 from alcoves import locks
-from media import dispatch
+from media import dispatch, live
 from media.models import uuid7
 from ml.faces import lookups
 from ml.faces.clustering import Known, Near, Placing, Rules
@@ -52,9 +51,9 @@ WHERE id = given.face AND assigned_by <> 'user'
 def rules() -> Rules:
     """As the operator wants them."""
     return Rules(
-        max_distance=settings.FACE_MAX_DISTANCE,
-        min_faces=settings.FACE_MIN_FACES,
-        neighbours=settings.FACE_NEIGHBOURS,
+        max_distance=live.value("FACE_MAX_DISTANCE"),
+        min_faces=live.value("FACE_MIN_FACES"),
+        neighbours=live.value("FACE_NEIGHBOURS"),
     )
 
 
@@ -157,7 +156,7 @@ class StoredGallery:
 
     def __init__(self, library_id: UUID, count: int | None = None) -> None:
         self._library = library_id
-        self._count = count or settings.FACE_NEIGHBOURS
+        self._count = count or live.value("FACE_NEIGHBOURS")
         self._known: dict[UUID, Known] = {}
         self._near: dict[UUID, list[Near]] = {}
         self._beside: dict[UUID, list[Known]] = {}

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
-from django.conf import settings
 from numpy.typing import NDArray
 
+from media import live
 from media.derivers.base import BaseDeriver, Context, Output, Ready, Result, Subject
 from media.derivers.filming import film_of
 from media.errors import DamagedFileError
@@ -52,7 +52,7 @@ class FacesDeriver(BaseDeriver):
         eyes = Eyes(
             Detector(onnx_model(ready.paths["detector"])),
             Recogniser(onnx_model(ready.paths["recogniser"])),
-            settings.FACE_MIN_SCORE,
+            live.value("FACE_MIN_SCORE"),
         )
         made_with = {"model": ready.spec.id, "min_score": eyes.least}
         if context.variant:

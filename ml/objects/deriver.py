@@ -5,12 +5,12 @@ A picture is looked at once, a film by its sampled frames. What was found is wri
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from django.conf import settings
-
+from media import live
 from media.derivers.base import BaseDeriver, Context, Ready, Result, Subject
 from ml import downloads
 from ml.objects import recording
@@ -39,14 +39,16 @@ class ObjectsDeriver(BaseDeriver):
 
     def derive(self, context: Context) -> Result:
         ready = downloads.ready("objects")
-        detector = Detector(onnx_model(ready.paths["model"]))
-        found = (
-            of_film(context, detector) if context.subject.kind == "video" else of_picture(context, detector)
+        eyes = Eyes(
+            Detector(onnx_model(ready.paths["model"])),
+            live.value("OBJECT_DETECTION_MIN_SCORE"),
+            live.value("OBJECT_DETECTION_MAX_DETECTIONS"),
         )
+        found = of_film(context, eyes) if context.subject.kind == "video" else of_picture(context, eyes)
         made_with = {
             "model": ready.spec.id,
-            "min_score": settings.OBJECT_DETECTION_MIN_SCORE,
-            "max_detections": settings.OBJECT_DETECTION_MAX_DETECTIONS,
+            "min_score": eyes.least,
+            "max_detections": eyes.most,
         }
         facts = {"objects": len(found), "labels": dict(Counter(one["label"] for one in found))}
         return Ready((), facts, made_with, {"objects": found})
@@ -61,10 +63,22 @@ class ObjectsDeriver(BaseDeriver):
         recording.hand_over(original, twin)
 
 
-def of_picture(context: Context, detector: Detector) -> list[dict[str, Any]]:
-    pixels = pictures.upright(context, decoded_side(context.subject, detector.side))
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """The model of one run, how sure it must be, and how many objects are kept. A change counts from the next run."""
+
+    detector: Detector
+    least: float
+    most: int
+
+    def look(self, pixels: Sequence[Any]) -> list[list[Detection]]:
+        return self.detector.find(pixels, self.least, self.most)
+
+
+def of_picture(context: Context, eyes: Eyes) -> list[dict[str, Any]]:
+    pixels = pictures.upright(context, decoded_side(context.subject, eyes.detector.side))
     context.check()
-    (found,) = look(detector, [pixels])
+    (found,) = eyes.look([pixels])
     context.check()
     return [columns(one) for one in found]
 
@@ -80,21 +94,16 @@ def decoded_side(subject: Subject, side: int) -> int:
     return longest if side < longest <= WHOLE * side else side
 
 
-def of_film(context: Context, detector: Detector) -> list[dict[str, Any]]:
+def of_film(context: Context, eyes: Eyes) -> list[dict[str, Any]]:
     """Batch by batch, so that only so many frames are held at once."""
     looks: list[Look] = []
-    for batch in batches(frames.frames(context, detector.side), detector.at_once):
+    for batch in batches(frames.frames(context, eyes.detector.side), eyes.detector.at_once):
         context.check()
-        found = look(detector, [frame.pixels for frame in batch])
+        found = eyes.look([frame.pixels for frame in batch])
         looks += [Look(frame.second, seen) for frame, seen in zip(batch, found, strict=True)]
     duration = float((context.subject.probe or {}).get("duration") or 0)
     spans = sorted(spans_of(looks, duration), key=lambda span: -span.best.score)[:MOST_SPANS]
     return [{**columns(span.best), **times(span)} for span in spans]
-
-
-def look(detector: Detector, pixels: Sequence[Any]) -> list[list[Detection]]:
-    least, most = settings.OBJECT_DETECTION_MIN_SCORE, settings.OBJECT_DETECTION_MAX_DETECTIONS
-    return detector.find(pixels, least, most)
 
 
 def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

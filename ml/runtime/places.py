@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from django.conf import settings
 
+from media import live
 from media.errors import InfrastructureError
 
 PROTOCOL: Final = 2
@@ -43,7 +44,7 @@ class Options:
         return cls(
             concurrency=settings.ML_CONCURRENCY,
             threads=settings.ML_THREADS or len(os.sched_getaffinity(0)),
-            idle_seconds=settings.ML_IDLE_SECONDS,
+            idle_seconds=live.value("ML_IDLE_SECONDS"),
         )
 
 

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
+from media import live
 from media.errors import RequestError
 from media.models import Library
 from ml.search import facets, fusing, semantic, snippets, statements
@@ -344,7 +344,7 @@ class Clock:
         """One transaction. What takes too long is told in a sentence."""
         try:
             with transaction.atomic():
-                yield cls(time.monotonic() + settings.SEARCH_SECONDS, likeness)
+                yield cls(time.monotonic() + live.value("SEARCH_SECONDS"), likeness)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
                 raise

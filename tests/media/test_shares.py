@@ -121,9 +121,9 @@ def test_no_link_that_has_run_out_before_it_is_made(moment: Moment, alice: User)
 
 
 def test_only_so_many_links_are_good_at_the_same_time(
-    moment: Moment, alice: User, monkeypatch: pytest.MonkeyPatch
+    moment: Moment, alice: User, settings: Any
 ) -> None:
-    monkeypatch.setattr(shares, "MOST_SHARES", 2)
+    settings.SHARES_OF_A_MOMENT = 2
     first = shares.create_share(moment, alice)
     shares.create_share(moment, alice)
     with pytest.raises(ConflictError, match="Revoke"):
@@ -159,11 +159,11 @@ def test_a_share_without_password_is_opened_by_none(share: MomentShare) -> None:
 
 
 def test_an_open_door_shuts_after_a_while(
-    moment: Moment, alice: User, monkeypatch: pytest.MonkeyPatch
+    moment: Moment, alice: User, settings: Any
 ) -> None:
     share = shares.create_share(moment, alice, password="tide-pool")
     cookie = shares.unlock(share, "tide-pool")
-    monkeypatch.setattr(shares, "OPEN_SECONDS", -1)
+    settings.SHARE_OPEN_HOURS = -1
     assert not shares.is_open(share, cookie)
 
 

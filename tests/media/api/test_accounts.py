@@ -46,7 +46,7 @@ def test_another_sites_form_cannot_log_anybody_in(alice: User, client: Client) -
 def test_wrong_passwords_lock_whatever_the_case_of_the_address(
     alice: User, client: Client, settings: Any
 ) -> None:
-    for turn in range(settings.AXES_FAILURE_LIMIT):
+    for turn in range(settings.LOGIN_FAILURES):
         log_in(client, "Alice@example.org" if turn % 2 else "alice@example.org", "wrong")
     locked = log_in(client)
     assert (locked.status_code, locked.json()["code"]) == (429, "locked_out")

@@ -1,0 +1,1 @@
+"""Settings at run time, as operators see and change them: page, API and command over one flow (`changing`)."""

@@ -1,0 +1,43 @@
+"""Trying again. Leases and the rounds of the reconciler are boot-time: every worker must have the same."""
+
+from typing import Final
+
+from alcoves.settings.live.row import Live
+
+GROUP: Final = "Work"
+ROWS: Final = (
+    Live(
+        name="MAX_RETRIES",
+        group=GROUP,
+        kind=int,
+        default=2,
+        low=0,
+        high=10,
+        unit="tries",
+        env="ALCOVES_MAX_RETRIES",
+        help="How often work that failed is tried again. Counts for the next failure; what has failed for good "
+        "stays so until it is reprocessed.",
+    ),
+    Live(
+        name="RETRY_SECONDS",
+        group=GROUP,
+        kind=float,
+        default=30,
+        low=0,
+        high=600,
+        unit="seconds",
+        env="ALCOVES_RETRY_SECONDS",
+        help="Pause before the second try; doubles each time, up to an hour.",
+    ),
+    Live(
+        name="SWEEP_GRACE_SECONDS",
+        group=GROUP,
+        kind=int,
+        default=120,
+        low=0,
+        high=86_400,
+        unit="seconds",
+        env="ALCOVES_SWEEP_GRACE_SECONDS",
+        help="How long an output that was replaced stays for readers in mid-stream.",
+    ),
+)
