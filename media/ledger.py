@@ -5,9 +5,10 @@ request has not been overtaken, may finish. All times are the database's own clo
 """
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from media import history
 from media.derivers.base import Deriver
 from media.errors import RunAbandonedError
 from media.models import Derivative, Original
@@ -37,6 +39,25 @@ JOINS = f"""COALESCE((SELECT bool_and(c.status IN {ENDED_WELL}) FROM media_deriv
         WHERE c.parent_id = d.id AND c.requested_version = d.requested_version), FALSE)"""  # noqa: S608  Only constants of this module are put in.
 """Whether the row has been divided for this request, and every part is there."""
 
+LOST_ROW = (
+    "id",
+    "original_id",
+    "deriver",
+    "variant",
+    "queue",
+    "claimed_version",
+    "fence",
+    "lease_owner",
+    "queued_at",
+    "started_at",
+)
+"""What `media.history` tells of a run whose worker is gone."""
+
+OVERTAKEN = f"""CASE WHEN d.lost_claims > 0 THEN (SELECT json_build_object(
+        {", ".join(f"'{name}', p.{name}" for name in LOST_ROW)})::text
+        FROM media_derivative p WHERE p.id = d.id AND p.status = 'processing') END"""  # noqa: S608  As above.
+"""The run that this claim takes the row from, if there is one: a query inside RETURNING sees the row as it was."""
+
 SWITCH_COLUMNS = ("faces", "objects", "audio_events", "transcripts", "semantic", "sharing")
 
 CLAIM = f"""
@@ -48,12 +69,14 @@ UPDATE media_derivative d SET
     progress = CASE WHEN {JOINS} THEN d.progress ELSE 0 END, eta_seconds = NULL, not_before = NULL,
     updated_at = clock_timestamp()
 FROM media_original o JOIN media_library l ON l.id = o.library_id
-WHERE d.id = %(id)s AND o.id = d.original_id AND {WANTED} AND (d.parent_id IS NULL OR {PARENT_WAITS})
+WHERE d.id = %(id)s AND o.id = d.original_id AND o.held_at IS NULL
+  AND {WANTED} AND (d.parent_id IS NULL OR {PARENT_WAITS})
   AND (d.status = 'queued' AND (d.not_before IS NULL OR d.not_before <= clock_timestamp())
        OR d.status = 'processing' AND d.lease_expires_at < clock_timestamp()
           AND d.lost_claims + 1 < {LOST_CLAIMS_LIMIT})
 RETURNING d.fence, d.claimed_version, d.attempts, d.deferrals, extract(epoch FROM d.started_at - d.queued_at),
           d.deriver, d.variant, d.parameters, d.queue, d.parent_id, {JOINS},
+          d.queued_at, {OVERTAKEN},
           o.id, o.library_id, o.key, o.size, o.mime, o.kind, o.probe, o.sha256 IS NOT NULL,
           {", ".join(f"l.{name}" for name in SWITCH_COLUMNS)}
 """  # noqa: S608  Only constants of this module are put in.
@@ -79,6 +102,7 @@ WHERE d.id = %(parent)s AND d.status = 'processing' AND d.parts_left IS NOT NULL
 RESCUE = f"""
 UPDATE media_derivative d SET
     lost_claims = d.lost_claims + 1, lease_owner = '', lease_expires_at = NULL, published_at = NULL, eta_seconds = NULL,
+    error_detail = '',
     status = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN 'failed' ELSE 'queued' END,
     error_code = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN 'quarantined' ELSE 'worker_lost' END,
     error_message = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT}
@@ -86,9 +110,11 @@ UPDATE media_derivative d SET
         ELSE 'The worker died during this run; it is tried again.' END,
     finished_at = CASE WHEN d.lost_claims + 1 >= {LOST_CLAIMS_LIMIT} THEN clock_timestamp() END,
     updated_at = clock_timestamp()
-WHERE d.id IN (SELECT id FROM media_derivative WHERE status = 'processing' AND lease_expires_at < clock_timestamp()
-               ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING d.id, d.status
+FROM (SELECT {", ".join(LOST_ROW)} FROM media_derivative
+      WHERE status = 'processing' AND lease_expires_at < clock_timestamp()
+      ORDER BY lease_expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) gone
+WHERE d.id = gone.id
+RETURNING d.status, {", ".join(f"gone.{name}" for name in LOST_ROW)}
 """  # noqa: S608  As above.
 
 
@@ -97,6 +123,7 @@ class Claim:
     """The right to run one derivative once, and all that the run needs to know, from one query.
 
     `waited` is seconds between the request and this start. A part has a `parent`; who `joins` finds its parts ready.
+    `began` is of this process's own clock.
     """
 
     id: UUID
@@ -111,19 +138,27 @@ class Claim:
     queue: str
     parent: UUID | None
     joins: bool
+    queued_at: datetime
     original_id: UUID
     library_id: UUID
     key: str
     subject: Subject
+    owner: str
+    began: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """For which it has been held."""
+        return time.monotonic() - self.began
 
     @classmethod
-    def read(cls, derivative_id: UUID, row: Sequence[Any]) -> "Claim":
+    def read(cls, derivative_id: UUID, row: Sequence[Any], owner: str) -> "Claim":
         """The columns that CLAIM returns, in their order. Django hands JSON out as text here."""
         fence, version, attempts, deferrals, waited, deriver, variant, parameters, queue, parent, joins = row[
             :11
         ]
-        original_id, library_id, key, size, mime, kind, probe, hashed = row[11:19]
-        on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[19:], strict=True) if value)
+        queued_at = row[11]
+        original_id, library_id, key, size, mime, kind, probe, hashed = row[13:21]
+        on = frozenset(name for name, value in zip(SWITCH_COLUMNS, row[21:], strict=True) if value)
         return cls(
             id=derivative_id,
             fence=fence,
@@ -137,21 +172,27 @@ class Claim:
             queue=queue,
             parent=parent,
             joins=joins,
+            queued_at=queued_at,
             original_id=original_id,
             library_id=library_id,
             key=key,
             subject=Subject(
                 kind, mime, size, json.loads(probe) if probe else None, on, hashed=hashed, library=library_id
             ),
+            owner=owner,
         )
 
 
 def claim(derivative_id: UUID, *, owner: str, lease_seconds: float) -> Claim | None:
-    """Take the row, or None: not due, not wanted by a live File or a waiting parent, taken by another, finished."""
+    """Take the row, or None: not due, not wanted by a live File or a waiting parent, set aside, taken, finished."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"id": derivative_id, "owner": owner[:128], "lease": lease_seconds})
         row = cursor.fetchone()
-    return None if row is None else Claim.read(derivative_id, row)
+    if row is None:
+        return None
+    if row[12] is not None:
+        history.note_lost([json.loads(row[12])])
+    return Claim.read(derivative_id, row, owner[:128])
 
 
 def renew(claim: Claim, *, lease_seconds: float, progress: float, eta_seconds: float | None) -> bool:
@@ -373,9 +414,12 @@ def release(claim: Claim) -> bool:
 
 def rescue(limit: int = 500) -> list[tuple[UUID, str]]:
     """Rows whose lease ran out: back to the queue, or set aside after too many lost workers."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(RESCUE, {"limit": limit})
-        return [(row[0], row[1]) for row in cursor.fetchall()]
+        moved = cursor.fetchall()
+        lost = [dict(zip(LOST_ROW, row[1:], strict=True)) for row in moved]
+        history.note_lost(lost)
+    return [(row["id"], status) for row, (status, *_) in zip(lost, moved, strict=True)]
 
 
 def request_again(rows: QuerySet[Derivative], *, parameters: Mapping[str, Any] | None = None) -> int:
@@ -415,6 +459,17 @@ def cancel(rows: QuerySet[Derivative]) -> int:
         )
 
 
+def put_back(rows: QuerySet[Derivative]) -> int:
+    """Who runs these stops, and they wait in the queue: nobody asked for them anew, and no try is counted.
+
+    A row that waits for its parts goes on waiting.
+    """
+    with transaction.atomic():
+        return in_order(rows.filter(status="processing", parts_left__isnull=True)).update(
+            status="queued", published_at=None, **NO_LEASE
+        )
+
+
 def in_order(rows: QuerySet[Derivative]) -> QuerySet[Derivative]:
     """The same rows, locked by their keys: who moves many at once waits for others, and never in a ring with them."""
     locked = rows.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True)
@@ -427,7 +482,10 @@ def mark_published(ids: Iterable[UUID]) -> int:
 
 
 def waiting() -> QuerySet[Derivative]:
-    """Queued rows that may run now: wanted by a live File, and by a parent that waits if they are parts; and due."""
+    """Queued rows that may run now: wanted by a live File, and by a parent that waits if they are parts; and due.
+
+    Not those that operators have set aside.
+    """
     whole = Q(parent__isnull=True)
     part = Q(
         parent__status="processing",
@@ -435,7 +493,10 @@ def waiting() -> QuerySet[Derivative]:
         parent__requested_version=F("requested_version"),
     )
     return Derivative.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=Now()), whole | part, status="queued"
+        Q(not_before__isnull=True) | Q(not_before__lte=Now()),
+        whole | part,
+        status="queued",
+        original__held_at__isnull=True,
     ).wanted()
 
 

@@ -146,12 +146,14 @@ def follow_up(parent: UUID) -> None:
         dispatch.publish_after_commit(Derivative.objects.filter(pk=parent))
 
 
-def fail(claim: Claim, parent: UUID, *, code: str, message: str, detail: str) -> None:
-    """A part failed for good, and all it was a part of with it."""
+def fail(claim: Claim, parent: UUID, *, code: str, message: str, detail: str) -> bool:
+    """A part failed for good, and all it was a part of with it. False where the claim does not hold any more."""
     with transaction.atomic():
         Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
-        if ledger.fail(claim, code=code, message=message, detail=detail):
+        failed = ledger.fail(claim, code=code, message=message, detail=detail)
+        if failed:
             follow_up(parent)
+    return failed
 
 
 def find_unheard() -> QuerySet[Derivative]:

@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
+from celery import current_task
 from django.conf import settings
 from django.db import transaction
 
 from alcoves import metrics
-from media import blobs, dispatch, failures, heartbeat, ledger, parts, pipeline, scratch, stacks
+from media import (
+    blobs,
+    dispatch,
+    failures,
+    heartbeat,
+    history,
+    ledger,
+    parts,
+    pipeline,
+    scratch,
+    stacks,
+)
 from media.derivers.base import Deriver, Divided, FinishedPart, NotNeeded, Ready, Result, takes
 from media.derivers.registry import get_deriver
 from media.errors import (
@@ -43,7 +55,10 @@ NOT_ACCEPTED = "not_accepted"
 
 
 def owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Who holds a lease: `lane@host:pid`. Celery names its workers by lane and host."""
+    task: Any = current_task
+    name = task.request.hostname if task else None
+    return f"{name or f'alcoves@{socket.gethostname()}'}:{os.getpid()}"
 
 
 class RunContext:
@@ -141,15 +156,32 @@ def run(derivative_id: UUID) -> None:
         outcome = attempt(claim)
     except RunAbandonedError:
         logger.info("%s %s: given up, another run or a person took it over", claim.deriver, claim.id)
+        history.note(claim, "abandoned", why_abandoned(claim))
     except (SystemExit, KeyboardInterrupt):
         outcome = "released"
-        ledger.release(claim)
+        with transaction.atomic():
+            ledger.release(claim)
+            history.note(claim, outcome)
         raise
     finally:
         metrics.JOBS.labels(deriver=claim.deriver, outcome=outcome).inc()
         metrics.JOB_SECONDS.labels(deriver=claim.deriver).observe(time.monotonic() - began)
     if claim.parent is not None and outcome in ledger.ENDED_WELL:
         join(claim.parent, claim.queue)
+
+
+def why_abandoned(claim: Claim) -> dict[str, str]:
+    """What has become of the row, for the history of this try."""
+    row = Derivative.objects.select_related("original").filter(pk=claim.id).first()
+    if row is None:
+        return {"code": "gone", "message": "What it was made for was deleted meanwhile."}
+    if row.original.held_at is not None:
+        return {"code": "set_aside", "message": "The file was set aside by the operators."}
+    if row.error_code == "cancelled":
+        return {"code": "cancelled", "message": "Somebody cancelled it."}
+    if row.requested_version != claim.version:
+        return {"code": "asked_anew", "message": "It was asked for anew meanwhile."}
+    return {"code": "taken_over", "message": "Another run has taken it over."}
 
 
 def join(parent: UUID, queue: str) -> None:
@@ -208,28 +240,44 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
         original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
         if original is None:
             raise RunAbandonedError("The original was deleted meanwhile.")
-        if isinstance(result, Divided):
-            parts.divide(claim, result)
-            return "divided"
-        if turned_on_meanwhile(deriver, original, result):
-            ledger.release(claim)
-            return "released"
-        if isinstance(result, NotNeeded):
-            old = ledger.finish_not_needed(claim, result.reason)
-        else:
-            made_by = {"deriver": deriver.name, "version": deriver.version, **result.made_with}
-            old = ledger.finish_ready(claim, outputs=outputs, facts=result.facts, made_by=made_by)
-            blobs.name(output["key"] for output in outputs)
-            learn(deriver, original, result)
-        retire(old)
-        if claim.joins:
-            parts.remove(Derivative.objects.filter(parent=claim.id))
-        if claim.parent is not None:
-            parts.follow_up(claim.parent)
-        if deriver.replans:
-            # Of this moment, not of the claim: with the original locked, so that no turn of a switch passes it over.
-            dispatch.publish_after_commit(pipeline.plan_original(original, switches_of(original)))
+        outcome = conclude(deriver, claim, original, result, outputs)
+        history.note(claim, outcome, metrics=measured(claim, outputs))
+    return outcome
+
+
+def conclude(
+    deriver: Deriver, claim: Claim, original: Original, result: Result, outputs: list[dict[str, Any]]
+) -> str:
+    """What the result means for the row, for its parts or its parent, and for the original."""
+    if isinstance(result, Divided):
+        parts.divide(claim, result)
+        return "divided"
+    if turned_on_meanwhile(deriver, original, result):
+        ledger.release(claim)
+        return "released"
+    if isinstance(result, NotNeeded):
+        old = ledger.finish_not_needed(claim, result.reason)
+    else:
+        made_by = {"deriver": deriver.name, "version": deriver.version, **result.made_with}
+        old = ledger.finish_ready(claim, outputs=outputs, facts=result.facts, made_by=made_by)
+        blobs.name(output["key"] for output in outputs)
+        learn(deriver, original, result)
+    retire(old)
+    if claim.joins:
+        parts.remove(Derivative.objects.filter(parent=claim.id))
+    if claim.parent is not None:
+        parts.follow_up(claim.parent)
+    if deriver.replans:
+        # Of this moment, not of the claim: with the original locked, so that no turn of a switch passes it over.
+        dispatch.publish_after_commit(pipeline.plan_original(original, switches_of(original)))
     return "not_needed" if isinstance(result, NotNeeded) else "ready"
+
+
+def measured(claim: Claim, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """For the history: how much came out, and how long the film or recording plays."""
+    duration = (claim.subject.probe or {}).get("duration")
+    made = {"bytes_out": sum(output["size"] for output in outputs)} if outputs else {}
+    return {**made, "media_seconds": duration} if duration else made
 
 
 def switches_of(original: Original) -> frozenset[str]:
@@ -279,24 +327,29 @@ def retire(outputs: list[dict[str, Any]]) -> None:
 
 def settle(claim: Claim, error: MediaError) -> str:
     """The policy: permanent ends it, infrastructure waits for free, everything else costs an attempt."""
-    told = {"code": error.code, "message": error.message, "detail": error.detail}
+    told = {"code": error.code, "message": error.message, "detail": history.clean(error.detail)}
+    with transaction.atomic():
+        outcome = move_on(claim, error, told)
+        history.note(claim, outcome, why_abandoned(claim) if outcome == "abandoned" else told)
+    return outcome
+
+
+def move_on(claim: Claim, error: MediaError, told: dict[str, str]) -> str:
+    """The row's move after this error, by the name of its outcome."""
     if isinstance(error, InfrastructureError):
         # Not doubled: the house is mended from one moment to the next, and then every row is due again soon.
         soon = min(LONGEST_DEFERRAL, settings.RETRY_SECONDS)
         delay = error.retry_after if isinstance(error, WaitingError) else soon
-        ledger.try_later(claim, delay_seconds=delay, burn=False, **told)
+        kept = ledger.try_later(claim, delay_seconds=delay, burn=False, **told)
         logger.warning("%s %s deferred: %s", claim.deriver, claim.id, error.message)
-        return "deferred"
+        return "deferred" if kept else "abandoned"
     attempts = get_deriver(claim.deriver).max_attempts
     if isinstance(error, PermanentError) or claim.attempts + 1 >= attempts:
-        if claim.parent is None:
-            ledger.fail(claim, **told)
-        else:
-            parts.fail(claim, claim.parent, **told)
+        kept = parts.fail(claim, claim.parent, **told) if claim.parent else ledger.fail(claim, **told)
         logger.info("%s %s failed: %s (%s)", claim.deriver, claim.id, error.message, error.code)
-        return "failed"
-    ledger.try_later(claim, delay_seconds=backoff(claim.attempts), burn=True, **told)
-    return "retried"
+        return "failed" if kept else "abandoned"
+    kept = ledger.try_later(claim, delay_seconds=backoff(claim.attempts), burn=True, **told)
+    return "retried" if kept else "abandoned"
 
 
 def backoff(earlier: int) -> float:
