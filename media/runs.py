@@ -24,6 +24,7 @@ from media import (
     heartbeat,
     history,
     ledger,
+    live,
     parts,
     pipeline,
     scratch,
@@ -45,6 +46,7 @@ from media.models.blob import FILES
 from media.scratch import Room
 from media.tools.ranges import RangeServer
 from media.tools.sources import Source
+from media.transcoding import timeouts
 from storage.base import CHUNK_SIZE
 from storage.registry import get_store
 
@@ -211,12 +213,21 @@ def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
             heartbeat.kept(claim) as pulse,
         ):
             context = RunContext(claim, pulse, room)
-            with context.believing_the_store():
+            with context.believing_the_store(), timeouts.under(ffmpeg_limits()):
                 result = deriver.derive(context)
             context.check()
             return result, store_outputs(claim, result)
     finally:
         shutil.rmtree(scratch_path(claim), ignore_errors=True)
+
+
+def ffmpeg_limits() -> timeouts.Limits:
+    """Of one run: a change counts from the next."""
+    return timeouts.Limits(
+        multiplier=live.value("FFMPEG_TIMEOUT_MULTIPLIER"),
+        shortest=live.value("FFMPEG_TIMEOUT_MINIMUM"),
+        longest=live.value("FFMPEG_TIMEOUT_MAXIMUM"),
+    )
 
 
 def scratch_path(claim: Claim) -> Path:
@@ -338,12 +349,12 @@ def move_on(claim: Claim, error: MediaError, told: dict[str, str]) -> str:
     """The row's move after this error, by the name of its outcome."""
     if isinstance(error, InfrastructureError):
         # Not doubled: the house is mended from one moment to the next, and then every row is due again soon.
-        soon = min(LONGEST_DEFERRAL, settings.RETRY_SECONDS)
+        soon = min(LONGEST_DEFERRAL, live.value("RETRY_SECONDS"))
         delay = error.retry_after if isinstance(error, WaitingError) else soon
         kept = ledger.try_later(claim, delay_seconds=delay, burn=False, **told)
         logger.warning("%s %s deferred: %s", claim.deriver, claim.id, error.message)
         return "deferred" if kept else "abandoned"
-    attempts = get_deriver(claim.deriver).max_attempts
+    attempts = live.value("MAX_RETRIES") + 1
     if isinstance(error, PermanentError) or claim.attempts + 1 >= attempts:
         kept = parts.fail(claim, claim.parent, **told) if claim.parent else ledger.fail(claim, **told)
         logger.info("%s %s failed: %s (%s)", claim.deriver, claim.id, error.message, error.code)
@@ -354,4 +365,4 @@ def move_on(claim: Claim, error: MediaError, told: dict[str, str]) -> str:
 
 def backoff(earlier: int) -> float:
     """Doubling from RETRY_SECONDS, never over an hour."""
-    return float(min(LONGEST_DELAY, settings.RETRY_SECONDS * 2 ** min(earlier, 12)))
+    return float(min(LONGEST_DELAY, live.value("RETRY_SECONDS") * 2 ** min(earlier, 12)))
