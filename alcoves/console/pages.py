@@ -33,6 +33,48 @@ PAGES: tuple[Page, ...] = (
         icon="image",
         group="This machine",
     ),
+    Page(
+        address="queues",
+        name="queues",
+        view="alcoves.console.queues.show",
+        permission="console.see_dashboard",
+        title="Queues",
+        icon="stacked_bar_chart",
+    ),
+    Page(
+        address="queues/live",
+        name="queues-live",
+        view="alcoves.console.queues.show_live",
+        permission="console.see_dashboard",
+    ),
+    Page(
+        address="workers",
+        name="workers",
+        view="alcoves.console.workers.show",
+        permission="console.see_dashboard",
+        title="Workers",
+        icon="engineering",
+    ),
+    Page(
+        address="workers/live",
+        name="workers-live",
+        view="alcoves.console.workers.show_live",
+        permission="console.see_dashboard",
+    ),
+    Page(
+        address="upkeep",
+        name="upkeep",
+        view="alcoves.console.upkeep.show",
+        permission="console.see_dashboard",
+        title="Upkeep",
+        icon="cleaning_services",
+    ),
+    Page(
+        address="upkeep/live",
+        name="upkeep-live",
+        view="alcoves.console.upkeep.show_live",
+        permission="console.see_dashboard",
+    ),
 )
 """Add a line here for a new page: nothing else has to know of it."""
 
@@ -62,11 +104,15 @@ MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("media.folder", "Folders", "folder"),
             ("media.file", "Files", "draft"),
             ("media.original", "Originals", "database"),
+            ("media.derivative", "Derivatives", "account_tree"),
             ("media.moment", "Moments", "movie_edit"),
+            ("media.momentshare", "Shared moments", "share"),
+            ("media.tag", "Tags", "sell"),
             ("media.stack", "Stacks", "stacks"),
             ("media.upload", "Uploads", "upload"),
             ("media.cachedimage", "Image cache", "cached"),
             ("media.unnamedblob", "Blobs to be swept", "delete_sweep"),
+            ("media.switching", "Turned switches", "toggle_on"),
         ),
     ),
     (
@@ -75,10 +121,15 @@ MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("ml.person", "People", "groups"),
             ("ml.face", "Faces", "face"),
             ("ml.mergeproposal", "Merge proposals", "merge"),
-            ("ml.detectedobject", "Objects", "category"),
-            ("ml.audioevent", "Sounds", "graphic_eq"),
+            ("ml.faceproposal", "Face proposals", "face_retouching_natural"),
+            ("ml.objectdetection", "Objects", "category"),
+            ("ml.soundevent", "Sounds", "graphic_eq"),
             ("ml.transcript", "Transcripts", "subtitles"),
-            ("ml.embedding", "Embeddings", "scatter_plot"),
+            ("ml.pictureembedding", "Embeddings", "scatter_plot"),
+            ("ml.download", "Downloads of models", "download"),
+            ("ml.choice", "Chosen models", "tune"),
+            ("ml.acceptance", "Accepted licences", "gavel"),
+            ("ml.searchmodel", "Model of search", "manage_search"),
         ),
     ),
     (
@@ -87,6 +138,8 @@ MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("accounts.user", "Users", "person"),
             ("auth.group", "Roles", "badge"),
             ("accounts.accesstoken", "Access tokens", "key"),
+            ("axes.accessattempt", "Refused logins", "block"),
+            ("axes.accesslog", "Logins", "login"),
             ("media.auditentry", "Audit log", "history"),
         ),
     ),
@@ -122,7 +175,9 @@ def may_list(request: HttpRequest, label: str) -> bool:
         model = apps.get_model(label)
     except LookupError:
         return False
-    return admin.site.is_registered(model) and request.user.has_perm(f"{app}.view_{name}")
+    if not admin.site.is_registered(model):
+        return False
+    return admin.site.get_model_admin(model).has_view_permission(request)
 
 
 def model_entry(label: str, title: str, icon: str) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""How long and how much, in words, for the console's own pages."""
+
+from django.template.defaultfilters import filesizeformat
+
+STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def spoken(seconds: float | None) -> str:
+    """Like `2 h 5 min`: the two largest steps."""
+    if seconds is None:
+        return "-"
+    left = max(0, round(seconds))
+    said = []
+    for size, unit in STEPS:
+        if left >= size or (unit == "s" and not said):
+            said.append(f"{left // size} {unit}")
+            left %= size
+        elif said:
+            break
+        if len(said) == 2 or not left:
+            break
+    return " ".join(said)
+
+
+def sized(count: int) -> str:
+    return str(filesizeformat(count)) if count else "-"
