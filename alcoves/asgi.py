@@ -20,7 +20,10 @@ from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
 from alcoves.wsgi import application as django_application  # isort: skip  # Django is set up before all that needs it.
 
+from django.conf import settings
+
 from alcoves import asgi_cold, asgi_images, env
+from alcoves.alerts import watching as alerts
 from alcoves.asgi_bodies import (
     ClientGoneError,
     OrdinaryBody,
@@ -359,5 +362,7 @@ async def answer_alive(scope: Scope, send: Send) -> None:
 
 
 log_once()
+if settings.ALERT_WATCH:
+    alerts.start()
 django: Any = django_application
 application = Front(Threads(django, workers=THREADS))

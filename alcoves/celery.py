@@ -46,12 +46,15 @@ app.conf.beat_schedule = {
         "options": {"expires": 86400},
     },
     "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
+    "check-alerts": {"task": "alerts.check", "schedule": 60.0, "options": {"expires": 60}},
+    "deliver-alerts": {"task": "alerts.deliver", "schedule": 30.0, "options": {"expires": 30}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 app.conf.task_routes = {
     name: {"queue": "maintenance"}
     for name in (
         "celery.*",
+        "alerts.*",
         "media.sweep_*",
         "media.find_orphans",
         "media.prewarm*",

@@ -63,6 +63,7 @@ class Alert(Row):
     """One trouble from its first sight to its end. One that comes back soon is the same alert once more."""
 
     key = models.CharField(max_length=200)
+    rule = models.CharField(max_length=64, blank=True, default="", help_text="of alcoves.alerts.rules.RULES")
     severity = models.CharField(max_length=16, choices=Severity.choices)
     sentence = models.TextField()
     link = models.CharField(max_length=500, blank=True, default="", help_text="where it is put right")

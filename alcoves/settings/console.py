@@ -11,7 +11,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "8px",
-    "STYLES": ["/static/css/console.css"],
+    "STYLES": ["/static/css/console.css", "/static/css/console-models.css"],
     "SCRIPTS": [],
     "SIDEBAR": {
         "show_search": True,

@@ -18,3 +18,5 @@ ALLOWED_HOSTS = ["*"]
 DERIVERS = {**base.DERIVERS}
 # One model host for a test process, and none that is another's.
 ML_HOST_PATH = DATA_PATH
+# A thread of its own would look into the database of whatever test runs then.
+ALERT_WATCH = False

@@ -22,7 +22,7 @@ from tests.docs.reading import (
 )
 
 T = TypeVar("T")
-HEADINGS = ("Server", "Postgres and Redis", "Stores", "Uploads", "Work", "Tools", "Models")
+HEADINGS = ("Server", "Postgres and Redis", "Stores", "Uploads", "Work", "Tools", "Models", "Alerts")
 DOCUMENTED = {bare(row[0]): row for heading in HEADINGS for row in rows("configuration.md", heading)}
 
 

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from alcoves.alerts.rules import fleet, keeping, machine, work
 from alcoves.alerts.rules.base import Rule, Severity, Trouble, page
 
-__all__ = ["RULES", "Severity", "Trouble", "check", "check_all"]
+__all__ = ["RULES", "Severity", "Trouble", "by_rule", "check", "check_all"]
 
 logger = logging.getLogger(__name__)
 MACHINE: Final[Mapping[str, Rule]] = {"parts": machine.parts, "disks": machine.disks}
@@ -35,11 +35,22 @@ POSTGRES: Final = "part:postgres"
 
 
 def check_all() -> list[Trouble]:
-    """Everything that is wrong, worst first. A rule that fails is a trouble itself and stops no other."""
-    found = [trouble for name in MACHINE for trouble in check(name)]
-    if not any(trouble.key == POSTGRES for trouble in found):
-        found += [trouble for name in RULES if name not in MACHINE for trouble in check(name)]
+    """Everything that is wrong, worst first."""
+    found = [trouble for troubles in by_rule().values() for trouble in troubles]
     return sorted(found, key=lambda trouble: (trouble.severity != Severity.CRITICAL, trouble.key))
+
+
+def by_rule() -> dict[str, list[Trouble]]:
+    """What each rule that could be asked finds. A rule that fails is a trouble itself and stops no other."""
+    found = {name: check(name) for name in MACHINE}
+    if not any(trouble.key == POSTGRES for trouble in found["parts"]):
+        found |= {name: check(name) for name in RULES if name not in MACHINE}
+    return found
+
+
+def could_not_be_asked(name: str, found: list[Trouble]) -> bool:
+    """Then what it found before may still be so."""
+    return [trouble.key for trouble in found] == [f"rule:{name}"]
 
 
 def check(name: str) -> list[Trouble]:

@@ -7,7 +7,17 @@ row in the file of its group, a line in `alcoves.settings.base` and one in docs/
 
 from typing import Any, Final
 
-from alcoves.settings.live import access, alerts, backups, films, pictures, sharing, understanding, uploads, work
+from alcoves.settings.live import (
+    access,
+    alerts,
+    backups,
+    films,
+    pictures,
+    sharing,
+    understanding,
+    uploads,
+    work,
+)
 from alcoves.settings.live.row import Live
 
 __all__ = ["BY_NAME", "GROUPS", "TABLE", "Live"]

@@ -1,0 +1,101 @@
+"""Sends a letter to the webhook: one signed POST of JSON. Only an answer of 2xx means that it was taken."""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any, Final
+
+import httpx
+from django.conf import settings
+
+from alcoves.alerts.guarding import ForbiddenAddressError, Guarded
+from alcoves.alerts.mail import NotTakenError
+from alcoves.alerts.models import Delivery
+from media import live
+
+ANSWER_LENGTH: Final = 2000
+SHORTEST_SECRET: Final = 32
+CONNECT_SECONDS: Final = 5.0
+
+
+def send(letter: Delivery) -> tuple[int, str]:
+    """Status and answer. NotTakenError says why it was not taken."""
+    url, secret = str(live.value("ALERT_WEBHOOK_URL")).strip(), settings.ALERT_WEBHOOK_SECRET
+    if not url:
+        raise NotTakenError("No webhook is set: give its address in ALERT_WEBHOOK_URL.")
+    if len(secret) < SHORTEST_SECRET:
+        raise NotTakenError(
+            f"Calls cannot be signed: set ALCOVES_ALERT_WEBHOOK_SECRET to a random text of at least {SHORTEST_SECRET} "
+            "characters."
+        )
+    now = int(time.time())
+    body = body_of(letter, now)
+    try:
+        status, answer = call(url, body, headers_of(letter, now, body, secret))
+    except ForbiddenAddressError as error:
+        raise NotTakenError(str(error)) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise NotTakenError(
+            "The address of the webhook is none. Give one with https:// or http://."
+        ) from error
+    except httpx.TimeoutException as error:
+        raise NotTakenError(
+            f"The webhook did not answer within {live.value('ALERT_WEBHOOK_TIMEOUT')} seconds."
+        ) from error
+    except httpx.HTTPError as error:
+        raise NotTakenError(
+            f"The webhook cannot be reached ({type(error).__name__}). Is its address right, and does it run?"
+        ) from error
+    return judged(status, answer)
+
+
+def judged(status: int, answer: str) -> tuple[int, str]:
+    if 200 <= status < 300:
+        return status, answer
+    what = "answers with a redirect, which is not followed" if 300 <= status < 400 else f"answers {status}"
+    raise NotTakenError(
+        f"The webhook {what}. Look at its side, or correct its address.", status=status, answer=answer
+    )
+
+
+def body_of(letter: Delivery, now: int) -> bytes:
+    told: dict[str, Any] = {
+        "id": str(letter.pk),
+        "event": letter.event,
+        "timestamp": now,
+        "attempt": letter.attempts,
+        "data": {"instance": settings.PUBLIC_URL, **letter.data},
+    }
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def headers_of(letter: Delivery, now: int, body: bytes, secret: str) -> dict[str, str]:
+    """The signature is over the time, a dot and the body, so that neither can be changed or sent again later."""
+    signature = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Alcoves",
+        "X-Alcoves-Event": letter.event,
+        "X-Alcoves-Delivery": str(letter.pk),
+        "X-Alcoves-Timestamp": str(now),
+        "X-Alcoves-Signature": f"sha256={signature}",
+    }
+
+
+def call(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    """No redirects, no proxy of the environment, no more than so long and so much of the answer."""
+    seconds = float(live.value("ALERT_WEBHOOK_TIMEOUT"))
+    until = time.monotonic() + seconds
+    timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+    with (
+        httpx.Client(transport=Guarded(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
+        client.stream("POST", url, content=body, headers=headers) as answer,
+    ):
+        content = b""
+        for block in answer.iter_bytes():
+            content += block
+            if len(content) >= 4 * ANSWER_LENGTH or time.monotonic() > until:
+                break
+        text = content.decode("utf-8", "replace").replace("\x00", "\ufffd")
+        return answer.status_code, text[:ANSWER_LENGTH]

@@ -1,0 +1,421 @@
+"""Letters against real servers: a mail server that refuses, is away and comes back; a webhook that does the same."""
+
+import hashlib
+import hmac
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from alcoves.alerts import delivering, guarding, letters, noting
+from alcoves.alerts.models import Alert, Delivery, Mention
+from alcoves.alerts.rules import Severity, Trouble
+from tests.alcoves.alerts.sinks import HookSink, MailSink, Rules, certificate, free_port, serving
+
+pytestmark = pytest.mark.django_db
+SECRET = "a-secret-of-the-webhook-with-enough-letters"
+DISK = Trouble("disk:data", Severity.WARNING, "The disk of data has 1.0 GB left.", "/admin/doctor")
+BEAT = Trouble("beat", Severity.CRITICAL, "Beat has sent nothing for 5 minutes.", "/admin/workers")
+
+
+@pytest.fixture
+def hook(settings: Any) -> Iterator[HookSink]:
+    with serving(HookSink()) as sink:
+        settings.ALERT_WEBHOOK_URL = sink.url
+        settings.ALERT_WEBHOOK_SECRET = SECRET
+        settings.ALERT_WEBHOOK_PRIVATE = True
+        settings.ALERT_RATE_SECONDS = 0
+        yield sink
+
+
+def mail_settings(settings: Any, port: int) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "localhost", port, 5
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    settings.ALERT_RATE_SECONDS = 0
+
+
+@pytest.fixture
+def post(settings: Any) -> Iterator[MailSink]:
+    with serving(MailSink(0, Rules())) as sink:
+        mail_settings(settings, sink.server_address[1])
+        yield sink
+
+
+def found(*troubles: Trouble) -> None:
+    noting.note({"rule": list(troubles)})
+
+
+def calm() -> None:
+    """The troubles were last seen a while ago."""
+    Alert.objects.update(last_seen=timezone.now() - timedelta(minutes=5))
+
+
+def go() -> int:
+    """A round, at a time when everything owed is due."""
+    letters.write_all()
+    Delivery.objects.filter(state="owed").update(next_try=timezone.now())
+    return delivering.deliver_due()
+
+
+# The mail.
+
+
+def test_a_mail_tells_what_is_wrong_and_where_it_is_put_right(post: MailSink, settings: Any) -> None:
+    settings.PUBLIC_URL = "https://media.example.org"
+    found(DISK, BEAT)
+    assert go() == 1
+    [(to, mail)] = post.mails
+    assert to == ["ops@example.org"]
+    assert mail["Subject"] == "[Alcoves] 2 troubles: Beat has sent nothing for 5 minutes."
+    text = mail.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "[critical] Beat has sent nothing" in text
+    assert "https://media.example.org/admin/doctor" in text
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert Alert.objects.filter(told_at__isnull=True).count() == 0
+    assert go() == 0
+
+
+def test_the_end_is_told_once_it_has_been_calm_for_a_while(post: MailSink) -> None:
+    found(DISK)
+    go()
+    found()
+    assert Alert.objects.open().count() == 1
+    calm()
+    found()
+    assert go() == 1
+    assert go() == 0
+    assert post.mails[-1][1]["Subject"] == "[Alcoves] Well again: The disk of data has 1.0 GB left."
+
+
+def test_a_server_that_is_away_gets_the_letter_when_it_is_back(settings: Any) -> None:
+    port = free_port()
+    mail_settings(settings, port)
+    found(DISK)
+    assert go() == 0
+    [letter] = Delivery.objects.all()
+    assert (letter.state, letter.attempts) == ("owed", 1)
+    assert "Is it running, and reachable from here?" in letter.error
+    assert timezone.now() < letter.next_try < timezone.now() + timedelta(seconds=37)
+    with serving(MailSink(port, Rules())) as sink:
+        assert go() == 1
+        [(_, mail)] = sink.mails
+    assert mail["Message-ID"] == f"<{letter.pk}@alcoves>"
+    assert Delivery.objects.get().state == "sent"
+
+
+def test_a_server_that_hangs_up_is_away_too(post: MailSink) -> None:
+    post.rules.drops = True
+    found(DISK)
+    assert go() == 0
+    post.rules.drops = False
+    assert go() == 1
+
+
+def test_a_wrong_password_is_told_without_it(post: MailSink, settings: Any) -> None:
+    post.rules.password = "right"
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "alcoves", "very-wrong"
+    found(DISK)
+    assert go() == 0
+    error = Delivery.objects.get().error
+    assert "refused the user or the password" in error
+    assert "very-wrong" not in error
+    settings.EMAIL_HOST_PASSWORD = "right"
+    assert go() == 1
+
+
+def test_a_server_without_tls_gets_nothing_where_tls_is_set(post: MailSink, settings: Any) -> None:
+    settings.EMAIL_USE_TLS = True
+    found(DISK)
+    assert go() == 0
+    assert post.mails == []
+    assert "cannot do what is set" in Delivery.objects.get().error
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    post: MailSink, settings: Any, tmp_path: Path
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cert, key = certificate(tmp_path)
+    context.load_cert_chain(cert, key)
+    post.rules.starttls = context
+    settings.EMAIL_USE_TLS = True
+    found(DISK)
+    assert go() == 0
+    assert post.mails == []
+    assert "TLS with the mail server" in Delivery.objects.get().error
+
+
+def test_with_a_certificate_that_is_trusted_mail_goes_over_tls(
+    post: MailSink, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cert, key = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    post.rules.starttls = context
+    settings.EMAIL_USE_TLS = True
+    found(DISK)
+    assert go() == 1
+
+
+def test_one_bad_recipient_keeps_the_letter_from_no_other_and_nobody_gets_two(
+    post: MailSink, settings: Any
+) -> None:
+    settings.ALERT_MAIL_TO = "bad@example.org, ops@example.org"
+    post.rules.refuses = {"bad@example.org"}
+    found(DISK)
+    assert go() == 0
+    assert [to for to, _ in post.mails] == [["ops@example.org"]]
+    assert "bad@example.org: 550 5.1.1 nobody of that name" in Delivery.objects.get().error
+    settings.ALERT_MAIL_TO = "right@example.org, ops@example.org"
+    assert go() == 1
+    assert [to for to, _ in post.mails] == [["ops@example.org"], ["right@example.org"]]
+
+
+# The webhook.
+
+
+def test_a_call_is_signed_and_says_what_is_wrong(hook: HookSink, settings: Any) -> None:
+    found(BEAT)
+    assert go() == 1
+    [(headers, body)] = hook.calls
+    [told] = hook.told()
+    letter = Delivery.objects.get()
+    assert (told["id"], told["event"], told["attempt"]) == (str(letter.pk), "alerts", 1)
+    assert headers["X-Alcoves-Delivery"] == str(letter.pk)
+    assert headers["X-Alcoves-Event"] == "alerts"
+    assert headers["X-Alcoves-Timestamp"] == str(told["timestamp"])
+    signed = hmac.new(SECRET.encode(), f"{told['timestamp']}.".encode() + body, hashlib.sha256).hexdigest()
+    assert headers["X-Alcoves-Signature"] == f"sha256={signed}"
+    [trouble] = told["data"]["troubles"]
+    assert (trouble["key"], trouble["severity"]) == ("beat", "critical")
+    assert trouble["link"] == settings.PUBLIC_URL + "/admin/workers"
+    assert (letter.state, letter.status, letter.answer) == ("sent", 200, "thank you")
+
+
+def test_what_was_not_taken_is_tried_again_with_growing_pauses(hook: HookSink) -> None:
+    hook.statuses = [500, 503, 404, 301, 500]
+    hook.says = b"x" * 9000
+    found(DISK)
+    pauses = []
+    for number in range(1, 6):
+        assert go() == 0
+        letter = Delivery.objects.get()
+        assert letter.attempts == number
+        assert len(letter.answer) == 2000
+        pauses.append((letter.next_try - timezone.now()).total_seconds())
+    for pause, wanted in zip(pauses, (30, 60, 120, 240, 900), strict=True):
+        assert 0.75 * wanted < pause < 1.25 * wanted
+    assert go() == 1
+    assert [told["attempt"] for told in hook.told()] == [1, 2, 3, 4, 5, 6]
+    assert len({told["id"] for told in hook.told()}) == 1
+
+
+def test_redirects_are_not_followed(hook: HookSink) -> None:
+    hook.statuses = [302]
+    found(DISK)
+    assert go() == 0
+    letter = Delivery.objects.get()
+    assert letter.status == 302
+    assert "answers with a redirect, which is not followed" in letter.error
+
+
+def test_a_hook_in_this_network_is_called_only_where_that_is_said(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_WEBHOOK_PRIVATE = False
+    found(DISK)
+    assert go() == 0
+    assert hook.calls == []
+    assert "ALCOVES_ALERT_WEBHOOK_PRIVATE" in Delivery.objects.get().error
+
+
+def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinned(
+    hook: HookSink, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = hook.server_address[1]
+    settings.ALERT_WEBHOOK_URL = f"http://hook.example.org:{port}/hook"
+    asked: list[str] = []
+
+    def lookup(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        # A name server that says one thing when asked first and another when asked again.
+        first = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(2, 1, 6, "", (first if host == "hook.example.org" else host, port))]
+
+    monkeypatch.setattr(guarding.socket, "getaddrinfo", lookup)
+    found(DISK)
+    assert go() == 1
+    assert hook.calls[0][0]["Host"] == f"hook.example.org:{port}"
+    assert asked.count("hook.example.org") == 1
+    settings.ALERT_WEBHOOK_PRIVATE = False
+    found(DISK, BEAT)
+    assert go() == 0
+    assert len(hook.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "public", "private"),
+    [
+        ("93.184.216.34", True, True),
+        ("2606:2800:220:1::1", True, True),
+        ("127.0.0.1", False, True),
+        ("10.1.2.3", False, True),
+        ("192.168.1.1", False, True),
+        ("100.64.0.1", False, True),
+        ("::1", False, True),
+        ("fd12::1", False, True),
+        ("::ffff:127.0.0.1", False, True),
+        ("64:ff9b::7f00:1", False, True),
+        ("2002:7f00:1::", False, True),
+        ("169.254.169.254", False, False),
+        ("::ffff:169.254.169.254", False, False),
+        ("fd00:ec2::254", False, False),
+        ("224.0.0.1", False, False),
+        ("ff02::1", False, False),
+        ("fe80::1", False, False),
+        ("0.0.0.0", False, False),
+        ("::", False, False),
+    ],
+)
+def test_which_addresses_are_allowed(settings: Any, address: str, public: bool, private: bool) -> None:
+    given = guarding.ipaddress.ip_address(address)
+    settings.ALERT_WEBHOOK_PRIVATE = False
+    assert guarding.allowed(given) is public
+    settings.ALERT_WEBHOOK_PRIVATE = True
+    assert guarding.allowed(given) is private
+
+
+def test_without_a_long_secret_nothing_is_sent(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_WEBHOOK_SECRET = "short"
+    found(DISK)
+    assert go() == 0
+    assert hook.calls == []
+    assert "ALCOVES_ALERT_WEBHOOK_SECRET" in Delivery.objects.get().error
+
+
+def test_an_address_that_is_none_is_told(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_WEBHOOK_URL = "ftp://example.org/"
+    found(DISK)
+    assert go() == 0
+    assert "https:// or http://" in Delivery.objects.get().error
+
+
+# What is owed, and how often.
+
+
+def test_what_happens_soon_after_a_letter_comes_in_one_with_the_rest(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_RATE_SECONDS = 300
+    found(DISK)
+    assert go() == 1
+    found(DISK, BEAT)
+    assert go() == 0
+    Delivery.objects.update(created_at=timezone.now() - timedelta(seconds=301))
+    found(DISK, BEAT, Trouble("lane:heavy", Severity.CRITICAL, "No worker."))
+    assert go() == 1
+    assert [one["key"] for one in hook.told()[-1]["data"]["troubles"]] == ["beat", "lane:heavy"]
+
+
+def test_a_trouble_that_comes_and_goes_does_not_flood(hook: HookSink) -> None:
+    for _ in range(10):
+        found(DISK)
+        go()
+        calm()
+        found()
+        go()
+    assert Alert.objects.get().times == 10
+    assert len(hook.calls) == 4
+    Alert.objects.update(raised_at=timezone.now() - timedelta(hours=2))
+    Mention.objects.update(at=timezone.now() - timedelta(hours=1))
+    found(DISK)
+    found(DISK)
+    assert go() == 1
+    assert [one["key"] for one in hook.told()[-1]["data"]["troubles"]] == ["disk:data"]
+
+
+def test_worse_than_it_was_is_told_again(hook: HookSink) -> None:
+    found(DISK)
+    go()
+    found(Trouble(DISK.key, Severity.CRITICAL, "The disk is full."))
+    assert go() == 1
+    assert hook.told()[-1]["data"]["troubles"][0]["sentence"] == "The disk is full."
+
+
+def test_while_a_letter_waits_no_other_is_written_and_both_come_in_the_end(hook: HookSink) -> None:
+    hook.statuses = [500]
+    found(DISK)
+    assert go() == 0
+    found(DISK, BEAT)
+    letters.write_all()
+    assert Delivery.objects.count() == 1
+    assert go() == 1
+    assert go() == 1
+    assert [[one["key"] for one in told["data"]["troubles"]] for told in hook.told()] == [
+        ["disk:data"],
+        ["disk:data"],
+        ["beat"],
+    ]
+
+
+def test_a_letter_that_nobody_takes_for_days_is_given_up_and_what_is_still_so_comes_in_a_new_one(
+    hook: HookSink,
+) -> None:
+    hook.statuses = [500]
+    found(DISK)
+    letters.write_all()
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=4))
+    assert go() == 0
+    assert Delivery.objects.get().state == "given_up"
+    assert go() == 1
+    assert Delivery.objects.count() == 2
+
+
+def test_a_process_that_dies_while_it_sends_loses_nothing(hook: HookSink) -> None:
+    found(DISK)
+    letters.write_all()
+    assert len(delivering.claim()) == 1
+    assert delivering.claim() == []
+    Delivery.objects.update(next_try=timezone.now())
+    assert delivering.deliver_due() == 1
+
+
+def test_what_came_and_went_before_anybody_could_be_told_is_told_as_over(hook: HookSink) -> None:
+    found(DISK)
+    calm()
+    found()
+    assert go() == 1
+    [told] = hook.told()
+    assert [one["key"] for one in told["data"]["well"]] == ["disk:data"]
+    assert go() == 0
+
+
+def test_a_rule_that_cannot_be_asked_ends_no_alert(hook: HookSink) -> None:
+    found(DISK)
+    calm()
+    noting.note({"rule": [Trouble("rule:rule", Severity.WARNING, "It cannot be asked.")]})
+    assert Alert.objects.open().filter(key=DISK.key).exists()
+    noting.note({})
+    assert Alert.objects.open().filter(key=DISK.key).exists()
+
+
+def test_switched_off_nobody_is_told_and_troubles_are_kept(hook: HookSink, settings: Any) -> None:
+    settings.ALERTS_ENABLED = False
+    found(DISK)
+    assert go() == 0
+    assert Alert.objects.open().count() == 1
+
+
+def test_old_alerts_and_letters_are_forgotten(hook: HookSink) -> None:
+    found(DISK)
+    go()
+    calm()
+    found()
+    Alert.objects.update(resolved_at=timezone.now() - timedelta(days=91))
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=91))
+    noting.forget()
+    assert not Alert.objects.exists()
+    assert not Delivery.objects.exists()
