@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from alcoves import gallery, health, sharing
+from alcoves import gallery, health, scraping, sharing
 
 
 class Schema(SpectacularAPIView):
@@ -24,12 +24,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("alcoves.accounts.urls")),
     path("api/schema/", Schema.as_view(), name="schema"),
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
+    path("api/admin/stats", include("alcoves.console.dashboard.api")),
     path("api/", include("media.api.urls")),
     path("api/", include("ml.api.urls")),
+    path("api/admin/", include("alcoves.console.settings.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
-    path("metrics", health.show_metrics, name="metrics"),
+    path("metrics", scraping.show_metrics, name="metrics"),
+    path("metrics/all", scraping.show_all_metrics, name="all-metrics"),
 ]
 
 handler400 = "alcoves.refusing.bad_request"

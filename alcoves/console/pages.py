@@ -25,6 +25,14 @@ class Page:
 
 PAGES: tuple[Page, ...] = (
     Page(
+        address="settings",
+        name="settings",
+        view="alcoves.console.settings.page.show",
+        permission="constance.view_config",
+        title="Settings",
+        icon="tune",
+    ),
+    Page(
         address="formats",
         name="formats",
         view="media.admin.formats.show",

@@ -18,7 +18,7 @@ class LiveField(forms.Field):
 
     def to_python(self, value: Any) -> Any:
         if self.row.secret and value in {None, ""}:
-            return self.initial
+            return None
         try:
             if isinstance(value, str) and self.row.kind is not bool:
                 return self.row.parsed(value)
@@ -27,7 +27,9 @@ class LiveField(forms.Field):
             raise forms.ValidationError(str(error)) from error
 
     def prepare_value(self, value: Any) -> Any:
-        """A whole number without a point, as people would write it."""
+        """A whole number without a point, as people would write it; of a secret nothing."""
+        if self.row.secret:
+            return ""
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
