@@ -1,4 +1,4 @@
-"""/readyz and /metrics: whether every part this process needs answers, and what it has counted. Workers ask here too.
+"""/readyz: whether every part this process needs answers. Workers ask here too. And who may see /metrics.
 
 Parts are asked at the same time, each with a short limit, and the answer is kept for a second: asking often costs
 nothing. A part that does not answer is not asked a second time while the first question still hangs.
@@ -18,11 +18,12 @@ import psycopg
 import redis
 from django.conf import settings
 from django.db import connections
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from alcoves import env, metrics
+from media import live
 from media.errors import MediaError
 from media.tools import ffmpeg
 from storage.errors import StoreError
@@ -106,7 +107,11 @@ class Readiness:
             for name, question in questions.items()
         }
         wait_for(asked.values(), timeout=max(0.0, LIMIT_SECONDS - (time.monotonic() - began)))
-        return {name: self.outcome(name, future, took) for name, future in asked.items()}
+        answer = {name: self.outcome(name, future, took) for name, future in asked.items()}
+        for name, part in answer.items():
+            if not part["ok"]:
+                metrics.READINESS_FAILURES.labels(check=name).inc()
+        return answer
 
     def outcome(self, name: str, future: "Future[None]", took: dict[str, float]) -> dict[str, Any]:
         if not future.done():
@@ -158,16 +163,9 @@ def alive(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-@never_cache
-@require_safe
-def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus. For this machine, staff, and whoever has ALCOVES_METRICS_TOKEN; for others there is nothing here."""
-    if not may_see_metrics(request):
-        raise Http404
-    return HttpResponse(metrics.render(), content_type=metrics.CONTENT_TYPE)
-
-
 def may_see_metrics(request: HttpRequest) -> bool:
+    if not live.value("METRICS_AUTH"):
+        return True
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if METRICS_TOKEN and secrets.compare_digest(given.encode(), METRICS_TOKEN.encode()):
         return True

@@ -80,6 +80,7 @@ class Reporter:
             draining=self.draining_since is not None,
             drained=self.drained,
             memory=memory(),
+            metrics=metrics_address(),
         )
 
     def tell(self) -> None:
@@ -89,6 +90,14 @@ class Reporter:
             self.written_at = time.monotonic()  # Also where it fails: Postgres is not to be hammered.
             workers.write(report)
             workers.forget_gone()
+
+
+def metrics_address() -> str:
+    """Where this worker answers, as others reach it: by its name where it listens to everybody."""
+    host, port = settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  Compared, not bound.
+        host = socket.gethostname()
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if port else ""
 
 
 def describe(request: Any) -> Running:

@@ -55,6 +55,8 @@ class Position:
     looked: int = 0
     orphans: int = 0
     """While counting: found so far. While entering: how many may still be entered."""
+    trouble: bool = False
+    """Whether something was found that an operator has to look at: named blobs that are lost, too many orphans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class Scan:
             )
             logger.error("%s", self.report.alarm)
             metrics.ORPHANS.labels(outcome="held").inc(at.orphans)
-        elif at.orphans and not self._dry_run:
+            return Position("missing", trouble=True)
+        if at.orphans and not self._dry_run:
             return Position("enter", orphans=at.orphans)
         return Position("missing")
 
@@ -175,9 +178,11 @@ class Scan:
         pages = 0
         for listing, page in islice(pages_after(at.after), SLICE):
             pages += 1
-            self._tell_lost(lost_of(listing, page))
-            at = Position("missing", after=f"{page[-1].library_id}/{page[-1].pk}")
-        return at if pages == SLICE else Position("cache")
+            lost = lost_of(listing, page)
+            self._tell_lost(lost)
+            after = f"{page[-1].library_id}/{page[-1].pk}"
+            at = Position("missing", after=after, trouble=at.trouble or bool(lost))
+        return at if pages == SLICE else Position("cache", trouble=at.trouble)
 
     def _compare_cache(self, at: Position) -> Position | None:
         batches = 0
@@ -188,6 +193,7 @@ class Scan:
         if batches == SLICE:
             return at
         self._settle_cache([], at.after, "~")
+        metrics.RECONCILIATION.set(0 if at.trouble else 1)
         return None
 
     def _settle_cache(self, batch: list[BlobStat], after: str, last: str) -> None:

@@ -61,6 +61,8 @@ class Report:
     draining: bool = False
     drained: bool = False
     memory: int = 0
+    metrics: str = ""
+    """Host and port where it answers probes; empty where it does not."""
     live: bool = True
     """False: from the row, which knows no tasks."""
 

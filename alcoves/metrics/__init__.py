@@ -4,11 +4,18 @@ Values of labels are few and known: names of derivers, queues, routes, drivers, 
 that somebody typed. What is asked of the database at each scrape is in `alcoves.metrics.figures`.
 """
 
-from prometheus_client import Counter, Gauge, Histogram
+import platform
+from typing import Final
 
-from alcoves.metrics.exposition import CONTENT_TYPE, render
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-__all__ = ["CONTENT_TYPE", "render"]
+from alcoves.metrics.exposition import CONTENT_TYPE, expose, render
+
+__all__ = ["CONTENT_TYPE", "expose", "render"]
+VERSION: Final = "0.1.0"
+
+# When a count began is known to whoever scrapes; telling it would double the answer.
+disable_created_metrics()
 
 QUICK = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 LONG = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14400)
@@ -18,6 +25,8 @@ SPEEDS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 512)
 BUILD = Gauge(
     "alcoves_build_info", "The version that runs; always 1.", ["version", "python"], multiprocess_mode="max"
 )
+
+BUILD.labels(VERSION, platform.python_version()).set(1)
 
 # Requests.
 HTTP_REQUESTS = Counter("alcoves_http_requests_total", "Requests answered.", ["method", "route", "status"])
@@ -157,14 +166,6 @@ REDIS_OPERATIONS = Counter(
 )
 QUEUE_SYNC_FAILURES = Counter(
     "alcoves_queue_metrics_sync_failures_total", "Scrapes that could not ask for the queues.", ["source"]
-)
-
-# Backup.
-BACKUPS = Counter("alcoves_backups_total", "Backups by how they ended.", ["outcome"])
-BACKUP_SUCCESS = Gauge(
-    "alcoves_backup_last_success_timestamp_seconds",
-    "When the last backup ended well.",
-    multiprocess_mode="max",
 )
 
 # Scraping.

@@ -28,13 +28,13 @@ lock = threading.Lock()
 def render(more: Sequence[Any] = ()) -> bytes:
     """The exposition of this process, or of all processes that share the folder; `more` are collectors beside it."""
     if not os.environ.get(FOLDER):
-        return generate_latest(REGISTRY) + extra(more)
+        return generate_latest(REGISTRY) + expose(more)
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped.
     folder = Path(os.environ[FOLDER])
     with alone_in(folder):
         bury(folder)
-        return generate_latest(registry) + extra(more)
+        return generate_latest(registry) + expose(more)
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             os.close(held)
 
 
-def extra(collectors: Iterable[Any]) -> bytes:
+def expose(collectors: Iterable[Any]) -> bytes:
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)

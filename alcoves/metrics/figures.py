@@ -17,7 +17,7 @@ class Family:
 
 FILES: Final = Family(
     "alcoves_files",
-    "Files: those in the trash, and the others by the worst of their derivatives.",
+    "Files: live, trashed, or held by operators.",
     ("state",),
 )
 DERIVATIVES: Final = Family("alcoves_derivatives", "Derivatives by status.", ("deriver", "status"))
@@ -45,6 +45,10 @@ STORAGE_BYTES: Final = Family(
     "Bytes of originals by kind, and of derivatives, for the largest libraries; the others together.",
     ("library", "kind"),
 )
+BACKUPS: Final = Family("alcoves_backups", "Backups that are known, by their state.", ("state",))
+BACKUP_SUCCESS: Final = Family(
+    "alcoves_backup_last_success_timestamp_seconds", "When the last backup ended well."
+)
 SCRAPE_UP: Final = Family(
     "alcoves_scrape_up", "Whether a worker answered when it was asked for its metrics.", ("worker",)
 )
@@ -60,5 +64,7 @@ FAMILIES: Final = (
     WORKER_AGE,
     DB_CONNECTIONS,
     STORAGE_BYTES,
+    BACKUPS,
+    BACKUP_SUCCESS,
     SCRAPE_UP,
 )

@@ -37,7 +37,7 @@ from tests.makers import corners, make_image
 from tests.workers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-OWN = {"date", "server", "x-request-id", "connection"}
+OWN = {"date", "server", "x-request-id", "x-trace-id", "connection"}
 """Headers of the server, and the one that is new in every answer."""
 
 
