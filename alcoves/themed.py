@@ -4,8 +4,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite, ModelAdmin, StackedInline, TabularInline
+    from django.contrib.admin.views.main import ChangeList
+    from django.contrib.auth.forms import (
+        AdminPasswordChangeForm,
+        AdminUserCreationForm,
+        UserChangeForm,
+    )
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.forms import (
+        AdminPasswordChangeForm,
+        UserChangeForm,
+    )
+    from unfold.forms import (
+        UserCreationForm as AdminUserCreationForm,
+    )
     from unfold.sites import UnfoldAdminSite as AdminSite
+    from unfold.views import ChangeList
 
-__all__ = ["AdminSite", "ModelAdmin", "StackedInline", "TabularInline"]
+__all__ = [
+    "AdminPasswordChangeForm",
+    "AdminSite",
+    "AdminUserCreationForm",
+    "ChangeList",
+    "ModelAdmin",
+    "StackedInline",
+    "TabularInline",
+    "UserChangeForm",
+]

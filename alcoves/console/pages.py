@@ -178,7 +178,6 @@ def may_list(request: HttpRequest, label: str) -> bool:
     from django.apps import apps
     from django.contrib import admin
 
-    app, _, name = label.partition(".")
     try:
         model = apps.get_model(label)
     except LookupError:

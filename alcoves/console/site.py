@@ -6,7 +6,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern
 
 from alcoves.console import pages
-from alcoves.themed import AdminSite
+from alcoves.console.dashboard import page as dashboard
+from alcoves.console.noting import Audited
+from alcoves.themed import AdminSite, ModelAdmin
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -23,8 +25,21 @@ class ConsoleSite(AdminSite):
     site_title = "Alcoves"
     index_title = "Dashboard"
 
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Whatever a page changes is in the audit log."""
+        page = admin_class or ModelAdmin
+        super().register(
+            model_or_iterable,
+            type(page.__name__, (Audited, page), {"__module__": page.__module__}),
+            **options,
+        )
+
     def extra_urls(self) -> list[URLPattern]:
         return pages.urls(self.admin_view)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The dashboard, for staff who may see it."""
+        return super().index(request, {**(extra_context or {}), **dashboard.context(request)})
 
     def admin_view(self, view: Any, cacheable: Any = False) -> Any:  # noqa: FBT002  Django's.
         inner = super().admin_view(view, cacheable)

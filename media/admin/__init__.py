@@ -1,27 +1,35 @@
 """The operators' console over media: what went wrong, and doing it again. One module per noun."""
 
 from media.admin import (
+    audit,
     blobs,
     cached_images,
     derivatives,
     files,
+    folders,
     formats,
     libraries,
     moments,
     originals,
+    shares,
     stacks,
+    switchings,
     uploads,
 )
 
 __all__ = [
+    "audit",
     "blobs",
     "cached_images",
     "derivatives",
     "files",
+    "folders",
     "formats",
     "libraries",
     "moments",
     "originals",
+    "shares",
     "stacks",
+    "switchings",
     "uploads",
 ]

@@ -9,6 +9,6 @@ from media.models import UnnamedBlob
 @admin.register(UnnamedBlob)
 class UnnamedBlobAdmin(LookOnly):
     list_display = ("key", "store", "due_at", "created_at")
-    list_filter = ("store",)
-    search_fields = ("key",)
+    search_fields = ("=key",)
+    search_help_text = "The whole key."
     ordering = ("due_at",)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -12,23 +12,19 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from media import evicting
+from media.admin.filters import one_way_or_other
 from media.admin.paging import LookOnly, link, page_name
 from media.models import CachedImage
 
-
-class KindFilter(admin.SimpleListFilter):
-    """Registry variants and free sizes apart."""
-
-    title = "kind"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("variant", "Registry variants"), ("free", "Free sizes")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "variant":
-            return queryset.filter(variants_version__gt=0)
-        return queryset.filter(variants_version=0) if self.value() == "free" else queryset
+KindFilter = one_way_or_other(
+    "kind",
+    "kind",
+    {
+        "variant": ("Registry variants", Q(variants_version__gt=0)),
+        "free": ("Free sizes", Q(variants_version=0)),
+    },
+)
+"""Registry variants and free sizes apart."""
 
 
 @admin.register(CachedImage)
@@ -37,7 +33,8 @@ class CachedImageAdmin(LookOnly):
     list_display = ("recipe", "bytes", "kind", "original_link", "used_at", "created_at")
     list_select_related = ("original",)
     list_filter = (KindFilter,)
-    search_fields = ("key", "=original__id")
+    search_fields = ("=key", "=id", "=original__id", "=original__files__id")
+    search_help_text = "A whole key, or the id of a picture, an original or a file."
     ordering = ("-id",)
     fields = ("key", "bytes", "kind", "variants_version", "original_link", "used_at", "created_at")
     readonly_fields = fields
@@ -69,16 +66,16 @@ class CachedImageAdmin(LookOnly):
         messages.success(request, f"{gone.images} free sizes of {size} left the cache.{left}")
         return HttpResponseRedirect(reverse(page_name(CachedImage, "changelist")))
 
-    @admin.display(description="recipe", ordering="key")
+    @admin.display(description="recipe")
     def recipe(self, row: CachedImage) -> str:
         """The last part of the key: box, quality and format."""
         return row.key.rpartition("/")[2]
 
-    @admin.display(description="size", ordering="size")
+    @admin.display(description="size")
     def bytes(self, row: CachedImage) -> str:
         return filesizeformat(row.size) if row.size else "not written yet"
 
-    @admin.display(description="kind", ordering="variants_version")
+    @admin.display(description="kind")
     def kind(self, row: CachedImage) -> str:
         return f"variant of registry {row.variants_version}" if row.variants_version else "free size"
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
@@ -12,11 +12,18 @@ from django.utils.safestring import SafeString, mark_safe
 
 from media import ledger, reprocess
 from media.admin import pictures
+from media.admin.filters import DeriverFilter, QueueFilter, one_of, one_way_or_other
 from media.admin.paging import LookOnly, link
 from media.models import Derivative
 from media.models.captured import public
 
 PARTS_SHOWN = 200
+FILES_SHOWN = 100
+PartFilter = one_way_or_other(
+    "part",
+    "part",
+    {"yes": ("Parts of others", Q(parent__isnull=False)), "no": ("Whole", Q(parent__isnull=True))},
+)
 
 
 @admin.register(Derivative)
@@ -25,6 +32,7 @@ class DerivativeAdmin(LookOnly):
         *(
             "deriver",
             "variant",
+            "picture",
             "status",
             "progress",
             "file_names",
@@ -36,7 +44,7 @@ class DerivativeAdmin(LookOnly):
         *("queue", "part_of", "requested_version", "ready_version", "queued_at", "finished_at"),
     )
     list_display_links = ("deriver", "status")
-    list_filter = ("status", "deriver", "queue", "error_code", ("parent", admin.EmptyFieldListFilter))
+    list_filter = ("status", DeriverFilter, QueueFilter, one_of("error_code"), PartFilter)
     search_fields = ("=id", "=original__id", "=original__sha256")
     ordering = ("-id",)
     actions = ("reprocess", "cancel")
@@ -58,6 +66,7 @@ class DerivativeAdmin(LookOnly):
         *("error_code", "error_message", "detail", "made_by", "outputs_text", "facts_text"),
         *("queued_at", "not_before", "published_at", "started_at", "finished_at"),
         *("lease_owner", "lease_expires_at", "fence"),
+        "rows_about_it",
     )
     readonly_fields = fields
 
@@ -106,7 +115,7 @@ class DerivativeAdmin(LookOnly):
 
     @admin.display(description="files")
     def files(self, row: Derivative) -> SafeString:
-        return format_html_join(" · ", "{}", ((link(one),) for one in row.original.files.all()))
+        return format_html_join(" · ", "{}", ((link(one),) for one in row.original.files.all()[:FILES_SHOWN]))
 
     @admin.display(description="error detail")
     def detail(self, row: Derivative) -> SafeString:

@@ -4,39 +4,29 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from media import stacks, trash
+from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import BigTable, link
-from media.admin.pictures import thumbnail
+from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.intake import clean_name
 from media.models import Derivative, File, Library
-
-
-class TrashedFilter(admin.SimpleListFilter):
-    title = "place"
-    parameter_name = "place"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("live", "live"), ("trash", "in the trash")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() is None:
-            return queryset
-        return queryset.filter(trashed_at__isnull=self.value() == "live")
 
 
 @admin.register(File)
 class FileAdmin(BigTable):
     list_display = ("name", "picture", "library", "kind", "size", "created_at", "trashed_at")
-    list_filter = (TrashedFilter, "original__kind", ("library", admin.RelatedOnlyFieldListFilter))
+    list_filter = (TrashedFilter, LibraryFilter, WhenFilter)
     search_fields = ("name", "=id", "=original__id")
+    search_help_text = "Words of a name, or parts of them; or the id of a file or an original."
     ordering = ("-id",)
     fields = (
-        *("name", "picture", "library", "folder", "original_link", "derivatives", "stack_link"),
+        *("name", "pictures", "library_link", "folder_link", "original_link", "derivatives", "stack_link"),
+        "rows_about_it",
         *(
             "rotation",
             "effective_at",
@@ -50,14 +40,12 @@ class FileAdmin(BigTable):
     readonly_fields = tuple(name for name in fields if name != "name")
     actions = ("to_trash", "restore", "purge")
 
+    class Media:
+        js = SCRIPTS
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        pictures = Derivative.objects.filter(variant="", deriver__in=("preview", "poster"))
-        rows = (
-            super()
-            .get_queryset(request)
-            .select_related("library", "folder", "original", "created_by", "stack")
-        )
-        return rows.prefetch_related(Prefetch("original__derivatives", queryset=pictures, to_attr="pictured"))
+        rows = super().get_queryset(request)
+        return with_pictures(rows.select_related("library", "folder", "original", "created_by", "stack"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -68,14 +56,25 @@ class FileAdmin(BigTable):
 
     @admin.display(description="picture")
     def picture(self, row: File) -> SafeString | str:
-        found: Any = row.original
-        return thumbnail(next((one for one in found.pictured if one.outputs), None))
+        return of_original(row.original)
 
-    @admin.display(description="kind", ordering="original__kind")
+    @admin.display(description="looks like")
+    def pictures(self, row: File) -> SafeString | str:
+        return everything(row.original)
+
+    @admin.display(description="library")
+    def library_link(self, row: File) -> SafeString | str:
+        return link(row.library)
+
+    @admin.display(description="folder")
+    def folder_link(self, row: File) -> SafeString | str:
+        return link(row.folder)
+
+    @admin.display(description="kind")
     def kind(self, row: File) -> str:
         return row.original.kind
 
-    @admin.display(description="bytes", ordering="original__size")
+    @admin.display(description="bytes")
     def size(self, row: File) -> int:
         return row.original.size
 
@@ -96,7 +95,7 @@ class FileAdmin(BigTable):
 
     @admin.display(description="made of it")
     def derivatives(self, row: File) -> SafeString:
-        rows = Derivative.objects.filter(original=row.original_id).order_by("deriver", "variant")
+        rows = Derivative.objects.filter(original=row.original_id).order_by("deriver", "variant")[:100]
         return format_html_join(" · ", "{}", ((link(one),) for one in rows))
 
     @admin.action(description="Move to the trash", permissions=["change"])

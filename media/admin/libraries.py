@@ -106,7 +106,15 @@ class LibraryAdmin(BigTable):
     )
     list_filter = ("faces", "objects_on", "audio_events", "transcripts", "semantic", "sharing")
     search_fields = ("name",)
-    readonly_fields = ("id", "membership_epoch", "created_at", "updated_at", "following", "files")
+    readonly_fields = (
+        "id",
+        "membership_epoch",
+        "created_at",
+        "updated_at",
+        "following",
+        "files",
+        "rows_about_it",
+    )
     inlines = (MembersInline,)
 
     @admin.display(description="follows its switches")

@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from media import moments
+from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import LookOnly, link
 from media.errors import RequestError
 from media.models import Moment, Tag
@@ -26,7 +28,7 @@ class MomentAdmin(LookOnly):
         "trashed_at",
     )
     list_select_related = ("file", "created_by")
-    list_filter = (("file__library", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (TrashedFilter, WhenFilter)
     search_fields = ("name", "=id", "=file__id")
     ordering = ("-id",)
     fields = (
@@ -69,16 +71,18 @@ class MomentAdmin(LookOnly):
 class TagAdmin(LookOnly):
     list_display = ("name", "color", "library", "usage", "created_at")
     list_select_related = ("library",)
-    list_filter = (("library", admin.RelatedOnlyFieldListFilter),)
-    search_fields = ("name",)
+    list_filter = (LibraryFilter,)
+    search_fields = ("name", "=id")
     ordering = ("-id",)
     fields = ("id", "name", "color", "library", "usage", "created_at", "updated_at")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(worn=Count("moments"))
-        return rows
+        worn = Moment.tags.through.objects.filter(tag=OuterRef("pk")).values("tag").annotate(n=Count("pk"))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        counted: QuerySet[Any] = rows.annotate(worn=Coalesce(Subquery(worn.values("n")), 0))
+        return counted
 
-    @admin.display(description="moments", ordering="worn")
+    @admin.display(description="moments")
     def usage(self, row: Any) -> int:
         return int(row.worn)

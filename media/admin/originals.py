@@ -9,17 +9,24 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from media.admin.filters import LibraryFilter, one_of
 from media.admin.paging import LookOnly, link
+from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.images.variants import VARIANTS_VERSION
 from media.models import Original
 from media.models.captured import public
+from media.models.original import KINDS
 from media.prewarm import STRIKES
+
+SHOWN = 100
+"""Rows that are named on the page of an original."""
 
 
 @admin.register(Original)
 class OriginalAdmin(LookOnly):
     list_display = (
         "id",
+        "picture",
         "library",
         "kind",
         "mime",
@@ -32,14 +39,15 @@ class OriginalAdmin(LookOnly):
         "created_at",
     )
     list_select_related = ("library",)
-    list_filter = ("kind", ("library", admin.RelatedOnlyFieldListFilter))
+    list_filter = (one_of("kind", KINDS), LibraryFilter)
     search_fields = ("=sha256", "=id", "=files__id")
     ordering = ("-id",)
     actions = ("warm_again",)
     fields = (
         *(
             "id",
-            "library",
+            "pictures",
+            "library_link",
             "kind",
             "mime",
             "size",
@@ -52,9 +60,28 @@ class OriginalAdmin(LookOnly):
         ),
         *("camera_make", "camera_model", "lens", "orientation", "color_profile"),
         *("warm", "warmed_version", "strikes", "warm_error", "warm_claimed_at"),
-        *("files", "derivatives", "details", "created_at"),
+        *("files", "derivatives", "rows_about_it", "details", "created_at"),
     )
     readonly_fields = fields
+
+    class Media:
+        js = SCRIPTS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Of what the probe has found, which may be long, the list shows nothing."""
+        return with_pictures(super().get_queryset(request), to="")
+
+    @admin.display(description="picture")
+    def picture(self, row: Original) -> SafeString | str:
+        return of_original(row)
+
+    @admin.display(description="looks like")
+    def pictures(self, row: Original) -> SafeString | str:
+        return everything(row)
+
+    @admin.display(description="library")
+    def library_link(self, row: Original) -> SafeString | str:
+        return link(row.library)
 
     @admin.display(boolean=True)
     def hashed(self, row: Original) -> bool:
@@ -88,12 +115,12 @@ class OriginalAdmin(LookOnly):
 
     @admin.display(description="files")
     def files(self, row: Original) -> SafeString:
-        return format_html_join(" · ", "{}", ((link(one),) for one in row.files.all()[:100]))
+        return format_html_join(" · ", "{}", ((link(one),) for one in row.files.all()[:SHOWN]))
 
     @admin.display(description="made of it")
     def derivatives(self, row: Original) -> SafeString:
         return format_html_join(
-            " · ", "{}", ((link(one),) for one in row.derivatives.order_by("deriver", "variant"))
+            " · ", "{}", ((link(one),) for one in row.derivatives.order_by("deriver", "variant")[:SHOWN])
         )
 
     @admin.display(description="probe")

@@ -2,8 +2,10 @@
 
 from django.contrib import admin
 
+from media.admin.filters import LibraryFilter, one_of
 from media.admin.paging import LookOnly
 from media.models import Upload
+from media.models.upload import UploadKind
 
 
 @admin.register(Upload)
@@ -20,7 +22,8 @@ class UploadAdmin(LookOnly):
         "finished_at",
     )
     list_select_related = ("library", "user")
-    list_filter = ("kind",)
-    search_fields = ("name", "=id")
+    list_filter = (one_of("kind", UploadKind.values), LibraryFilter)
+    search_fields = ("=id", "=user__email", "=file__id")
+    search_help_text = "The id of an upload or of its file, or the e-mail address of a user."
     ordering = ("-id",)
     readonly_fields = tuple(field.name for field in Upload._meta.fields)

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from media.admin.filters import LibraryFilter, one_way_or_other
 from media.admin.paging import LookOnly, link, listing
 from ml.models import Face, FaceProposal, MergeProposal, Person
 
@@ -19,31 +19,41 @@ def crop(derivative: Any, name: str) -> SafeString | str:
     if derivative is None or not name:
         return "-"
     address = reverse("admin:media_derivative_picture", args=(derivative, name))
-    return format_html('<img src="{}" alt="this face" height="64" loading="lazy">', address)
+    return format_html(
+        '<img src="{}" alt="this face" height="64" loading="lazy" class="console-picture">', address
+    )
+
+
+MergedFilter = one_way_or_other(
+    "merged",
+    "merged",
+    {
+        "yes": ("into another one", Q(merged_into__isnull=False)),
+        "no": ("on their own", Q(merged_into__isnull=True)),
+    },
+)
 
 
 @admin.register(Person)
 class PersonAdmin(LookOnly):
     list_display = ("__str__", "picture", "library", "face_count", "hidden", "merged_into", "updated_at")
     list_select_related = ("library", "merged_into")
-    list_filter = ("hidden", ("library", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("hidden", MergedFilter, LibraryFilter)
     search_fields = ("name", "=id")
     ordering = ("-id",)
     fields = (
-        *("id", "name", "library", "picture", "faces", "hidden", "cover_chosen", "made_by_user"),
-        *("merged_into", "merged_at", "created_at", "updated_at"),
+        *("id", "name", "library_link", "picture", "faces", "hidden", "cover_chosen", "made_by_user"),
+        *("merged_into_link", "merged_at", "rows_about_it", "created_at", "updated_at"),
     )
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """What is counted and looked for by subqueries is so for the rows of one page only."""
         theirs = Face.objects.filter(person=OuterRef("pk"), removed=False).order_by()
-        counted = theirs.values("person").annotate(faces=Count("pk")).values("faces")
         chosen = Case(When(pk=OuterRef("cover"), then=0), default=1)
         best = theirs.exclude(crop="").alias(rank=chosen).order_by("rank", "-quality", "id")
         rows: QuerySet[Any] = super().get_queryset(request)
         counted_rows: QuerySet[Any] = rows.annotate(
-            worn=Coalesce(Subquery(counted, output_field=IntegerField()), 0),
             shown_of=Subquery(best.values("derivative")[:1]),
             shown=Subquery(best.values("crop")[:1]),
         )
@@ -53,26 +63,28 @@ class PersonAdmin(LookOnly):
     def picture(self, row: Any) -> SafeString | str:
         return crop(row.shown_of, row.shown)
 
+    @admin.display(description="library")
+    def library_link(self, row: Any) -> SafeString | str:
+        return link(row.library)
+
+    @admin.display(description="merged into")
+    def merged_into_link(self, row: Any) -> SafeString | str:
+        return link(row.merged_into)
+
     @admin.display(description="faces")
     def face_count(self, row: Any) -> int:
-        return int(row.worn)
+        return int(row.faces_known)
 
     @admin.display(description="faces")
     def faces(self, row: Any) -> SafeString:
-        return listing(Face, f"{row.worn} faces", person__id__exact=row.pk)
+        return listing(Face, f"{row.faces_known} faces", person__id__exact=row.pk)
 
 
-class OwnedFilter(admin.SimpleListFilter):
-    title = "person"
-    parameter_name = "owned"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "has one"), ("no", "has none")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() is None:
-            return queryset
-        return queryset.filter(person__isnull=self.value() == "no")
+OwnedFilter = one_way_or_other(
+    "owned",
+    "person",
+    {"yes": ("has one", Q(person__isnull=False)), "no": ("has none", Q(person__isnull=True))},
+)
 
 
 @admin.register(Face)
@@ -82,7 +94,7 @@ class FaceAdmin(LookOnly):
         *("waiting", "removed", "created_at"),
     )
     list_select_related = ("person", "library")
-    list_filter = (OwnedFilter, "assigned_by", "removed", "waiting")
+    list_filter = (OwnedFilter, "assigned_by", "removed", LibraryFilter)
     search_fields = ("=id", "=original__id", "=original__files__id", "=person__id")
     ordering = ("-id",)
     fields = (
@@ -117,7 +129,8 @@ class FaceAdmin(LookOnly):
 class MergeProposalAdmin(LookOnly):
     list_display = ("__str__", "first", "second", "distance", "declined", "library", "created_at")
     list_select_related = ("first", "second", "library")
-    list_filter = ("declined",)
+    list_filter = ("declined", LibraryFilter)
+    search_fields = ("=id", "=first__id", "=second__id")
     ordering = ("-id",)
     fields = ("id", "first", "second", "distance", "declined", "library", "created_at", "updated_at")
     readonly_fields = fields
@@ -127,6 +140,8 @@ class MergeProposalAdmin(LookOnly):
 class FaceProposalAdmin(LookOnly):
     list_display = ("__str__", "person", "distance", "library", "created_at")
     list_select_related = ("person", "library")
+    list_filter = (LibraryFilter,)
+    search_fields = ("=id", "=face__id", "=person__id")
     ordering = ("-id",)
     fields = ("id", "face", "person", "distance", "library", "created_at", "updated_at")
     readonly_fields = fields

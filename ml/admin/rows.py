@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from media.admin import pictures
+from media.admin.filters import LibraryFilter
 from media.admin.paging import LookOnly, in_each_library, link
 from media.models import Derivative
 
@@ -32,7 +33,7 @@ class FoundAdmin(LookOnly):
     """Rows that a model has written about an original. Members look at files; staff look at rows."""
 
     search_fields = ("=id", "=original__id", "=original__files__id")
-    list_filter: ClassVar[Any] = ("library",)
+    list_filter: ClassVar[Any] = (LibraryFilter,)
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

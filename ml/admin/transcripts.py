@@ -3,17 +3,23 @@
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import F, Func, IntegerField, QuerySet, TextField, Value
+from django.db.models import F, Func, IntegerField, Q, QuerySet, TextField, Value
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from media.admin.filters import LibraryFilter, one_way_or_other
 from ml.admin.rows import FoundAdmin
 from ml.models import Transcript
 
 BEGINNING: Final = 120
 """Characters of a text in the list."""
 SEGMENTS_SHOWN: Final = 500
+EditedFilter = one_way_or_other(
+    "edited",
+    "corrected by somebody",
+    {"yes": ("Yes", Q(edited_at__isnull=False)), "no": ("No", Q(edited_at__isnull=True))},
+)
 
 
 @admin.register(Transcript)
@@ -22,7 +28,7 @@ class TranscriptAdmin(FoundAdmin):
         *("id", "picture", "beginning", "track", "language", "language_found", "model"),
         *("edited_at", "library", "created_at"),
     )
-    list_filter = ("library", "language_found", ("edited_at", admin.EmptyFieldListFilter))
+    list_filter = (LibraryFilter, "language_found", EditedFilter)
     search_help_text = "The id of a row, an original or a file."
     fields = (
         *(
