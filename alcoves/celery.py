@@ -23,6 +23,12 @@ app.conf.task_queues = tuple(Queue(queue.name, exchange, routing_key=queue.name)
 app.conf.update(task_default_exchange="alcoves", task_default_routing_key=app.conf.task_default_queue)
 app.conf.beat_schedule = {
     "sweep-blobs": {"task": "media.sweep_blobs", "schedule": 60.0, "options": {"expires": 60}},
+    "fold-tallies": {"task": "media.fold_tallies", "schedule": 60.0, "options": {"expires": 60}},
+    "recount-tallies": {
+        "task": "media.recount_tallies",
+        "schedule": crontab(minute="50", hour="3"),
+        "options": {"expires": 86400},
+    },
     "sweep-uploads": {"task": "media.sweep_uploads", "schedule": 600.0, "options": {"expires": 600}},
     # A time of the week, not an interval: a beat that is made anew begins to count again, and might never come to it.
     "find-orphans": {
@@ -59,6 +65,7 @@ app.conf.task_routes = {
         "media.find_orphans",
         "media.prewarm*",
         "media.evict_images",
+        "media.*_tallies",
         "media.follow_*",
         "ml.fetch",
         "ml.prefetch",

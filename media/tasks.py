@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, evicting, imagemaking, live, orphans, prewarm, runs, switching
+from media import blobs, dispatch, evicting, imagemaking, live, orphans, prewarm, runs, switching, tallies
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -100,6 +100,18 @@ def prewarm_pictures() -> int:
 def prewarm_image(original_id: str, claimed_at: str) -> None:
     """Make the sizes of one picture. A message that comes twice, or too late, changes nothing."""
     prewarm.warm(prewarm.Claim(UUID(original_id), datetime.fromisoformat(claimed_at)))
+
+
+@shared_task(name="media.fold_tallies", ignore_result=True)
+def fold_tallies() -> int:
+    """What the console counts: changes into counts."""
+    return tallies.fold()
+
+
+@shared_task(name="media.recount_tallies", ignore_result=True)
+def recount_tallies() -> int:
+    """Hold the counts against the truth."""
+    return sum(tallies.recount().values())
 
 
 @shared_task(name="media.evict_images", ignore_result=True)

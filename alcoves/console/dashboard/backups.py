@@ -1,0 +1,56 @@
+"""The last backup, the last look at all blobs, what was found, and whether people are shut out."""
+
+from typing import Any
+
+from django.db.models import Count
+
+from alcoves.backup.models import Backup, Finding, Look, Maintenance, State, Work
+from media import live
+
+
+def report() -> dict[str, Any]:
+    ended = Backup.objects.filter(finished_at__isnull=False).order_by("-finished_at")
+    looks = Look.objects.order_by("-created_at")
+    found = Finding.objects.filter(state=Finding.State.OPEN).order_by()
+    maintenance = Maintenance.objects.filter(pk=1).first()
+    return {
+        "lastGood": backup(ended.filter(state=State.DONE).first()),
+        "last": backup(ended.first()),
+        "running": backup(Backup.objects.filter(state=State.RUNNING).first()),
+        "schedule": live.value("BACKUP_SCHEDULE"),
+        "lastVerification": look(looks.filter(state=State.DONE).order_by("-finished_at").first()),
+        "verifying": look(looks.filter(state=State.RUNNING).first()),
+        "findings": list(found.values("kind", "what").annotate(count=Count("pk")).order_by("kind", "what")),
+        "maintenance": {"on": maintenance.on, "reason": maintenance.reason} if maintenance else None,
+    }
+
+
+def work(row: Work) -> dict[str, Any]:
+    return {
+        "state": row.state,
+        "started": row.started_at.isoformat() if row.started_at else None,
+        "finished": row.finished_at.isoformat() if row.finished_at else None,
+        "percent": row.percent,
+        "error": row.error[:300],
+    }
+
+
+def backup(row: Backup | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        **work(row),
+        "name": row.name,
+        "blobs": row.blobs,
+        "encrypted": row.encrypted,
+        "bytes": row.size + row.files_size,
+        "files": row.files,
+        "missing": row.missing,
+        "verified": row.verified_at.isoformat() if row.verified_at else None,
+    }
+
+
+def look(row: Look | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {**work(row), "deep": row.deep, "looked": row.looked, "found": row.found, "repaired": row.repaired}

@@ -1,0 +1,109 @@
+"""This machine: room on disks, the image cache, scratch, connections of Postgres, memory of Redis, and who answers."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import connection
+
+from alcoves import health
+from alcoves.alerts.rules import machine
+from media import dispatch, live, scratch, tallies
+from media.models import tally
+
+
+def report() -> dict[str, Any]:
+    """Each part by itself: one that cannot be asked is told in `notes`."""
+    notes: list[str] = []
+    taken: dict[str, Any] = {}
+    parts: dict[str, Callable[[], Any]] = {
+        "disks": disks,
+        "scratch": promised,
+        "imageCache": image_cache,
+        "postgres": postgres,
+        "redis": memory,
+        "parts": health.readiness.report,
+    }
+    for name, take in parts.items():
+        taken[name] = None
+        with told(name, notes):
+            taken[name] = take()
+    return {**taken, "notes": notes}
+
+
+@contextmanager
+def told(name: str, notes: list[str]) -> Iterator[None]:
+    """What a part of this machine stumbles over; the database alone is a matter of the whole figure."""
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        notes.append(f"{name} cannot be asked: {reason}.")
+
+
+def disks() -> list[dict[str, Any]]:
+    """What we write to, by disk; places on one disk fill up together."""
+    found = []
+    for members in machine.by_disk().values():
+        about = os.statvfs(members[0][1])
+        total, free = about.f_blocks * about.f_frsize, about.f_bavail * about.f_frsize
+        found.append(
+            {
+                "places": [name for name, _ in members],
+                "path": str(members[0][1]),
+                "total": total,
+                "free": free,
+                "freePercent": round(100 * free / total, 1) if total else None,
+            }
+        )
+    return found
+
+
+def promised() -> dict[str, int]:
+    """Bytes in scratch that runs have been promised and not written yet."""
+    root = Path(settings.SCRATCH_PATH)
+    if not root.is_dir():
+        return {"promised": 0, "reserve": settings.STORE_RESERVE_BYTES}
+    with scratch.deciding(root):
+        outstanding = scratch.promised_to_others(root, "")
+    return {"promised": outstanding, "reserve": settings.STORE_RESERVE_BYTES}
+
+
+def image_cache() -> dict[str, Any]:
+    """How full it is. Sizes that were asked for freely may go at any time, those of the registry may not."""
+    by_kind = {one.keys[0]: one for one in tallies.told(tally.CACHED, 1)}
+    limit = int(live.value("IMAGE_CACHE_MAX_BYTES"))
+    used = sum(one.amount for one in by_kind.values())
+    return {
+        "images": sum(one.number for one in by_kind.values()),
+        "bytes": used,
+        "kept": by_kind["variant"].amount if "variant" in by_kind else 0,
+        "limit": limit,
+        "percent": round(100 * used / limit, 1) if limit else None,
+    }
+
+
+def postgres() -> dict[str, Any]:
+    """Connections of all its databases together, and the bytes of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT sum(numbackends) FROM pg_stat_database), current_setting('max_connections')::int, "
+            "current_setting('superuser_reserved_connections')::int, pg_database_size(current_database()), "
+            "current_setting('server_version')"
+        )
+        used, most, kept, size, version = cursor.fetchone()
+    return {"version": version, "connections": int(used), "limit": most - kept, "bytes": size}
+
+
+def memory() -> dict[str, Any]:
+    told = dispatch.redis_client().info()
+    return {
+        "version": told.get("valkey_version") or told.get("redis_version"),
+        "bytes": told.get("used_memory"),
+        "limit": told.get("maxmemory") or None,
+        "clients": told.get("connected_clients"),
+    }

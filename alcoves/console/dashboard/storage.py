@@ -1,0 +1,111 @@
+"""Bytes by library and kind, and how they grew: from counts that are kept."""
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from alcoves.console.dashboard.kept import Kept
+from media import tallies
+from media.models import Library, tally
+from storage.errors import StoreError
+from storage.registry import get_store
+
+SHOWN_LIBRARIES: Final = 20
+AVATARS: Final = "avatars"
+AVATARS_SECONDS: Final = 600.0
+MOST_AVATARS: Final = 20_000
+PARTS: Final = {tally.ORIGINALS: "originals", tally.MADE: "derivatives", tally.CACHED: "imageCache"}
+
+
+def report() -> dict[str, Any]:
+    """The largest libraries, the others together; and all bytes by part, kind and deriver."""
+    by_library: dict[str, Counter[str]] = defaultdict(Counter)
+    parts, kinds, derivers = Counter[str](), Counter[str](), Counter[str]()
+    for topic, part in PARTS.items():
+        for one in tallies.told(topic, 0, 1):
+            library, second = one.keys
+            by_library[library][part] += one.amount
+            parts[part] += one.amount
+            if topic == tally.ORIGINALS:
+                kinds[second] += one.amount
+            elif topic == tally.MADE:
+                derivers[second] += one.amount
+    avatars, told = avatar_bytes()
+    return {
+        "parts": [
+            *({"part": part, "bytes": parts[part]} for part in PARTS.values()),
+            {"part": "avatars", "bytes": avatars},
+        ],
+        "kinds": [{"kind": kind, "bytes": size} for kind, size in kinds.most_common()],
+        "derivers": [{"deriver": name, "bytes": size} for name, size in derivers.most_common()],
+        "libraries": libraries(by_library),
+        "notes": [told] if told else [],
+    }
+
+
+def libraries(sizes: dict[str, Counter[str]]) -> list[dict[str, Any]]:
+    """The largest first. What is left is one line without an id."""
+    ordered = sorted(sizes.items(), key=lambda item: -item[1].total())
+    shown, others = ordered[:SHOWN_LIBRARIES], ordered[SHOWN_LIBRARIES:]
+    names = dict(Library.objects.filter(pk__in=[key for key, _ in shown]).values_list("pk", "name"))
+    texts = {str(key): name for key, name in names.items()}
+    lines = [line(key, texts.get(key, "deleted meanwhile"), size) for key, size in shown if size.total()]
+    if others:
+        lines.append(line(None, f"{len(others)} others", sum((size for _, size in others), Counter())))
+    return lines
+
+
+def line(key: str | None, name: str, size: Counter[str]) -> dict[str, Any]:
+    return {
+        "id": key,
+        "name": name,
+        **{part: size[part] for part in PARTS.values()},
+        "total": size.total(),
+    }
+
+
+def avatar_bytes() -> tuple[int | None, str]:
+    """They have no row that knows their size, so their store is asked now and then; a sentence where it is away."""
+    try:
+        return kept_avatars.get(), ""
+    except StoreError as error:
+        return None, f"Pictures of people are not counted: {error}"
+
+
+def count_avatars() -> int:
+    total = 0
+    for number, blob in enumerate(get_store(AVATARS).iterate()):
+        total += blob.size
+        if number >= MOST_AVATARS:
+            break
+    return total
+
+
+kept_avatars = Kept(count_avatars, AVATARS_SECONDS)
+
+
+def uploads(days: int) -> dict[str, Any]:
+    """Files that came on each day (UTC), what they made the store grow, and how much lay there at its end.
+
+    `bytes` is of all files that came, `stored` what was not there before less what was purged.
+    """
+    today = datetime.now(UTC)
+    names = [tallies.day_of(today - timedelta(days=back)) for back in range(days - 1, -1, -1)]
+    added = {one.keys[0]: one for one in tallies.told(tally.ADDED, 0, since=names[0])}
+    growth = {one.keys[0]: one.amount for one in tallies.told(tally.GROWTH, 0, since=names[0])}
+    whole = tallies.told(tally.ORIGINALS)
+    lay = whole[0].amount if whole else 0
+    lines = []
+    for name in reversed(names):
+        came = added.get(name)
+        lines.append(
+            {
+                "day": name,
+                "files": came.number if came else 0,
+                "bytes": came.amount if came else 0,
+                "stored": growth.get(name, 0),
+                "cumulative": lay,
+            }
+        )
+        lay -= growth.get(name, 0)
+    return {"days": lines[::-1], "files": sum(one.number for one in added.values())}

@@ -1,0 +1,329 @@
+"""Everything that is wrong now, worst first: what alerts tell, and what only those need who look at the console.
+
+A rule is a small function that yields troubles: a sentence and a link to where it is put right. One that fails is
+a trouble itself.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from alcoves.alerts import rules
+from alcoves.alerts.rules.base import Rule, Severity, Trouble, age, page, rows
+from alcoves.backup.models import Look, Maintenance, State
+from alcoves.console.dashboard import machine
+from alcoves.console.dashboard.kept import Kept
+from alcoves.settings import weak
+from media import live
+from media.errors import MediaError
+from media.models import Control, Library, Original
+from media.models.control import ControlKind
+from media.models.library import FIELD_OF
+from media.tools import ffmpeg
+from ml import selection
+from ml.models import Download
+from ml.registry import licences, places
+
+logger = logging.getLogger(__name__)
+BUDGET_SECONDS: Final = 5.0
+"""For all rules together; those that come after say that they were not asked."""
+GIGABYTE: Final = 1024**3
+NEAR_PERCENT: Final = 85
+MOST_SKEW: Final = 5.0
+MIGRATIONS_SECONDS: Final = 60.0
+SCRATCH_PERCENT: Final = 5
+SWITCH_OF: Final = {
+    "faces": "faces",
+    "objects": "objects",
+    "sounds": "audio_events",
+    "speech": "transcripts",
+    "search": "semantic",
+}
+
+
+def report() -> dict[str, Any]:
+    """For the panel and the API."""
+    found = check_all()
+    return {
+        "warnings": [
+            {"key": one.key, "severity": one.severity, "sentence": one.sentence, "link": one.link}
+            for one in found
+        ],
+        "critical": sum(one.severity == Severity.CRITICAL for one in found),
+    }
+
+
+def check_all() -> list[Trouble]:
+    """Worst first. While Postgres is away nothing is said of what only it knows."""
+    until = time.monotonic() + BUDGET_SECONDS
+    found = alerted()
+    if not any(one.key == rules.POSTGRES for one in found):
+        for name, rule in RULES.items():
+            found += check(name, rule) if time.monotonic() < until else [late(name)]
+    return sorted(found, key=lambda one: (one.severity != Severity.CRITICAL, one.key))
+
+
+def alerted() -> list[Trouble]:
+    """What alerts look for as well."""
+    try:
+        return rules.check_all()
+    except DatabaseError as error:
+        logger.warning("the rules of alerts could not be asked: %s", error)
+        return [unasked("alerts", "the database did not answer")]
+
+
+def check(name: str, rule: Rule) -> list[Trouble]:
+    try:
+        return list(rule())
+    except DatabaseError as error:
+        logger.warning("the rule %s could not ask the database: %s", name, error)
+        return [unasked(name, "the database did not answer it")]
+    except Exception as error:
+        logger.exception("the rule %s failed", name)
+        return [unasked(name, type(error).__name__)]
+
+
+def late(name: str) -> Trouble:
+    return unasked(name, f"the others took longer than {BUDGET_SECONDS:g} seconds")
+
+
+def unasked(name: str, reason: str) -> Trouble:
+    sentence = f"The rule for {name} cannot be asked ({reason}). The log says more."
+    return Trouble(f"rule:{name}", Severity.WARNING, sentence, page("doctor"))
+
+
+def paused() -> Iterator[Trouble]:
+    """Queues, lanes and workers that somebody has stopped."""
+    for row in Control.objects.filter(paused=True).exclude(kind=ControlKind.ALL).order_by("kind", "name"):
+        verb = "drained" if row.kind == ControlKind.WORKER else "paused"
+        when = f" {age(row.set_at)} ago" if row.set_at else ""
+        why = f": {row.reason}" if row.reason else ""
+        yield Trouble(
+            f"paused:{row.kind}:{row.name}",
+            Severity.WARNING,
+            f"The {row.kind} {row.name} was {verb} by {row.set_by or 'somebody'}{when}{why}. "
+            f"{'Release' if verb == 'drained' else 'Resume'} it when that is over.",
+            page("workers" if row.kind == ControlKind.WORKER else "queues"),
+        )
+
+
+def maintenance() -> Iterator[Trouble]:
+    """People are shut out, or all lanes rest."""
+    row = Maintenance.objects.filter(pk=1, on=True).first()
+    if row is not None:
+        yield Trouble(
+            "maintenance",
+            Severity.WARNING,
+            f"Maintenance is on since {age(row.since)}, by {row.by or 'somebody'}"
+            f"{f': {row.reason}' if row.reason else ''}. People cannot work; end it when you are done.",
+            page("maintenance"),
+        )
+    elif Control.objects.filter(kind=ControlKind.ALL, paused=True).exists():
+        sentence = "All lanes are paused, and maintenance is off. Resume them."
+        yield Trouble("paused:all", Severity.CRITICAL, sentence, page("queues"))
+
+
+def connections() -> Iterator[Trouble]:
+    """Postgres is about to refuse."""
+    told = machine.postgres()
+    if told["connections"] * 100 >= NEAR_PERCENT * told["limit"]:
+        yield Trouble(
+            "postgres:connections",
+            Severity.CRITICAL,
+            f"Postgres has {told['connections']} of at most {told['limit']} connections. "
+            "Raise max_connections, or run fewer workers and web threads.",
+            page("doctor"),
+        )
+
+
+def clock() -> Iterator[Trouble]:
+    """This machine's time and that of the database. Leases and links go by it."""
+    with connection.cursor() as cursor:
+        before = timezone.now()
+        cursor.execute("SELECT clock_timestamp()")
+        theirs = cursor.fetchone()[0]
+    skew = (theirs - before).total_seconds()
+    took = (timezone.now() - before).total_seconds()
+    if abs(skew) > MOST_SKEW + took:
+        yield Trouble(
+            "clock",
+            Severity.CRITICAL,
+            f"The clock of the database is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} that of this "
+            "machine. Set both by NTP.",
+            page("doctor"),
+        )
+
+
+def scratch() -> Iterator[Trouble]:
+    """What is promised to runs and the reserve leave no room: the next run waits."""
+    told = machine.promised()
+    where = next(one for one in machine.disks() if "scratch" in one["places"])
+    room = where["free"] - told["promised"] - told["reserve"]
+    if room < SCRATCH_PERCENT / 100 * min(where["total"], 20 * GIGABYTE):
+        yield Trouble(
+            "scratch",
+            Severity.CRITICAL if room <= 0 else Severity.WARNING,
+            f"Scratch has {where['free'] >> 20} MB free, of which {told['promised'] >> 20} MB are promised to runs and "
+            f"{told['reserve'] >> 20} MB kept in reserve: {'work waits for' if room <= 0 else 'there is little'} room. "
+            f"Make room in {where['path']}.",
+            page("doctor"),
+        )
+
+
+def image_cache() -> Iterator[Trouble]:
+    """What may never be evicted is more than the cap."""
+    told = machine.image_cache()
+    if told["kept"] > told["limit"]:
+        yield Trouble(
+            "image-cache",
+            Severity.WARNING,
+            f"Sizes of pictures that are never evicted take {told['kept'] >> 20} MB, more than the cap of "
+            f"{told['limit'] >> 20} MB. Raise the cap or empty the trash.",
+            rows("media.cachedimage"),
+        )
+
+
+def held() -> Iterator[Trouble]:
+    """Files that a person has set aside."""
+    count = Original.objects.filter(held_at__isnull=False)[:1000].count()
+    if count:
+        yield Trouble(
+            "held",
+            Severity.WARNING,
+            f"{count} original{' is' if count == 1 else 's are'} set aside: not worked on, and not shown. "
+            "Look at them, then release or purge them.",
+            page("quarantine", "media_original_changelist"),
+        )
+
+
+def models() -> Iterator[Trouble]:
+    """A library wants what a model finds, and the model is not here and not on its way."""
+    wanted = Library.objects.values_list(*FIELD_OF.values()).distinct()
+    on = {name for row in wanted for name, value in zip(FIELD_OF, row, strict=True) if value}
+    for pipeline, (spec, _) in selection.all_chosen().items():
+        if SWITCH_OF.get(pipeline) not in on or not places.missing(spec):
+            continue
+        if not selection.may_fetch(spec):
+            licence = licences.BY_ID[spec.licence].title
+            yield Trouble(
+                f"licence:{spec.licence}",
+                Severity.WARNING,
+                f"{spec.title} waits until somebody accepts its licence ({licence}): {pipeline} finds nothing yet.",
+                page("models"),
+            )
+        elif not Download.objects.filter(
+            pipeline=pipeline, state__in=("queued", "running", "failed")
+        ).exists():
+            yield Trouble(
+                f"missing-model:{pipeline}",
+                Severity.WARNING,
+                f"{spec.title} is not on this machine, and not on its way: {pipeline} finds nothing yet. Download it.",
+                page("models"),
+            )
+
+
+def verification() -> Iterator[Trouble]:
+    """Nobody has looked for long whether all bytes are as they were."""
+    days = int(live.value("VERIFY_DAYS"))
+    last = Look.objects.filter(state=State.DONE).order_by("-finished_at").first()
+    since = timezone.now() - timedelta(days=2 * days)
+    if not days or (last is not None and last.finished_at is not None and last.finished_at > since):
+        return
+    if last is None and not Original.objects.filter(created_at__lt=since).exists():
+        return
+    when = f"was verified {age(last.finished_at)} ago" if last and last.finished_at else "was never verified"
+    sentence = f"What lies in the stores {when}; it is to be looked at every {days} days. Verify it now."
+    yield Trouble("verification", Severity.WARNING, sentence, page("verification", "backup_look_changelist"))
+
+
+def mail() -> Iterator[Trouble]:
+    """Alerts are on and reach nobody."""
+    if not live.value("ALERTS_ENABLED"):
+        return
+    to, hook = live.value("ALERT_MAIL_TO"), live.value("ALERT_WEBHOOK_URL")
+    if not to and not hook:
+        sentence = "Alerts reach nobody: set ALERT_MAIL_TO or ALERT_WEBHOOK_URL, or switch alerts off."
+        yield Trouble("alerts:nobody", Severity.WARNING, sentence, page("settings"))
+    elif to and not settings.EMAIL_HOST:
+        sentence = f"Alerts are to go to {to}, and no mail server is set. Set ALCOVES_MAIL_HOST and restart."
+        yield Trouble("alerts:mail", Severity.WARNING, sentence, page("alerts"))
+
+
+def carefulness() -> Iterator[Trouble]:
+    """Settings that let strangers in."""
+    if settings.DEBUG:
+        sentence = "DEBUG is on: errors show settings and code to anybody. Start without it."
+        yield Trouble("debug", Severity.CRITICAL, sentence, page("doctor"))
+    if weak.is_weak_key(settings.SECRET_KEY):
+        sentence = "ALCOVES_SECRET_KEY can be guessed. Make a random one; people log in again after that."
+        yield Trouble("weak:key", Severity.CRITICAL, sentence, page("doctor"))
+    if weak.has_weak_password(settings.DATABASES["default"]):
+        sentence = (
+            "The password of the database is missing or known to everybody. Give its user a random one."
+        )
+        yield Trouble("weak:database", Severity.CRITICAL, sentence, page("doctor"))
+    public = settings.PUBLIC_URL
+    if public.startswith("http://") and not any(
+        part in public for part in ("127.0.0.1", "localhost", "[::1]")
+    ):
+        sentence = (
+            f"People reach this server by {public}, so that passwords can be read on their way. Use https."
+        )
+        yield Trouble("weak:http", Severity.WARNING, sentence, page("doctor"))
+
+
+def unapplied() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+kept_migrations = Kept(unapplied, MIGRATIONS_SECONDS)
+
+
+def migrations() -> Iterator[Trouble]:
+    """The database is of an older version."""
+    count = kept_migrations.get()
+    if count:
+        sentence = f"{count} migration{' is' if count == 1 else 's are'} not applied. Run manage.py migrate."
+        yield Trouble("migrations", Severity.CRITICAL, sentence, page("doctor"))
+
+
+def tools() -> Iterator[Trouble]:
+    """What this ffmpeg cannot do. That there is none is told by the parts."""
+    try:
+        found = ffmpeg.capabilities()
+    except MediaError:
+        return
+    if found.lacks:
+        yield Trouble(
+            "ffmpeg",
+            Severity.WARNING,
+            f"ffmpeg {found.version} lacks {', '.join(found.lacks)}: what needs them is made in a plainer way. "
+            "Name a fuller one in ALCOVES_FFMPEG_BINARY.",
+            page("doctor"),
+        )
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "maintenance": maintenance,
+    "pauses": paused,
+    "connections": connections,
+    "clock": clock,
+    "scratch": scratch,
+    "image cache": image_cache,
+    "files set aside": held,
+    "models": models,
+    "verification": verification,
+    "mail": mail,
+    "weak settings": carefulness,
+    "migrations": migrations,
+    "ffmpeg": tools,
+}
+"""Beside those of `alcoves.alerts.rules`."""

@@ -1,0 +1,54 @@
+// Panels of what holds it all: this machine, models, backups.
+
+import { badge, bytes, element, meter, notes, number, table, when } from "./building.js";
+
+function line(label, value, share = null) {
+  return element("tr", {}, element("th", { scope: "row", class: "dash-words" }, label),
+    element("td", { class: "dash-words" }, value, share === null ? null : meter(share, label)));
+}
+
+function lines(caption, rows) {
+  return element("div", { class: "dash-scroll" },
+    element("table", {}, element("caption", { class: "sr-only" }, caption), element("tbody", {}, rows.filter(Boolean))));
+}
+
+export function machine({ disks, scratch, imageCache, postgres, redis, parts, notes: told }) {
+  const disk = (one) => line(one.places.join(", "), `${bytes(one.free)} of ${bytes(one.total)} free`, 100 - (one.freePercent ?? 0));
+  const part = ([name, one]) => element("span", {}, badge(name, one.ok ? "good" : "critical"), one.ok ? " " : ` ${one.message} `);
+  return [notes(told), lines("This machine", [
+    ...(disks || []).map(disk),
+    scratch && line("promised in scratch", `${bytes(scratch.promised)}, and ${bytes(scratch.reserve)} kept in reserve`),
+    imageCache && line("image cache", `${number(imageCache.images)} pictures, ${bytes(imageCache.bytes)} of ${bytes(imageCache.limit)}`, imageCache.percent),
+    postgres && line(`Postgres ${postgres.version}`, `${bytes(postgres.bytes)}, ${postgres.connections} of ${postgres.limit} connections`,
+      (100 * postgres.connections) / postgres.limit),
+    redis && line(`Redis ${redis.version || ""}`, `${bytes(redis.bytes)}${redis.limit ? ` of ${bytes(redis.limit)}` : ""}, ${redis.clients} clients`),
+    parts && line("parts", element("span", {}, Object.entries(parts).map(part))),
+  ])];
+}
+
+const STATES = { here: ["here", "good"], missing: ["missing", "warning"], licence: ["licence to accept", "warning"] };
+
+export function models({ pipelines, downloads }) {
+  const columns = [{ title: "For", of: (one) => one.pipeline }, { title: "Model", words: true, of: (one) => one.title },
+    { title: "", of: (one) => badge(...STATES[one.state]) }, { title: "Size", number: true, of: (one) => bytes(one.bytes) }];
+  const coming = [{ title: "File", words: true, of: (one) => one.name },
+    { title: "", words: true, of: (one) => [badge(one.state, one.state === "failed" ? "critical" : "warning"), one.error ? ` ${one.error}` : ""].map((part) => part) },
+    { title: "Done", number: true, of: (one) => [`${bytes(one.done)}${one.total ? ` of ${bytes(one.total)}` : ""}`,
+      one.total ? meter((100 * one.done) / one.total * 0.9, one.name) : ""] }];
+  return [table("Models", columns, pipelines), element("h3", {}, "On their way"), table("Downloads", coming, downloads, "No model is on its way.")];
+}
+
+export function backups({ lastGood, last, running, schedule, lastVerification, verifying, findings, maintenance }) {
+  const good = lastGood ? `${when(lastGood.finished)}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
+  return [lines("Backups", [
+    line("last good backup", good),
+    lastGood && line("it was verified", when(lastGood.verified)),
+    last && last.state !== "done" && line("last try", element("span", {}, badge(last.state, "critical"), ` ${when(last.finished)} ${last.error}`)),
+    running && line("now", `${running.percent} %`, running.percent * 0.9),
+    line("schedule", schedule),
+    line("blobs verified", lastVerification ? `${when(lastVerification.finished)}: ${number(lastVerification.looked)} looked at, ${number(lastVerification.found)} bad` : "never"),
+    verifying && line("verifying", `${verifying.percent} %`, verifying.percent * 0.9),
+    ...findings.map((one) => line(`${one.what}, ${one.kind}`, badge(number(one.count), "critical"))),
+    line("maintenance", maintenance?.on ? badge(`on: ${maintenance.reason}`, "warning") : "off"),
+  ])];
+}
