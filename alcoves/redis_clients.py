@@ -38,7 +38,7 @@ class Counted(redis.Redis):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         operation = str(args[0]).lower()
         try:
-            answer = super().execute_command(*args, **options)
+            answer = super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped.
         except redis.RedisError:
             count(operation, "error")
             raise

@@ -46,7 +46,7 @@ def show_all_metrics(request: HttpRequest) -> HttpResponse:
     """The same, and those of the workers."""
     require_seeing(request)
     told = ask_all(targets())
-    texts = {WEB: metrics.render(), **{name: text for name, text in told.items() if text}}
+    texts = {WEB: metrics.render().decode(), **{name: text for name, text in told.items() if text}}
     collectors = [Merged(texts), figures, Reached(told)]
     return HttpResponse(metrics.expose(collectors), content_type=metrics.CONTENT_TYPE)
 
@@ -97,7 +97,7 @@ def ask(address: str) -> str:
 class Merged:
     """Several expositions as one: samples of the same family stand together, each with its worker."""
 
-    def __init__(self, texts: Mapping[str, str | bytes]) -> None:
+    def __init__(self, texts: Mapping[str, str]) -> None:
         self.texts = texts
 
     def describe(self) -> list[Metric]:
@@ -106,7 +106,7 @@ class Merged:
     def collect(self) -> Iterator[Metric]:
         merged: dict[str, Metric] = {}
         for worker, text in self.texts.items():
-            for family in families_of(text.decode() if isinstance(text, bytes) else text):
+            for family in families_of(text):
                 into = merged.setdefault(family.name, Metric(family.name, family.documentation, family.type))
                 for sample in family.samples:
                     into.add_sample(sample.name, {**sample.labels, "worker": worker}, sample.value)

@@ -38,17 +38,14 @@ def number_of(name: str) -> str:
     return name if NUMBER.fullmatch(name) else hashlib.blake2s(name.encode(), digest_size=16).hexdigest()
 
 
-def span(name: str, kind: Kind = "internal", **attributes: Any) -> AbstractContextManager[Any]:
+def span(name: str, attributes: Mapping[str, Any] | None = None) -> AbstractContextManager[Any]:
     """A step of what is being done. What it raises is noted."""
-    return opened(name, kind, attributes) if ON else NOTHING
+    return opened(name, attributes or {}) if ON else NOTHING
 
 
 @contextmanager
-def opened(name: str, kind: Kind, attributes: Mapping[str, Any]) -> Iterator[Any]:
-    from opentelemetry.trace import SpanKind
-
-    given = {key: value for key, value in attributes.items() if value is not None}
-    with tracer().start_as_current_span(name, kind=SpanKind[kind.upper()], attributes=given) as made:
+def opened(name: str, attributes: Mapping[str, Any]) -> Iterator[Any]:
+    with tracer().start_as_current_span(name, attributes=attributes) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from celery import current_task
 from django.conf import settings
 from django.db import transaction
 
-from alcoves import metrics
+from alcoves import logs, metrics, tracing
 from media import (
     blobs,
     dispatch,
@@ -147,9 +147,18 @@ class RunContext:
 
 def run(derivative_id: UUID) -> None:
     """Claim, make, name. Returns quietly when there is nothing to claim."""
-    claim = ledger.claim(derivative_id, owner=owner(), lease_seconds=settings.LEASE_SECONDS)
+    with tracing.span("claim"):
+        claim = ledger.claim(derivative_id, owner=owner(), lease_seconds=settings.LEASE_SECONDS)
     if claim is None:
         return
+    with logs.about(
+        derivative=claim.id, deriver=claim.deriver, original=claim.original_id, library=claim.library_id
+    ):
+        run_claimed(claim)
+
+
+def run_claimed(claim: Claim) -> None:
+    """One attempt, and what it says of itself."""
     if not claim.joins:
         metrics.QUEUE_WAIT.labels(queue=claim.queue).observe(claim.waited)
     began = time.monotonic()
@@ -168,6 +177,8 @@ def run(derivative_id: UUID) -> None:
     finally:
         metrics.JOBS.labels(deriver=claim.deriver, outcome=outcome).inc()
         metrics.JOB_SECONDS.labels(deriver=claim.deriver).observe(time.monotonic() - began)
+    if outcome in ledger.ENDED_WELL:
+        metrics.WORKER_JOBS.labels(owner().rpartition(":")[0]).inc()
     if claim.parent is not None and outcome in ledger.ENDED_WELL:
         join(claim.parent, claim.queue)
 
@@ -213,12 +224,20 @@ def make(deriver: Deriver, claim: Claim) -> tuple[Result, list[dict[str, Any]]]:
             heartbeat.kept(claim) as pulse,
         ):
             context = RunContext(claim, pulse, room)
-            with context.believing_the_store(), timeouts.under(ffmpeg_limits()):
+            with context.believing_the_store(), timeouts.under(ffmpeg_limits()), derive_span(claim):
                 result = deriver.derive(context)
             context.check()
-            return result, store_outputs(claim, result)
+            with tracing.span("store"):
+                return result, store_outputs(claim, result)
     finally:
         shutil.rmtree(scratch_path(claim), ignore_errors=True)
+
+
+def derive_span(claim: Claim) -> AbstractContextManager[Any]:
+    """The step of the trace that is the deriver's own; it says what was made of which row."""
+    ids = {"alcoves.derivative": str(claim.id), "alcoves.original": str(claim.original_id)}
+    about = {"alcoves.deriver": claim.deriver, "alcoves.variant": claim.variant, **ids}
+    return tracing.span("derive", about)
 
 
 def ffmpeg_limits() -> timeouts.Limits:
@@ -246,7 +265,7 @@ def store_outputs(claim: Claim, result: Result) -> list[dict[str, Any]]:
 def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, Any]]]) -> str:
     """Name the result in one transaction: new outputs in, old ones out, what the original learnt, what comes next."""
     result, outputs = made
-    with transaction.atomic():
+    with tracing.span("finish"), transaction.atomic():
         # Always the original first, then the row: the purge locks in the same order.
         original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
         if original is None:

@@ -13,7 +13,7 @@ from functools import lru_cache, wraps
 from types import TracebackType
 from typing import Any, BinaryIO, Final, cast
 
-from alcoves import metrics
+from alcoves import metrics, tracing
 from storage.errors import StoreError
 
 PLAIN: Final = ("stat", "delete", "copy", "begin", "finish", "abort", "check", "sweep_staging")
@@ -41,7 +41,8 @@ def timed(store: str, driver: str, operation: str) -> Iterator[bool]:
         return
     inside.busy, result, began = True, "error", time.perf_counter()
     try:
-        yield True
+        with tracing.span(f"storage.{operation}", {"alcoves.store": store, "alcoves.driver": driver}):
+            yield True
         result = "ok"
     except StoreError as error:
         result = error.code

@@ -15,7 +15,7 @@ __all__ = ["CONTENT_TYPE", "expose", "render"]
 VERSION: Final = "0.1.0"
 
 # When a count began is known to whoever scrapes; telling it would double the answer.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped.
 
 QUICK = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 LONG = (0.01, 0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14400)

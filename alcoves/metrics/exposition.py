@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.mmap_dict import MmapedDict
@@ -88,10 +88,10 @@ def is_dead(path: Path) -> bool:
 
 def merge(kind: str, paths: Sequence[Path], target: Path) -> None:
     """Counts are added; of gauges the largest or the latest stays, as their mode says."""
-    into = MmapedDict(str(target))
+    into = cast("Any", MmapedDict)(str(target))
     try:
         for path in paths:
-            for key, value, stamp, _ in MmapedDict.read_all_values_from_file(str(path)):
+            for key, value, stamp, _ in cast("Any", MmapedDict).read_all_values_from_file(str(path)):
                 before, at = into.read_value(key)
                 if not kind.startswith("gauge"):
                     into.write_value(key, before + value, 0.0)

@@ -18,7 +18,7 @@ from math import ceil
 from pathlib import Path
 from typing import Final
 
-from alcoves import env, metrics
+from alcoves import env, metrics, tracing
 from media.errors import DamagedFileError, InfrastructureError, MediaError, UnsupportedTypeError
 from media.tools import run as door
 from media.tools import wav
@@ -164,7 +164,7 @@ def run(
     `stdin` is of `media.tools.feeding`, for `graphs.open_pipe`.
     """
     told = ["-progress", "pipe:1", "-stats_period", "0.5"] if progress else []
-    with explained():
+    with explained(), tracing.span("ffmpeg"):
         done = door.run(
             [binary(), *BASE, *told, *arguments],
             timeout=timeout,

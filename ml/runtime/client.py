@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from alcoves import metrics
+from alcoves import metrics, tracing
 from ml.errors import ModelMissingError
 from ml.runtime import calls, probes, shades
 from ml.runtime.shades import Shades
@@ -61,7 +61,8 @@ class OnnxModel:
         header = {"do": "run", "path": str(self.path), "urgent": urgent, "outputs": list(outputs)}
         if meant := shades.told(feeds):
             header["shades"] = meant
-        answer, given = calls.ask(header, arrays)
+        with tracing.span("model", {"alcoves.model": self.path.name}):
+            answer, given = calls.ask(header, arrays)
         metrics.MODEL_SECONDS.labels(model=self.path.name).observe(answer["seconds"])
         return given
 

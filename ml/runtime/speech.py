@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alcoves import metrics
+from alcoves import metrics, tracing
 from ml.runtime import calls
 from ml.runtime.client import missing
 
@@ -69,7 +69,8 @@ def transcribe(
     if vad is not None:
         header["vad"] = str(vad.absolute())
     given = {"samples": np.asarray(samples, dtype=np.float32)}
-    answer, _ = calls.ask(header, given, progress=progress, abandoned=abandoned)
+    with tracing.span("model", {"alcoves.model": path.name}):
+        answer, _ = calls.ask(header, given, progress=progress, abandoned=abandoned)
     metrics.MODEL_SECONDS.labels(model=path.name).observe(answer["seconds"])
     return Speech(answer["language"], answer["probability"], heard(answer["segments"]))
 
