@@ -19,12 +19,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 from media.errors import RunAbandonedError, TimedOutError, TooLargeError, ToolMissingError, TransientError
 from media.tools import launch
@@ -94,6 +94,7 @@ class Child:
         stdin: int = subprocess.DEVNULL,
         limits: Limits = NO_LIMITS,
         nice: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.program = Path(args[0]).name
         self.timeout = timeout
@@ -107,7 +108,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-            | {"LC_ALL": "C.UTF-8"},
+            | {"LC_ALL": "C.UTF-8", **(environment or {})},
             start_new_session=True,
         )
         self.selector = selectors.DefaultSelector()
@@ -233,13 +234,21 @@ def run(
     nice: int = 0,
     check: bool = True,
     stdout_limit: int = STDOUT_LIMIT,
+    environment: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run a program to its end.
+    """Run a program to its end. `environment` is added to what every child may see.
 
     With a callback stdout goes there and is not kept; without one it is kept up to `stdout_limit` bytes.
     Raises ToolMissingError, TimedOutError, RunAbandonedError, TooLargeError (output), ExitedError (`check`).
     """
-    with Child(args, timeout=timeout, abandoned=abandoned, stdin=stdin, limits=limits, nice=nice) as child:
+    given: dict[str, Any] = {
+        "timeout": timeout,
+        "abandoned": abandoned,
+        "stdin": stdin,
+        "limits": limits,
+        "nice": nice,
+    }
+    with Child(args, **given, environment=environment) as child:
         kept = bytearray()
         lines = LineSplitter(on_stdout_line) if on_stdout_line else None
         while data := child.read():
@@ -293,9 +302,17 @@ def stream(
     stdin: int = subprocess.DEVNULL,
     limits: Limits = NO_LIMITS,
     nice: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stream]:
     """Run a program and read its stdout in blocks of the caller's size. Leaving the block ends the child."""
-    with Child(args, timeout=timeout, abandoned=abandoned, stdin=stdin, limits=limits, nice=nice) as child:
+    given: dict[str, Any] = {
+        "timeout": timeout,
+        "abandoned": abandoned,
+        "stdin": stdin,
+        "limits": limits,
+        "nice": nice,
+    }
+    with Child(args, **given, environment=environment) as child:
         yield Stream(child)
 
 

@@ -1,0 +1,89 @@
+"""Where backups go: a folder or a bucket, spoken to as every other store of blobs.
+
+ALCOVES_BACKUP_TARGETS gives names to them. The console and the schedule take names only: whoever may start a backup
+there shall not choose any folder of the machine.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+
+from alcoves.backup.errors import BackupError
+from media import live
+from storage import registry
+from storage.base import BlobStore
+
+LOCAL: Final = "local"
+S3: Final = "s3://"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place with its store. `name` is what a person calls it."""
+
+    name: str
+    address: str
+    store: BlobStore
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.address else f"{self.name} ({self.address})"
+
+
+def named() -> dict[str, str]:
+    """Names and addresses of the environment, and `local`, which is always there."""
+    found = {LOCAL: str(settings.DATA_PATH / "backups")}
+    for entry in settings.BACKUP_TARGETS:
+        name, mark, address = entry.partition("=")
+        if not mark or not name.strip() or not address.strip():
+            raise BackupError(
+                "ALCOVES_BACKUP_TARGETS cannot be read: write name=/folder or name=s3://bucket/prefix, with commas."
+            )
+        found[name.strip()] = address.strip()
+    return found
+
+
+def get(text: str = "") -> Target:
+    """By name or, from a command line, by address. Without a text: the one of the settings."""
+    wanted = text.strip() or str(live.value("BACKUP_TARGET")) or LOCAL
+    known = named()
+    address = known.get(wanted, wanted)
+    if address.startswith(S3):
+        return Target(wanted, address, bucket(address))
+    if not Path(address).expanduser().is_absolute():
+        raise BackupError(
+            f"There is no backup target named {wanted}: name one of {', '.join(known)}, a folder by its whole path, "
+            "or s3://bucket/prefix."
+        )
+    folder = Path(address).expanduser()
+    refuse_stores(folder)
+    return Target(
+        wanted, address, store("storage.local.LocalStore", root=folder, secret="no links are made of it")
+    )
+
+
+def by_name(name: str) -> Target:
+    """For the console and the schedule."""
+    if name and name not in named():
+        raise BackupError(f"There is no backup target named {name}: add it to ALCOVES_BACKUP_TARGETS.")
+    return get(name)
+
+
+def refuse_stores(folder: Path) -> None:
+    """A backup inside of what it copies would be swept, or copied by the next."""
+    for name, about in settings.BLOB_STORES.items():
+        root = about.get("OPTIONS", {}).get("root")
+        if root is not None and folder.resolve().is_relative_to(Path(root).resolve()):
+            raise BackupError(f"{folder} lies in the store {name}: choose a folder outside of it.")
+
+
+def bucket(address: str) -> BlobStore:
+    name, _, prefix = address.removeprefix(S3).partition("/")
+    if not name:
+        raise BackupError(f"{address} names no bucket: write s3://bucket/prefix.")
+    return store("storage.s3.S3Store", **{**settings.BACKUP_S3_OPTIONS, "bucket": name, "prefix": prefix})
+
+
+def store(backend: str, **options: Any) -> BlobStore:
+    return registry.build("backup", {"BACKEND": backend, "OPTIONS": options})

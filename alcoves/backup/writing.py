@@ -1,0 +1,303 @@
+"""Makes a set: one snapshot decides what is in it, blobs follow, and backup.json makes it valid at the end.
+
+The work is done in phases that each can be gone on with in another process:
+
+1. snapshot: the dump and the list of blobs, of one snapshot; settings, keys, the manifest.
+2. blobs: each that the pool lacks is sent, read back, decrypted and compared.
+3. verify: the parts are read back; every blob of the manifest is in the pool with its size.
+4. finish: backup.json, then what nobody needs any more goes (`alcoves.backup.pruning`).
+
+Meanwhile the sweeper is held, two seconds by two seconds, for a quarter of an hour each: blobs that lose their name
+after the snapshot stay, and a backup that was killed holds nothing for longer.
+"""
+
+import json
+import logging
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import timedelta
+from itertools import islice
+from typing import IO, Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from alcoves.accounts.avatars import AVATARS
+from alcoves.backup import contents, database, pruning, sealing, sets, targets
+from alcoves.backup.errors import BackupError, BusyError
+from alcoves.backup.models import NONE, Backup, State
+from alcoves.backup.sets import Entry, Head, Part
+from alcoves.backup.working import Effort, bury, claim
+from media import audit
+from media.audit import Actor
+from media.models import SweepHold
+from media.models.blob import FILES
+from storage.errors import (
+    BlobNotFoundError,
+    ChecksumMismatchError,
+    SizeMismatchError,
+    StoreError,
+    StoreFullError,
+)
+from storage.registry import get_store
+from storage.streams import Tally
+
+logger = logging.getLogger(__name__)
+HELD: Final = (FILES, AVATARS)
+HOLD: Final = timedelta(minutes=15)
+BUSY: Final = "Another backup is being made. Wait for its end, or look at it in the console."
+SNAPSHOT, SENDING, VERIFY, FINISH = "snapshot", "blobs", "verify", "finish"
+MISSING_TOLD: Final = 1000
+Say = Callable[[Backup], None]
+
+
+def ask(target: str, blobs: str, *, by: Actor, scheduled: bool = False, named_only: bool = False) -> Backup:
+    """A row for a backup that somebody is about to make. BusyError while there is one under way."""
+    place = targets.by_name(target) if named_only else targets.get(target)
+    bury(Backup)
+    with transaction.atomic():
+        if Backup.objects.filter(Q(state=State.RUNNING) | Q(state=State.QUEUED)).exists():
+            raise BusyError(BUSY)
+        now = timezone.now()
+        row = Backup.objects.create(
+            name=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+            target=place.name,
+            blobs=blobs,
+            scheduled=scheduled,
+            asked_by=by.user,
+            encrypted=bool(settings.BACKUP_PASSPHRASE),
+        )
+        text = f"Asked for a backup to {place.name}."
+        audit.note("backup.make", by=by, text=text, target=row, blobs=blobs)
+    return row
+
+
+def make(row: Backup, *, seconds: float | None = None, say: Say | None = None) -> bool:
+    """Goes on with a backup, for so long at most. Whether it has ended."""
+    row = claim(row, BUSY)
+    try:
+        writing = Writing(row, seconds, say)
+        return writing.go_on()
+    except (BackupError, StoreError) as error:
+        fail(row, sentence_of(error))
+        raise BackupError(sentence_of(error)) from error
+    except Exception as error:
+        fail(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
+        raise
+
+
+def sentence_of(error: Exception) -> str:
+    if isinstance(error, StoreFullError):
+        return f"The target has no room left: make some, or keep fewer sets. ({error})"
+    return str(error)
+
+
+def fail(row: Backup, sentence: str) -> None:
+    failed = Backup.objects.filter(pk=row.pk, state=State.RUNNING)
+    failed.update(state=State.FAILED, error=sentence, finished_at=timezone.now(), holder="")
+    SweepHold.objects.let_go(hold_of(row))
+
+
+def hold_of(row: Backup) -> str:
+    return f"backup {row.name}"
+
+
+class Writing(Effort[Backup]):
+    """One slice of one backup."""
+
+    def __init__(self, row: Backup, seconds: float | None, say: Say | None) -> None:
+        super().__init__(row, seconds)
+        self.say = say
+        self.hold()
+        self.target = targets.get(row.target)
+        self.store = self.target.store
+        self.seal = sealing.make(self.store, settings.BACKUP_PASSPHRASE)
+
+    def hold(self) -> None:
+        SweepHold.objects.hold(hold_of(self.row), HELD, HOLD)
+
+    def ticked(self) -> None:
+        self.hold()
+        if self.say is not None:
+            self.say(self.row)
+
+    def kept(self) -> tuple[str, ...]:
+        return (*super().kept(), "encrypted", "size", "files", "files_size", "sent", "sent_size", "missing")
+
+    def go_on(self) -> bool:
+        phases = {SNAPSHOT: self.take, SENDING: self.send, VERIFY: self.verify, FINISH: self.finish}
+        while True:
+            following = phases[self.row.phase or SNAPSHOT]()
+            if following is None:
+                return True
+            if following == self.row.phase:
+                self.pause()
+                return False
+            self.row.phase = following
+            self.tick(at_once=True)
+            logger.info("backup %s: %s", self.row.name, following)
+
+    # 1. The snapshot.
+
+    def take(self) -> str:
+        """Begun anew where it was killed: what lies there of an earlier try is written over."""
+        row = self.row
+        pruning.clean(self.store, keep=row.name)
+        row.encrypted = self.seal.encrypted
+        head = Head(
+            name=row.name,
+            made_at=timezone.now().isoformat(timespec="seconds"),
+            alcoves=contents.version(),
+            postgres=0,
+            database=str(settings.DATABASES["default"].get("NAME", "")),
+            encrypted=row.encrypted,
+            blobs=row.blobs,
+            parts=[],
+            installation=settings.PUBLIC_URL,
+        )
+        with self.spool() as spool:
+            with database.snapshot() as taken:
+                head.postgres = taken.major
+                head.migrations = contents.migrations(taken)
+                for entry in contents.blobs(taken, row.blobs):
+                    spool.write(entry.line())
+                    self.tick()
+                head.parts.append(self.put(sets.DATABASE, database.dumped(taken)))
+            spool.seek(0)
+            head.parts.append(self.put(sets.MANIFEST, self.manifest(spool, head)))
+        head.parts.append(self.put(sets.SETTINGS, iter([contents.as_bytes(contents.run_time_settings())])))
+        if self.seal.encrypted:
+            head.parts.append(self.put(sets.KEYS, iter([contents.as_bytes(contents.keys())])))
+        row.size = sum(part.size for part in head.parts)
+        row.files, row.files_size, row.missing = head.files, head.files_size, head.missing_count
+        row.done_bytes, row.total_bytes = 0, head.files_size
+        row.position = {"line": 0, "head": asdict(head)}
+        return VERIFY if row.blobs == NONE else SENDING
+
+    def spool(self) -> IO[bytes]:
+        settings.SCRATCH_PATH.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(prefix="backup-", dir=settings.SCRATCH_PATH)
+
+    def put(self, name: str, chunks: Iterator[bytes]) -> Part:
+        name = f"{name}{self.seal.suffix}"
+        wrapped = self.passing(self.seal.wrap(chunks), counted=False)
+        stat = self.store.put(f"{sets.folder_of(self.row.name)}{name}", wrapped)
+        if stat.sha256 is None:
+            raise BackupError("The target told no checksum of what was written: choose another target.")
+        return Part(name, stat.size, stat.sha256)
+
+    def manifest(self, spool: IO[bytes], head: Head) -> Iterator[bytes]:
+        """The list with what the database does not know: digests of bytes that are not hashed yet, sizes of avatars."""
+        for line in spool:
+            entry = complete(Entry(**json.loads(line)))
+            if entry.size < 0:
+                head.missing_count += 1
+                head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
+                continue
+            head.files += 1
+            head.files_size += entry.size
+            pool = sets.pool_key(self.seal, entry.sha256).removeprefix(sets.POOL)
+            yield Entry(**{**asdict(entry), "pool": pool}).line()
+
+    # 2. Blobs.
+
+    def head(self) -> Head:
+        kept = self.row.position["head"]
+        return Head(**{**kept, "parts": [Part(**part) for part in kept["parts"]]})
+
+    def send(self) -> str:
+        row, head = self.row, self.head()
+        pool = sets.Pool(self.store, self.seal)
+        done = int(row.position["line"])
+        for entry in islice(sets.entries(self.store, head, self.seal), done, None):
+            if pool.has(entry.sha256, entry.size):
+                row.done_bytes += entry.size
+            else:
+                self.send_one(entry, pool, head)
+            row.position = {"line": row.position["line"] + 1, "head": row.position["head"]}
+            self.tick()
+            if self.over:
+                row.position["head"] = asdict(head)
+                return SENDING
+        row.position["head"] = asdict(head)
+        return VERIFY
+
+    def send_one(self, entry: Entry, pool: sets.Pool, head: Head) -> None:
+        row = self.row
+        before = row.done_bytes
+        tally = Tally(size=entry.size, sha256=entry.sha256)
+        try:
+            source = held_to(tally, sets.stored_chunks(get_store(entry.store), entry.key))
+            key = sets.pool_key(self.seal, entry.sha256)
+            stat = self.store.put(key, self.passing(self.seal.wrap(source)))
+            self.look_at(entry, key)
+        except (BlobNotFoundError, SizeMismatchError, ChecksumMismatchError) as error:
+            logger.warning("blob %s is not as the database says and is left out: %s", entry.key, error)
+            row.missing += 1
+            head.missing_count += 1
+            head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
+        else:
+            pool.add(entry.sha256, stat.size)
+            row.sent += 1
+            row.sent_size += entry.size
+        row.done_bytes = before + entry.size
+
+    def look_at(self, entry: Entry, key: str) -> None:
+        """What was written, read back, decrypted and compared."""
+        tally = Tally(size=entry.size, sha256=entry.sha256)
+        back = self.seal.unwrap(self.passing(sets.stored_chunks(self.store, key), counted=False))
+        try:
+            for _ in held_to(tally, back):
+                pass
+        except (StoreError, BackupError):
+            self.store.delete(key)
+            raise BackupError(
+                "The target gave back other bytes than were written: check its disk, or choose another target."
+            ) from None
+
+    # 3. and 4.
+
+    def verify(self) -> str:
+        from alcoves.backup import checking
+
+        checking.check_parts(self.store, self.head(), self.seal, tick=self.tick)
+        return FINISH
+
+    def finish(self) -> None:
+        head = self.head()
+        text = head.text()
+        self.store.put(f"{sets.folder_of(head.name)}{sets.HEAD}", [text], size=len(text))
+        more: dict[str, Any] = {"verified_at": timezone.now(), "position": {}}
+        if head.missing_count:
+            more["error"] = (
+                f"{head.missing_count} blobs are not in it, because the store lacks them or has other bytes. "
+                "Run manage.py verify."
+            )
+        self.end(State.DONE, more.pop("error", ""), **more)
+        SweepHold.objects.let_go(hold_of(self.row))
+        try:
+            pruning.prune(self.target, self.seal)
+        except (BackupError, StoreError) as error:
+            logger.warning("older sets were not removed: %s", error)
+
+
+def complete(entry: Entry) -> Entry:
+    """With size and digest. A size of -1: it is not there."""
+    if entry.size >= 0 and entry.sha256:
+        return entry
+    tally = Tally()
+    try:
+        for _ in tally.through(sets.stored_chunks(get_store(entry.store), entry.key)):
+            pass
+    except BlobNotFoundError:
+        return Entry(**{**asdict(entry), "size": -1})
+    return Entry(**{**asdict(entry), "size": tally.size, "sha256": tally.sha256})
+
+
+def held_to(tally: Tally, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    yield from tally.through(chunks)
+    tally.verify()

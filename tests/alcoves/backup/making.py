@@ -1,0 +1,53 @@
+"""Small pictures, and what a library holds."""
+
+import hashlib
+import io
+from contextlib import suppress
+from typing import Any
+
+from django.core.management import call_command
+from PIL import Image
+
+from alcoves.backup import database
+from media.models import File, Library
+from storage.registry import get_store
+from tests.ingesting import run_queued, take_in
+
+
+def jpeg(width: int, height: int) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((width, height), 60).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+def fill(library: Library, count: int = 3, *, run: bool = True) -> dict[str, str]:
+    """Pictures and a file of words; what they hold."""
+    for number in range(count):
+        take_in(library, jpeg(64 + number, 48), f"picture-{number}.jpg")
+    take_in(library, b"words " * 100_000, "words.bin")
+    if run:
+        run_queued()
+    return digests()
+
+
+def digests() -> dict[str, str]:
+    """What every file of every library holds now, read from the store."""
+    found = {}
+    for file in File.objects.select_related("original"):
+        with get_store("files").open(file.original.key) as opened:
+            found[f"{file.library_id}/{file.name}"] = hashlib.sha256(opened.read()).hexdigest()
+    return found
+
+
+def empty_stores() -> None:
+    for name in ("files", "avatars", "cache"):
+        for stat in list(get_store(name).iterate()):
+            with suppress(FileNotFoundError):
+                get_store(name).delete(stat.key)
+
+
+def empty_machine(**options: Any) -> None:
+    """As after a first start: tables without rows, no blobs."""
+    empty_stores()
+    database.wipe()
+    call_command("migrate", verbosity=0, interactive=False)
