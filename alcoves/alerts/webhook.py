@@ -24,6 +24,8 @@ def send(letter: Delivery) -> tuple[int, str]:
     url, secret = str(live.value("ALERT_WEBHOOK_URL")).strip(), settings.ALERT_WEBHOOK_SECRET
     if not url:
         raise NotTakenError("No webhook is set: give its address in ALERT_WEBHOOK_URL.")
+    if not url.lower().startswith(("https://", "http://")):
+        raise NotTakenError("The address of the webhook is none. Give one with https:// or http://.")
     if len(secret) < SHORTEST_SECRET:
         raise NotTakenError(
             f"Calls cannot be signed: set ALCOVES_ALERT_WEBHOOK_SECRET to a random text of at least {SHORTEST_SECRET} "
@@ -35,7 +37,7 @@ def send(letter: Delivery) -> tuple[int, str]:
         status, answer = call(url, body, headers_of(letter, now, body, secret))
     except ForbiddenAddressError as error:
         raise NotTakenError(str(error)) from error
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise NotTakenError(
             "The address of the webhook is none. Give one with https:// or http://."
         ) from error

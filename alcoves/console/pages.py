@@ -33,6 +33,23 @@ PAGES: tuple[Page, ...] = (
         icon="tune",
     ),
     Page(
+        address="alerts",
+        name="alerts",
+        view="alcoves.alerts.pages.show",
+        permission="console.see_dashboard",
+        title="Alerts",
+        icon="notifications",
+    ),
+    Page(
+        address="doctor",
+        name="doctor",
+        view="alcoves.doctor.page.show",
+        permission="console.see_dashboard",
+        title="Doctor",
+        icon="stethoscope",
+        group="This machine",
+    ),
+    Page(
         address="formats",
         name="formats",
         view="media.admin.formats.show",

@@ -1,7 +1,7 @@
 """Real servers for letters: one that speaks enough of SMTP, one that is called as a webhook."""
 
 import base64
-import datetime
+import datetime as dt
 import email
 import http.server
 import json
@@ -68,6 +68,12 @@ class MailSession(socketserver.StreamRequestHandler):
             else:
                 to = [] if verb == "RSET" else to
                 self.say("250 fine")
+
+    def finish(self) -> None:
+        super().finish()
+        if self.secured:
+            self.rfile.close()
+            self.connection.close()
 
     def secure(self, context: ssl.SSLContext) -> None:
         self.connection = context.wrap_socket(self.connection, server_side=True)
@@ -159,15 +165,15 @@ def certificate(folder: Path, name: str = "localhost") -> tuple[Path, Path]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(called)
         .issuer_name(called)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
