@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from alcoves.queues import LANES, Lane
 from alcoves.reporting import Reporter
-from alcoves.scheduling import slots
+from alcoves.scheduling import end_poll_under_way, slots
 from media import bulletin, controls
 from media.controls import Orders
 
@@ -93,6 +93,7 @@ class Subject:
         drained = self.name in orders.drained
         slots.hold(lanes=frozenset(LANES) if drained else orders.lanes, queues=orders.queues)
         self.reporter.drain(draining=drained)
+        end_poll_under_way()
         logger.info("ordered: %s", told(self.name, orders))
 
     def fit(self, consumer: Any) -> None:

@@ -76,8 +76,11 @@ class Pool(asynpool.AsynPool):
     Worker = Child
 
     def _worker_active(self, worker: Any) -> bool:
-        """Whether ending this child could touch a task: one it was given and has not told of counts too."""
-        return any(
+        """Whether ending this child could touch a task: one it was given and has not told of counts too.
+
+        One that is ending already is not there to be ended a second time.
+        """
+        return bool(getattr(worker, "_controlled_termination", False)) or any(
             worker.pid in job.worker_pids() or worker in (job._write_to, job._scheduled_for)  # noqa: SLF001
             for job in self._cache.values()
         )

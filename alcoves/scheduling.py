@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import bootsteps
 from celery.worker import state as worker_state
@@ -133,6 +133,8 @@ class Waker(bootsteps.StartStopStep):
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
+    current: ClassVar["Waker | None"] = None
+    """Of this worker, for `end_poll_under_way`."""
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
@@ -143,6 +145,7 @@ class Waker(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         self.attach(parent.task_consumer.channel)
+        Waker.current = self
         parent.hub.on_tick.add(self.look)
 
     def attach(self, channel: Any) -> None:
@@ -182,6 +185,13 @@ class Waker(bootsteps.StartStopStep):
             logger.info("slots that get free are seen later: Redis does not end a poll (%s)", error)
         except self.channel.connection_errors:
             return  # The consumer notices the same and reconnects.
+
+
+def end_poll_under_way() -> None:
+    """What was paused this moment is not to be taken by a poll that began before. By the worker's loop only."""
+    waker = Waker.current
+    if waker is not None and waker.number is not None and waker.channel._in_poll:  # noqa: SLF001
+        waker.end_poll()
 
 
 class LeaseRenewer(bootsteps.StartStopStep):

@@ -23,7 +23,7 @@ from django.conf import settings
 
 from alcoves import locks, logs, metrics, tracing
 from alcoves.queues import BY_NAME
-from media import bulletin, dispatch, imagecache, imagemaking, live
+from media import bulletin, controls, dispatch, imagecache, imagemaking, live
 from media.dispatch import GRACE_SECONDS
 from media.errors import MediaError, TimedOutError, TransientError
 from media.images.recipes import Recipe
@@ -69,6 +69,18 @@ class BusyError(TransientError):
     def __init__(self, retry_after: int) -> None:
         super().__init__("Many pictures are being made at the moment. Try again in a little while.")
         self.retry_after = retry_after
+
+
+class PausedError(TransientError):
+    """Operators have paused the queue of pictures, or all of its lane."""
+
+    code = "paused"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No pictures are made at the moment, because that is paused. Try again a little later."
+        )
 
 
 class NotMadeError(MediaError):
@@ -163,6 +175,8 @@ def depart(flight: "Flight", picture: Picture, recipe: Recipe) -> "Served | Fres
     found = look(picture, recipe)
     if found is not None:
         return counted("kept", found)
+    if not controls.kept.get().takes(imagemaking.QUEUE):
+        raise counted("paused", PausedError())
     token = imagemaking.new_token()
     message = message_for(picture, recipe, token)
     state, *about = request(flight.key, token, message)

@@ -68,7 +68,7 @@ def test_names_of_workers(monkeypatch: pytest.MonkeyPatch, given: str, name: str
         reporting.name_of("heavy")
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_cannot_read_its_orders_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from django.db import DatabaseError
 
@@ -129,6 +129,7 @@ def test_slots_change_while_it_runs_and_no_task_is_ended(
     with running_worker(
         tmp_path, **LEFT, ALCOVES_WORKER_CONCURRENCY="2", ALCOVES_STANDARD_SLOTS="1"
     ) as worker:
+        processes = len(children_of(worker.popen.pid))
         put(home, 5)
         wait_until(lambda: starts(tmp_path) == 1)
         controls.set_slots("standard", 4, by=BY)
@@ -139,12 +140,12 @@ def test_slots_change_while_it_runs_and_no_task_is_ended(
         (tmp_path / "go").touch()
         wait_until(lambda: ready() == 5)
         assert Derivative.objects.filter(fence=1).count() == 5
-        wait_until(lambda: len(list(reporting_children(worker.popen.pid))) == 2, 20)
+        wait_until(lambda: len(children_of(worker.popen.pid)) == processes, 30)
         put(home, 1, 5)
         wait_until(lambda: ready() == 6)
 
 
-def reporting_children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
