@@ -12,7 +12,19 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import blobs, dispatch, evicting, imagemaking, live, orphans, prewarm, runs, switching, tallies
+from media import (
+    blobs,
+    dispatch,
+    evicting,
+    imagemaking,
+    live,
+    orphans,
+    prewarm,
+    reconcile,
+    runs,
+    switching,
+    tallies,
+)
 from media.models import Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
@@ -50,6 +62,13 @@ def tell_of_lost_picture(sender: Any = None, exception: Any = None, args: Any = 
         given, text, token = args
         picture, recipe = imagemaking.opened(given, text)
         imagemaking.tell_lost(picture.cache_key(recipe), token)
+
+
+@shared_task(name="media.reconcile", ignore_result=True)
+def reconcile_now() -> dict[str, int] | str:
+    """One round, for an operator who does not want to wait for the workers' own."""
+    done = reconcile.reconcile()
+    return "another worker is at it" if done is None else asdict(done)
 
 
 @shared_task(name="media.sweep_blobs", ignore_result=True)
