@@ -6,6 +6,7 @@ Their own pages are registered when they are imported, which is therefore done f
 import axes.admin
 import django_celery_results.admin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from constance.admin import Config
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django_celery_results.models import GroupResult, TaskResult
@@ -19,6 +20,8 @@ __all__ = ["axes", "django_celery_results"]
 for model in (AccessAttempt, AccessFailureLog, AccessLog, GroupResult, TaskResult, LogEntry):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
+
+admin.site.unregister([Config])  # The page Settings shows and changes the same rows, and notes who did.
 
 
 @admin.register(AccessAttempt)
