@@ -1,4 +1,4 @@
-"""Reading and tending the counts of `media.models.tally`: one query for a topic, a fold each minute, a recount by night.
+"""Reading and tending the counts of `media.models.tally`: a query for a topic, a fold each minute, a recount by night.
 
 A recount says how far the counts were from the truth; where no trigger was passed by, it finds nothing. It only adds
 the difference, in one statement and so of one moment, and disturbs nobody who counts meanwhile.
@@ -25,7 +25,8 @@ TOLD: Final = """
 
 TRUTH: Final = {
     tally.FILES: """
-        SELECT ARRAY[alcoves_file_state(f.trashed_at, o.held_at), f.library_id::text, o.kind, o.mime] AS keys, count(*) AS number, 0::bigint AS amount
+        SELECT ARRAY[alcoves_file_state(f.trashed_at, o.held_at), f.library_id::text, o.kind, o.mime] AS keys,
+               count(*) AS number, 0::bigint AS amount
         FROM media_file f JOIN media_original o ON o.id = f.original_id GROUP BY 1""",
     tally.ORIGINALS: """
         SELECT ARRAY[library_id::text, kind] AS keys, count(*) AS number, sum(size)::bigint AS amount

@@ -93,7 +93,7 @@ def answer(name: str, asked: Asked | None = None) -> Answer:
     try:
         with limited():
             data, message = BY_NAME[name].take(asked or Asked()), ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  It is told, and logged where nobody foresaw it.
         data, message = None, sentence(name, error)
     took = round((time.perf_counter() - began) * 1000, 1)
     return Answer(name=name, as_of=at, milliseconds=took, data=data, message=message)
@@ -133,5 +133,5 @@ def sentence(name: str, error: Exception) -> str:
     if isinstance(error, DatabaseError):
         logger.warning("the figure %s could not be taken: %s", name, error)
         return "The database refused what this figure asks. The log says more."
-    logger.exception("the figure %s failed", name)
+    logger.error("the figure %s failed", name, exc_info=error)
     return f"This figure cannot be taken ({type(error).__name__}). The log says more."

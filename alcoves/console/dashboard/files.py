@@ -3,8 +3,7 @@
 from collections import Counter, defaultdict
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
-
+from alcoves.accounts.models import User
 from alcoves.console.dashboard import workers
 from media import tallies
 from media.models import Library, tally
@@ -28,7 +27,7 @@ def overview() -> dict[str, Any]:
             "imageCache": sums(tally.CACHED)[1],
         },
         "libraries": Library.objects.count(),
-        "users": get_user_model()._default_manager.filter(is_active=True).count(),
+        "users": User.objects.filter(is_active=True).count(),
         "jobs": {status: statuses.get(status, 0) for status in Status.values},
         "workers": workers.alive(),
     }
