@@ -16,7 +16,9 @@ _running = state.load(base.DATA_PATH) or {}
 _database_url = base.DATABASE_URL or _running.get("database_url", "")
 if _database_url:
     DATABASES = base.databases(_database_url)
-elif not {"collectstatic", "check", "makemigrations", "help", "--help", "--version"} & set(sys.argv[1:2]):
+elif not {"collectstatic", "check", "doctor", "makemigrations", "help", "--help", "--version"} & set(
+    sys.argv[1:2]
+):
     raise BadVariableError(
         "no DATABASE_URL is set and nothing is running here. Start Alcoves with script/up first."
     )

@@ -1,0 +1,163 @@
+"""What runs: queues, workers, beat, alerts, the ports for probes, models on this machine, backups, mail."""
+
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Min
+
+from alcoves import health
+from alcoves.alerts import mail, pulses
+from alcoves.alerts.rules import fleet, keeping, work
+from alcoves.alerts.rules.base import Severity, Trouble, age, ago
+from alcoves.doctor.findings import Finding, failure, note, ok, warning
+from media import controls, dispatch, ledger, live
+from media.models import WorkerReport
+from ml import selection
+from ml.models import Acceptance
+from ml.registry import licences, places
+
+ALIVE_SECONDS: Final = 60
+CONNECT_SECONDS: Final = 0.7
+
+
+def told(trouble: Trouble) -> Finding:
+    """What a rule of alerts has found, as the doctor says it."""
+    sentence, _, advice = trouble.sentence.rpartition(". ")
+    make = failure if trouble.severity == Severity.CRITICAL else warning
+    return make(f"{sentence}." if sentence else trouble.sentence, advice)
+
+
+def check_queues() -> Iterator[Finding]:
+    lengths = dispatch.queue_lengths()
+    waiting = ledger.waiting().order_by()
+    oldest = waiting.aggregate(oldest=Min("queued_at"))["oldest"]
+    orders = controls.orders()
+    paused = sorted(name for name in lengths if not orders.takes(name))
+    for trouble in work.waiting():
+        yield told(trouble)
+    if paused:
+        yield note(f"Paused: {', '.join(paused)}.", "Resume them on the page Queues when it is time.")
+    depth = sum(lengths.values())
+    since = f", the oldest job since {age(oldest)}" if oldest else ""
+    yield ok(f"{depth} messages in {sum(map(bool, lengths.values()))} queues{since}.")
+
+
+def check_workers() -> Iterator[Finding]:
+    alive = list(WorkerReport.objects.filter(seen_at__gte=ago(seconds=ALIVE_SECONDS)).order_by("name"))
+    for rule in (fleet.lanes, fleet.workers):
+        for trouble in rule():
+            yield told(trouble)
+    if alive:
+        yield ok(f"{len(alive)} alive: {', '.join(one.name for one in alive)}.")
+    else:
+        yield failure(
+            "No worker has told of itself in the last minute.", "Start one: script/up, or manage.py worker."
+        )
+
+
+def check_beat() -> Iterator[Finding]:
+    at = pulses.heard(pulses.BEAT)
+    troubles = list(fleet.beat())
+    yield from map(told, troubles)
+    if at is None:
+        yield warning("Beat has never told of itself.", "Start it: script/up, or celery -A alcoves beat.")
+    elif not troubles:
+        yield ok(f"Beat sent something {age(at)} ago.")
+
+
+def check_checks() -> Iterator[Finding]:
+    """Whether troubles are looked for, and whom they reach."""
+    at = pulses.heard(pulses.CHECK)
+    if at is None or at < ago(seconds=600):
+        yield warning("Nobody looks for troubles.", "Start beat and a worker; the queue maintenance does it.")
+    else:
+        yield ok(f"Troubles were looked for {age(at)} ago.")
+
+
+def check_mail() -> Iterator[Finding]:
+    """That it arrives shows the test on the page Alerts."""
+    if not live.value("ALERTS_ENABLED"):
+        yield note("Nobody is told of troubles: alerts are switched off.")
+        return
+    webhook, to = bool(live.value("ALERT_WEBHOOK_URL")), mail.recipients()
+    if not webhook and not to:
+        yield warning(
+            "Nobody is told of troubles.", "Set ALERT_MAIL_TO or ALERT_WEBHOOK_URL, and send a test."
+        )
+    if to and settings.EMAIL_BACKEND == mail.SMTP and not settings.EMAIL_HOST:
+        yield failure("Mail has recipients and no server.", "Set ALCOVES_MAIL_HOST.")
+    if settings.EMAIL_HOST and settings.EMAIL_HOST_USER and settings.MAIL_TLS == "none":
+        yield warning(
+            "The password of mail goes over the network in plain text.", "Set ALCOVES_MAIL_TLS=starttls."
+        )
+    if webhook and len(settings.ALERT_WEBHOOK_SECRET) < 32:
+        yield failure(
+            "Calls of the webhook cannot be signed.", "Set ALCOVES_ALERT_WEBHOOK_SECRET, 32 characters."
+        )
+    if webhook or to:
+        ways = [*([f"mail to {len(to)}"] if to else []), *(["webhook"] if webhook else [])]
+        yield ok(f"Operators are told by {' and '.join(ways)}.")
+
+
+def check_backup() -> Iterator[Finding]:
+    troubles = [*keeping.backups(), *keeping.findings()]
+    yield from map(told, troubles)
+    good = keeping.objects(keeping.BACKUPS).filter(state="done").order_by("-finished_at").first()
+    if good is not None:
+        yield ok(f"The last good backup is {age(good.finished_at)} old.")
+    elif not troubles:
+        yield note("No backup was made yet.", "Make one on the page Backups.")
+
+
+def check_models() -> Iterator[Finding]:
+    """Presence and size. Digests are compared by `manage.py models verify`, which reads every byte."""
+    accepted = set(Acceptance.objects.values_list("licence", flat=True))
+    here = []
+    for pipeline, (spec, _language) in selection.all_chosen().items():
+        missing = places.missing(spec)
+        licence = licences.BY_ID.get(spec.licence)
+        if not missing:
+            here.append(f"{pipeline}: {spec.id}")
+        elif licence is not None and licence.must_accept and spec.licence not in accepted:
+            yield note(
+                f"{spec.title} ({pipeline}) waits for somebody to accept its licence.", "Do so under Models."
+            )
+        else:
+            yield note(f"{spec.title} ({pipeline}) is not on this machine yet; it comes when it is needed.")
+    for trouble in work.downloads():
+        yield told(trouble)
+    yield ok(f"Here: {', '.join(here)}." if here else "No model is on this machine.")
+
+
+def check_ports() -> Iterator[Finding]:
+    """Of this machine. In containers they belong to others."""
+    for name, port, ask in (
+        ("The worker's probes", settings.WORKER_METRICS_PORT, partial(reached, settings.WORKER_METRICS_PORT)),
+        ("Flower", settings.FLOWER_PORT, partial(reached, settings.FLOWER_PORT)),
+    ):
+        yield port_told(name, port, ask)
+    if settings.PUBLIC_URL.startswith("https://") and not health.METRICS_TOKEN:
+        yield note(
+            "/metrics is open to this machine and to staff only.", "Set ALCOVES_METRICS_TOKEN for a scraper."
+        )
+
+
+def port_told(name: str, port: int, ask: Callable[[], bool]) -> Finding:
+    if not port:
+        return note(f"{name}: switched off.")
+    if ask():
+        return ok(
+            f"{name} answer on port {port}." if name.endswith("s") else f"{name} answers on port {port}."
+        )
+    return note(f"{name}: nothing answers on port {port} of this machine.", "Fine where it runs elsewhere.")
+
+
+def reached(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
