@@ -23,6 +23,7 @@ from alcoves.wsgi import application as django_application  # isort: skip  # Dja
 from django.conf import settings
 
 from alcoves import asgi_cold, asgi_images, env
+from alcoves.backup import maintenance
 from alcoves.alerts import watching as alerts
 from alcoves.asgi_bodies import (
     ClientGoneError,
@@ -312,7 +313,7 @@ class Front:
             await self.inner(scope, receive, send)
         elif scope["path"] == "/healthz":
             await answer_alive(scope, send)
-        elif scope["path"].startswith(asgi_images.PREFIX):
+        elif scope["path"].startswith(asgi_images.PREFIX) and not maintenance.known.peek().on:
             await self.answer_picture(scope, receive, send)
         else:
             await self.inner(scope, receive, send)

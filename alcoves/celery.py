@@ -51,6 +51,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="40", hour="2"),
         "options": {"expires": 86400},
     },
+    "tick-backups": {
+        "task": "backup.tick",
+        "schedule": crontab(minute="*/10"),
+        "options": {"expires": 600},
+    },
     "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
     "check-alerts": {"task": "alerts.check", "schedule": 60.0, "options": {"expires": 60}},
     "deliver-alerts": {"task": "alerts.deliver", "schedule": 30.0, "options": {"expires": 30}},
@@ -60,6 +65,7 @@ app.conf.task_routes = {
     name: {"queue": "maintenance"}
     for name in (
         "celery.*",
+        "backup.*",
         "alerts.*",
         "media.sweep_*",
         "media.find_orphans",

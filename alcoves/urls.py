@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("media.api.urls")),
     path("api/", include("ml.api.urls")),
     path("api/admin/", include("alcoves.console.settings.urls")),
+    path("api/admin/maintenance", MaintenanceView.as_view(), name="admin-maintenance"),
     path("api/admin/", include("alcoves.console.steering_urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.alive, name="healthz"),

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, ProgrammingError, transaction
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from alcoves.backup.errors import BackupError
@@ -35,13 +35,14 @@ REASON: Final = "Alcoves is being looked after."
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether it is on, why, and whether a restore is under way (then the console is shut too)."""
+    """Whether it is on, and why. A restore keeps it on; while there is no database, the console is `shut` too."""
 
     on: bool = False
     reason: str = ""
     since: str = ""
     by: str = ""
     restoring: bool = False
+    shut: bool = False
 
 
 class Known:
@@ -59,6 +60,19 @@ class Known:
                     self.standing = ask()
                     self.asked = time.monotonic()
         return self.standing
+
+    def peek(self) -> Standing:
+        """For who must not wait: what was heard last. Older than two seconds, it is asked anew beside."""
+        if time.monotonic() - self.asked > KNOWN_SECONDS and self.lock.acquire(blocking=False):
+            self.lock.release()
+            threading.Thread(target=self.get_and_leave, name="maintenance", daemon=True).start()
+        return self.standing
+
+    def get_and_leave(self) -> None:
+        try:
+            self.get()
+        finally:
+            connection.close()
 
     def forget(self) -> None:
         self.asked = float("-inf")
@@ -112,7 +126,7 @@ def of_postgres() -> Standing | None:
     try:
         row = Maintenance.objects.filter(pk=1).first()
     except ProgrammingError:
-        return Standing(on=True, reason="The database is being restored.", restoring=True)
+        return Standing(on=True, reason="The database is being restored.", restoring=True, shut=True)
     except (DatabaseError, InterfaceError):
         return None
     if row is None or not row.on:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,10 +78,6 @@ def under_way() -> Progress | None:
     return Progress(**found)
 
 
-def last() -> Progress | None:
-    return under_way()
-
-
 def keep(progress: Progress) -> None:
     path = place()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +87,12 @@ def keep(progress: Progress) -> None:
         file.flush()
         os.fsync(file.fileno())
     staged.replace(path)
+
+
+def refused(name: str, target: str, sentence: str) -> None:
+    """A restore that did not begin: told to whoever asked for it in the console."""
+    if under_way() is None:
+        keep(Progress(name, target, phase=DONE, began_at=now(), error=sentence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def opened(target: Target, name: str, passphrase: str) -> Opened:
     ]
     if unknown:
         raise BackupError(
-            f"The set {head.name} was made by a newer Alcoves ({head.alcoves}; it has {unknown[-1]}): update Alcoves first."
+            f"The set {head.name} was made by a newer Alcoves ({head.alcoves}; it has {unknown[-1]}): "
+            "update Alcoves first."
         )
     if not head.encrypted:
         return Opened(target, head, Plain())
@@ -145,9 +148,7 @@ def check(of: Opened) -> None:
         raise BackupError(f"This Postgres lacks {', '.join(missing)}: install it there first.")
     found = checking.check_blobs(of.target.store, of.head, of.seal)
     if found.missing:
-        raise BackupError(
-            f"The set cannot be restored whole: {found.sentence()} Take another set, or give --without-missing."
-        )
+        raise BackupError(f"The set cannot be restored whole: {found.sentence()} Take another set.")
 
 
 def check_room(of: Opened) -> None:
@@ -217,11 +218,10 @@ Say = Callable[[Progress], None]
 class Restoring:
     """One restore, from where it stands to its end."""
 
-    def __init__(self, of: Opened, by: Actor, say: Say | None = None, *, keep_going: bool = False) -> None:
+    def __init__(self, of: Opened, by: Actor, say: Say | None = None) -> None:
         self.of = of
         self.by = by
         self.say = say
-        self.keep_going = keep_going
         begun = under_way()
         if begun is None or begun.phase == DONE or begun.set != of.head.name:
             begun = Progress(of.head.name, of.target.address, began_at=now(), by=by.name)
@@ -264,11 +264,14 @@ class Restoring:
         """Flags first: they hold also where there is no database yet. Then what still runs is waited for."""
         keep(self.progress)
         reason = f"The backup {self.progress.set} is being restored."
-        maintenance.tell(maintenance.Standing(True, reason, now(), self.by.name, restoring=True))
+        told = maintenance.Standing(True, reason, now(), self.by.name, restoring=True)
+        maintenance.tell(told)
         if has_tables():
             maintenance.switch_on(reason, by=nobody(self.by), restoring=True)
             if self.progress.phase == DATABASE:
                 wait_until_quiet()
+        if self.progress.phase == DATABASE:
+            maintenance.tell(replace(told, shut=True))
         self.tell(at_once=True)
 
     def bring_database(self) -> str:

@@ -58,9 +58,8 @@ def get(text: str = "") -> Target:
         )
     folder = Path(address).expanduser()
     refuse_stores(folder)
-    return Target(
-        wanted, address, store("storage.local.LocalStore", root=folder, secret="no links are made of it")
-    )
+    made = store("storage.local.LocalStore", root=folder, secret=settings.SECRET_KEY)
+    return Target(wanted, address, made)
 
 
 def by_name(name: str) -> Target:

@@ -9,7 +9,7 @@ from typing import Any
 import django_stubs_ext
 
 from alcoves import env
-from alcoves.settings import live, urls
+from alcoves.settings import console, live, urls
 
 django_stubs_ext.monkeypatch()
 
@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "alcoves.refusing.Refuse",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "alcoves.backup.gate.gate",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -180,7 +181,7 @@ def blob_stores(driver: str) -> dict[str, dict[str, Any]]:
 BLOB_STORES = blob_stores(STORAGE_DRIVER)
 # Pictures on demand: media.imageproxy, media.prewarm, media.imagecache.
 IMAGE_PREWARM_ENABLED = env.boolean("ALCOVES_IMAGE_PROXY_PREWARM_ENABLED", default=True)
-IMAGE_CACHE_MAX_BYTES = env.integer("ALCOVES_IMAGE_CACHE_MAX_BYTES", 10 * 1024**3, low=1, high=2**60)
+IMAGE_CACHE_MAX_BYTES = env.integer("ALCOVES_IMAGE_CACHE_MAX_BYTES", 10 * 1024**3, low=1, high=2**50)
 IMAGE_QUEUE_LIMIT = env.integer("ALCOVES_IMAGE_QUEUE_LIMIT", 500, low=1, high=100_000)
 IMAGE_WAIT_SECONDS = env.number("ALCOVES_IMAGE_WAIT_SECONDS", 30, low=1, high=300)
 POSTER_MAX_BYTES = env.integer("ALCOVES_POSTER_MAX_BYTES", 10 * 1024**2, low=1024**2, high=100 * 1024**2)
@@ -188,7 +189,7 @@ IMAGE_MAX_SECONDS = env.number("ALCOVES_IMAGE_MAX_SECONDS", 20, low=1)
 SCRATCH_PATH = env.path("ALCOVES_SCRATCH_PATH", DATA_PATH / "scratch")
 
 # Uploads.
-MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1, high=2**60)
+MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1, high=2**50)
 UPLOAD_EXPIRE_HOURS = env.integer("ALCOVES_UPLOAD_EXPIRE_HOURS", 24, low=1, high=168)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
@@ -400,6 +401,8 @@ SPECTACULAR_SETTINGS = {
         "StackKindEnum": "media.models.stack.StackKind",
     },
 }
+
+UNFOLD = console.UNFOLD
 
 # Settings that operators change while it runs: media.live reads them, django-constance keeps them in the database.
 LIVE_SETTINGS = live.BY_NAME

@@ -1,7 +1,6 @@
 """A library goes out to a target and comes back onto an empty machine, byte by byte."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -12,18 +11,9 @@ from alcoves.backup.models import Backup
 from media.models import AuditEntry, File, Library
 from tests.alcoves.backup.making import digests, empty_machine, fill
 
-PASSPHRASE = "correct horse battery staple"
-
-
-@pytest.fixture(autouse=True)
-def quiet_place(settings: Any, tmp_path: Path) -> None:
-    settings.DATA_PATH = tmp_path / "data"
-    settings.BACKUP_PASSPHRASE = PASSPHRASE
-    maintenance.known.forget()
-
 
 @pytest.mark.django_db(transaction=True)
-def test_comes_back_whole(library: Library, tmp_path: Path, capsys: Any) -> None:
+def test_comes_back_whole(library: Library, tmp_path: Path) -> None:
     before = fill(library)
     call_command("backup", to=str(tmp_path / "target"), blobs="originals")
     store = targets.get(str(tmp_path / "target")).store

@@ -1,0 +1,75 @@
+"""Rows of backups, looks and findings in the console; findings can be repaired and set aside."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from alcoves.backup import mending
+from alcoves.backup.models import Backup, Finding, Look
+from media import audit
+from media.admin.paging import LookOnly
+
+MOST = 1000
+
+
+@admin.register(Backup)
+class BackupAdmin(LookOnly):
+    list_display = (
+        "name",
+        "target",
+        "state",
+        "blobs",
+        "encrypted",
+        "started_at",
+        "finished_at",
+        "verified_at",
+    )
+    list_filter = ("state", "blobs", "scheduled")
+    search_fields = ("name",)
+    ordering = ("-created_at",)
+
+
+@admin.register(Look)
+class LookAdmin(LookOnly):
+    list_display = ("created_at", "state", "nightly", "deep", "looked", "found", "repaired", "finished_at")
+    list_filter = ("state", "nightly", "deep")
+    ordering = ("-created_at",)
+
+
+@admin.register(Finding)
+class FindingAdmin(LookOnly):
+    list_display = ("key", "kind", "what", "state", "size_expected", "size_found", "text", "seen_at")
+    list_filter = ("state", "kind", "what", "store")
+    search_fields = ("=original", "=derivative", "key")
+    ordering = ("-id",)
+    actions = ("repair", "ignore", "reopen")
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("console.manage_backups")
+
+    @admin.action(description="Repair: make anew, or bring back from a backup", permissions=["manage"])
+    def repair(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
+        wanted = list(rows.filter(state__in=("open", "repairing"))[:MOST])
+        with audit.noting("findings.repair", by=audit.of(request)) as act:
+            act.count = sum(mending.mend(finding) for finding in wanted)
+            act.text = f"Repaired {act.count} of {len(wanted)} findings."
+            act.detail = {"keys": [finding.key for finding in wanted[:50]]}
+        text = f"{act.count} of {len(wanted)} could be repaired; the column Text says how, or why not."
+        messages.success(request, text)
+
+    @admin.action(description="Ignore: nothing can be done, and nobody needs it", permissions=["manage"])
+    def ignore(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
+        self.turn(request, rows.filter(state__in=("open", "repairing")), Finding.State.IGNORED, "ignore")
+
+    @admin.action(description="Open again", permissions=["manage"])
+    def reopen(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
+        self.turn(request, rows.filter(state=Finding.State.IGNORED), Finding.State.OPEN, "reopen")
+
+    def turn(self, request: HttpRequest, rows: QuerySet[Finding], state: str, act_name: str) -> None:
+        with audit.noting(f"findings.{act_name}", by=audit.of(request)) as act:
+            keys: list[Any] = list(rows.values_list("pk", flat=True)[:MOST])
+            act.count = Finding.objects.filter(pk__in=keys).update(state=state)
+            act.text = f"Set {act.count} findings to {state}."
+        messages.success(request, act.text)

@@ -1,0 +1,152 @@
+"""What Celery calls: slices of long work, and the clock that begins it by itself."""
+
+import logging
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from alcoves.backup import checking, looking, maintenance, restoring, targets, working, writing
+from alcoves.backup.errors import BackupError, BusyError
+from alcoves.backup.models import Backup, Look, State
+from alcoves.backup.restoring import Named, Restoring
+from media import audit, live
+from media.models.audit import Via
+from storage.errors import StoreError
+
+logger = logging.getLogger(__name__)
+SLICE: Final = 300.0
+"""Seconds of a slice, so that other upkeep has its turn."""
+
+
+@shared_task(name="backup.make", acks_late=True, ignore_result=False)
+def make(backup_id: str) -> None:
+    """One slice of a backup, then a message to go on. The row says what became of it."""
+    row = Backup.objects.filter(pk=backup_id, state__in=(State.QUEUED, State.RUNNING)).first()
+    if row is None:
+        return
+    try:
+        ended = writing.make(row, seconds=SLICE)
+    except BusyError as error:
+        logger.info("backup %s: %s", row.name, error)
+        return
+    except BackupError as error:
+        logger.warning("backup %s failed: %s", row.name, error)
+        return
+    if not ended:
+        make.apply_async((backup_id,), queue="maintenance")
+
+
+@shared_task(name="backup.check", acks_late=True, ignore_result=False)
+def check(backup_id: str) -> None:
+    """Reads a set and keeps what was found with its row."""
+    row = Backup.objects.get(pk=backup_id)
+    checking.verify(row, settings.BACKUP_PASSPHRASE, deep=True)
+
+
+@shared_task(name="backup.look", acks_late=True, ignore_result=False)
+def look(look_id: str, seconds: float = SLICE) -> None:
+    """One slice of a look at the blobs."""
+    row = Look.objects.filter(pk=look_id, state__in=(State.QUEUED, State.RUNNING)).first()
+    if row is None:
+        return
+    try:
+        ended = looking.look(row, seconds=min(seconds, SLICE))
+    except BackupError as error:
+        logger.warning("the look at the blobs ends: %s", error)
+        return
+    left = seconds - SLICE if row.nightly else seconds
+    if not ended and left > 0:
+        look.apply_async((look_id, left), queue="maintenance")
+
+
+@shared_task(name="backup.restore", acks_late=True, ignore_result=True)
+def restore(target: str, name: str, by: str, over: str) -> None:
+    """A restore that was asked for in the console. What became of it is in its file, and in the audit log."""
+    try:
+        of = restoring.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
+        restoring.allow(of, over)
+        restoring.check(of)
+        restoring.check_room(of)
+        Restoring(of, Named(Via.CONSOLE, None, None, "", by)).run()
+    except (BackupError, StoreError) as error:
+        logger.warning("restore of %s: %s", name, error)
+        restoring.refused(name, target, str(error))
+
+
+@shared_task(name="backup.tick", ignore_result=True)
+def tick() -> None:
+    """Each ten minutes: tells of who was killed; begins what is due."""
+    working.bury(Backup)
+    working.bury(Look)
+    if maintenance.standing().on:
+        return
+    if is_due(timezone.now()):
+        begin_scheduled()
+    begin_night(timezone.now())
+
+
+def begin_scheduled() -> None:
+    try:
+        row = writing.ask(
+            str(live.value("BACKUP_TARGET")),
+            str(live.value("BACKUP_BLOBS")),
+            by=audit.SYSTEM,
+            scheduled=True,
+            named_only=True,
+        )
+    except BusyError:
+        return  # The next tick asks again.
+    except BackupError as error:
+        logger.warning("no backup was begun: %s", error)
+        return
+    make.apply_async((str(row.pk),), queue="maintenance")
+
+
+def is_due(now: Any) -> bool:
+    """Whether the last time of the schedule has passed without a backup that was begun since."""
+    schedule = live.value("BACKUP_SCHEDULE")
+    if schedule == "off":
+        return False
+    at = now.replace(hour=int(live.value("BACKUP_HOUR")), minute=0, second=0, microsecond=0)
+    at = at if at <= now else at - timedelta(days=1)
+    if schedule == "weekly":
+        wanted = settings.WEEKDAYS.index(live.value("BACKUP_WEEKDAY"))
+        at -= timedelta(days=(at.weekday() - wanted) % 7)
+    return not Backup.objects.filter(scheduled=True, created_at__gte=at).exists()
+
+
+def begin_night(now: Any) -> None:
+    """The part of this night, in its hour: the pass that is under way, or a new one when the last is old enough."""
+    days = int(live.value("VERIFY_DAYS"))
+    if not days or now.hour != int(live.value("VERIFY_HOUR")):
+        return
+    passes = Look.objects.filter(nightly=True).order_by("-id")
+    row = passes.filter(state=State.QUEUED).first()
+    if row is not None and row.alive_at and row.alive_at > now - timedelta(hours=2):
+        return  # The part of this night is done, or waits for its turn.
+    if row is None:
+        recent = passes.filter(
+            state__in=(State.DONE, State.RUNNING), created_at__gt=now - timedelta(days=days)
+        )
+        if recent.exists():
+            return
+        killed = passes.filter(state=State.KILLED, created_at__gt=now - timedelta(days=days)).first()
+        row = killed or Look.objects.create(nightly=True, deep=True)
+    Look.objects.filter(pk=row.pk).update(state=State.QUEUED, alive_at=now, error="", finished_at=None)
+    look.apply_async((str(row.pk), 60.0 * int(live.value("VERIFY_MINUTES"))), queue="maintenance")
+
+
+def send_backup(row: Backup) -> None:
+    make.apply_async((str(row.pk),), queue="maintenance")
+
+
+def send_look(row: Look) -> None:
+    look.apply_async((str(row.pk), 7 * 86400.0), queue="maintenance")
+
+
+def send_check(key: UUID) -> None:
+    check.apply_async((str(key),), queue="maintenance")

@@ -1,0 +1,237 @@
+"""Backups in the console: what was made, make one, look at one, restore one; the blobs; maintenance."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from alcoves.backup import maintenance, restoring, sealing, sets, targets, tasks, working, writing
+from alcoves.backup.errors import BackupError
+from alcoves.backup.models import BLOBS, Backup, Finding, Look, State
+from alcoves.backup.sealing import Plain
+from alcoves.console.fragments import fragment
+from alcoves.console.wording import spoken
+from media import audit, live
+from storage.errors import StoreError
+
+MANAGE, RESTORE = "console.manage_backups", "console.restore_backups"
+LIVE = "admin/backups_live.html"
+SHOWN = 30
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return act(request)
+    about = {
+        **admin.site.each_context(request),
+        "title": "Backups",
+        "targets": sorted(targets.named()),
+        "target": live.value("BACKUP_TARGET") or targets.LOCAL,
+        "blobs": BLOBS,
+        "chosen": live.value("BACKUP_BLOBS"),
+        "encrypts": bool(settings.BACKUP_PASSPHRASE),
+        "schedule": schedule(),
+        **described(request),
+    }
+    return TemplateResponse(request, "admin/backups.html", about)
+
+
+def show_live(request: HttpRequest) -> JsonResponse:
+    return fragment(request, LIVE, described(request))
+
+
+def described(request: HttpRequest) -> dict[str, Any]:
+    for model in (Backup, Look):
+        working.bury(model)
+    rows = Backup.objects.filter(pruned_at=None).order_by("-created_at")[:SHOWN]
+    return {
+        "backups": [describe(row) for row in rows],
+        "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
+        "findings": Finding.objects.filter(state=Finding.State.OPEN).count(),
+        "standing": maintenance.standing(),
+        "restore": restoring.under_way(),
+        "may_manage": request.user.has_perm(MANAGE),
+        "may_restore": request.user.has_perm(RESTORE),
+    }
+
+
+def describe(row: Any) -> dict[str, Any]:
+    return {"row": row, "left": time_left(row), "took": took(row)}
+
+
+def time_left(row: Any) -> str:
+    """By the pace so far; empty where it is not known."""
+    if row.state != State.RUNNING or not row.started_at or not row.done_bytes or not row.total_bytes:
+        return ""
+    seconds = (timezone.now() - row.started_at).total_seconds()
+    return spoken(seconds * (row.total_bytes - row.done_bytes) / row.done_bytes)
+
+
+def took(row: Any) -> str:
+    if not row.started_at or not row.finished_at:
+        return "-"
+    return spoken((row.finished_at - row.started_at).total_seconds())
+
+
+def schedule() -> str:
+    wanted = live.value("BACKUP_SCHEDULE")
+    if wanted == "off":
+        return "No backup is made by itself. Set BACKUP_SCHEDULE to have one each day or week."
+    day = f" on {live.value('BACKUP_WEEKDAY').capitalize()}" if wanted == "weekly" else ""
+    return f"A backup is made {wanted}{day} at {live.value('BACKUP_HOUR')}:00 UTC."
+
+
+def act(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    acts = {"make": make, "check": check, "look": look, "maintenance": turn}
+    wanted = acts.get(request.POST.get("act", ""))
+    try:
+        if wanted is None:
+            raise BackupError("This page can make and check backups, look at blobs and turn maintenance.")
+        messages.success(request, wanted(request))
+    except (BackupError, StoreError) as error:
+        messages.error(request, str(error))
+    return HttpResponseRedirect(reverse("admin:backups"))
+
+
+def make(request: HttpRequest) -> str:
+    which = request.POST.get("blobs", "")
+    if which not in BLOBS:
+        raise BackupError(f"Choose which bytes go along: {', '.join(BLOBS)}.")
+    row = writing.ask(request.POST.get("target", ""), which, by=audit.of(request), named_only=True)
+    tasks.send_backup(row)
+    return f"The backup {row.name} begins as soon as the maintenance lane has a slot."
+
+
+def check(request: HttpRequest) -> str:
+    row = backup_of(request.POST.get("backup", ""))
+    with transaction.atomic():
+        audit.note("backup.verify", by=audit.of(request), text=f"Asked to verify {row.name}.", target=row)
+        transaction.on_commit(lambda: tasks.send_check(row.pk))
+    return f"Every part and blob of {row.name} is read and compared. What was found is told here."
+
+
+def look(request: HttpRequest) -> str:
+    deep, repair = request.POST.get("deep") == "on", request.POST.get("repair") == "on"
+    working.bury(Look)
+    if Look.objects.filter(state=State.RUNNING).exists():
+        raise BackupError("Somebody looks at the blobs already. Wait for the end of that.")
+    with transaction.atomic():
+        row = Look.objects.create(deep=deep, repair=repair, asked_by=audit.of(request).user)
+        by = audit.of(request)
+        audit.note("blobs.verify", by=by, text="Asked for a look at the blobs.", deep=deep, repair=repair)
+        transaction.on_commit(lambda: tasks.send_look(row))
+    return "The blobs are looked at as soon as the maintenance lane has a slot."
+
+
+def turn(request: HttpRequest) -> str:
+    if request.POST.get("on") == "yes":
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            raise BackupError("Say why, in a sentence: everybody is shown it.")
+        maintenance.switch_on(reason, by=audit.of(request))
+        return "Maintenance is on. Members are shown the reason, and workers take nothing new."
+    maintenance.switch_off(by=audit.of(request))
+    return "Maintenance is off."
+
+
+def backup_of(key: str) -> Backup:
+    row = Backup.objects.filter(name=key, state=State.DONE, pruned_at=None).first()
+    if row is None:
+        raise BackupError("There is no finished backup of that name.")
+    return row
+
+
+def download_manifest(request: HttpRequest) -> HttpResponseBase:
+    """Names, sizes and digests of what is in a set, decrypted: it tells names of files, so not everybody may."""
+    if not request.user.has_perm(MANAGE):
+        raise PermissionDenied
+    try:
+        row = backup_of(request.GET.get("backup", ""))
+        store = targets.get(row.target).store
+        head = sets.read_head(store, row.name)
+        seal = sealing.find(store, settings.BACKUP_PASSPHRASE) if head.encrypted else None
+        chunks = sets.part_chunks(store, head, sets.MANIFEST, seal or Plain())
+    except (BackupError, StoreError) as error:
+        raise Http404(str(error)) from error
+    audit.note("backup.manifest", by=audit.of(request), text=f"Took the manifest of {row.name}.", target=row)
+    answer = StreamingHttpResponse(chunks, content_type="application/x-ndjson")
+    answer["Content-Disposition"] = f'attachment; filename="{row.name}-manifest.jsonl"'
+    return answer
+
+
+def show_restore(request: HttpRequest) -> HttpResponse:
+    """The sets of a target; a restore is asked for here, with the name of the installation typed."""
+    if request.method == "POST":
+        return restore(request)
+    wanted = request.GET.get("target", "") or str(live.value("BACKUP_TARGET")) or targets.LOCAL
+    found: list[dict[str, Any]] = []
+    trouble = ""
+    try:
+        found = [asdict(head) for head in reversed(sets.heads(targets.by_name(wanted).store))]
+    except (BackupError, StoreError) as error:
+        trouble = str(error)
+    about = {
+        **admin.site.each_context(request),
+        "title": "Restore a backup",
+        "targets": sorted(targets.named()),
+        "target": wanted,
+        "sets": found,
+        "trouble": trouble,
+        "installation": restoring.installation(),
+        "occupied": restoring.occupied(),
+        "restore": restoring.under_way(),
+    }
+    return TemplateResponse(request, "admin/backups_restore.html", about)
+
+
+def restore(request: HttpRequest) -> HttpResponse:
+    target, name = request.POST.get("target", ""), request.POST.get("set", "")
+    back = HttpResponseRedirect(reverse("admin:backups-restore"))
+    try:
+        if request.POST.get("name", "") != restoring.installation():
+            raise BackupError(
+                f"Type {restoring.installation()} to say that this installation is meant. Nothing was done."
+            )
+        of = restoring.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
+        by = audit.of(request)
+        with transaction.atomic():
+            audit.note(
+                "backup.restore",
+                by=by,
+                text=f"Asked to restore {of.head.name} over this installation.",
+                set=name,
+            )
+            given = (target, name, by.name, restoring.installation())
+            transaction.on_commit(lambda: tasks.restore.apply_async(given, queue="maintenance"))
+    except (BackupError, StoreError) as error:
+        messages.error(request, str(error))
+        return back
+    messages.success(
+        request, f"{name} is looked at, then restored. This page and the one of backups tell how far it is."
+    )
+    return back
+
+
+def badge(request: HttpRequest) -> list[str] | None:
+    """On every page of the console, beside its title."""
+    told = maintenance.standing()
+    if not told.on:
+        return None
+    return ["Restore under way" if told.restoring else "Maintenance: members are shut out", "danger"]
