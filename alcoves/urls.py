@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from alcoves import gallery, health, scraping, sharing
+from alcoves.console.maintenance_api import MaintenanceView
 
 
 class Schema(SpectacularAPIView):
