@@ -43,16 +43,8 @@ class Change:
     reset: bool
 
     def __str__(self) -> str:
-        old, new = (told(self.row, value) for value in (self.old, self.new))
+        old, new = self.row.told(self.old), self.row.told(self.new)
         return f"{self.row.name}: {old} to {new}{', by reset' if self.reset else ''}"
-
-
-def told(row: Live, value: Any) -> str:
-    """For a sentence; secrets hidden."""
-    shown = row.shown(value)
-    if isinstance(shown, bool):
-        return "on" if shown else "off"
-    return str(shown) if shown != "" else "empty"
 
 
 def find(name: str) -> Live:

@@ -84,8 +84,8 @@ def confirm(request: HttpRequest, changes: list[Change]) -> HttpResponse:
     rows = [
         {
             "row": one.row,
-            "old": changing.told(one.row, one.old),
-            "new": changing.told(one.row, one.new),
+            "old": one.row.told(one.old),
+            "new": one.row.told(one.new),
             "reset": one.reset,
         }
         for one in changes
@@ -118,7 +118,7 @@ def page(request: HttpRequest, found: list[Told], form: SettingsForm | None = No
         "groups": groups,
         "may_change": may_change,
     }
-    return TemplateResponse(request, TEMPLATE, about, status=200 if form is None else 400)
+    return TemplateResponse(request, TEMPLATE, about)
 
 
 def line(one: Told, form: SettingsForm) -> dict[str, Any]:
@@ -129,8 +129,8 @@ def line(one: Told, form: SettingsForm) -> dict[str, Any]:
         "rule": row.rule(),
         "source": one.source,
         "colour": SOURCES[one.source],
-        "default": changing.told(row, row.default),
-        "underlying": changing.told(row, one.underlying),
+        "default": row.told(row.default),
+        "underlying": row.told(one.underlying),
         "problem": one.problem,
         "resettable": one.source == "database" or one.problem,
         "secret_set": row.secret and bool(one.value),

@@ -85,20 +85,33 @@ class Live:
         return f"{KINDS[self.kind]}{self.span()}{unit}"
 
     def span(self) -> str:
-        low, high = (written(limit) for limit in (self.low, self.high))
+        low, high = (self.written(limit) for limit in (self.low, self.high))
         if low and high:
             return f" from {low} to {high}"
         return f" of at least {low}" if low else f" of at most {high}" if high else ""
+
+    def written(self, number: float | None) -> str:
+        """As people would write it; of many bytes also how much that is."""
+        if number is None:
+            return ""
+        plain = str(int(number)) if float(number).is_integer() else str(number)
+        return f"{plain} ({size_of(number)})" if self.unit == "bytes" and number >= 1024 else plain
+
+    def told(self, value: Any) -> str:
+        """A value in a sentence; secrets hidden."""
+        shown = self.shown(value)
+        if isinstance(shown, bool):
+            return "on" if shown else "off"
+        return self.written(shown) if isinstance(shown, (int, float)) else shown or "empty"
 
     def shown(self, value: Any) -> Any:
         """For people who need not know a secret; an empty one is no secret."""
         return HIDDEN if self.secret and value else value
 
 
-def written(limit: float | None) -> str:
-    if limit is None:
-        return ""
-    return str(int(limit)) if float(limit).is_integer() else str(limit)
+def size_of(number: float) -> str:
+    power = min(5, int(math.log2(number)) // 10)
+    return f"{number / 1024**power:.4g} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB')[power]}"
 
 
 def is_address(text: str) -> bool:

@@ -123,9 +123,7 @@ class Command(BaseCommand):
         changes = changing.plan(wanted) if options["dry_run"] else changing.change(wanted, by=audit.COMMAND)
         would = "would be" if options["dry_run"] else "was"
         for one in changes:
-            self.stdout.write(
-                f"{one.row.name} {would} copied from {one.row.env}: {changing.told(one.row, one.new)}."
-            )
+            self.stdout.write(f"{one.row.name} {would} copied from {one.row.env}: {one.row.told(one.new)}.")
         if not named:
             self.stdout.write("The environment names none of these settings: nothing to copy.")
 

@@ -1,0 +1,82 @@
+"""The page Settings in Chromium: looked at, changed and reset, without a complaint of the browser."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Page, expect, sync_playwright
+
+from alcoves.accounts.models import User
+from tests.browser.test_gallery import CHROMIUM, one_loop, pytestmark
+
+__all__ = ["one_loop", "pytestmark"]
+NAME = "IMAGE_QUEUE_LIMIT"
+
+
+@pytest.fixture
+def page(one_loop: None, live_server: Any) -> Iterator[Page]:
+    """Of somebody who may change everything."""
+    User.objects.create_superuser("root@example.org", "root-password")
+    complaints: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(base_url=live_server.url)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto("/login?next=/admin/settings")
+        page.get_by_label("E-mail address").fill("root@example.org")
+        page.get_by_label("Password").fill("root-password")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", name="Pictures")).to_be_visible()
+        yield page
+        browser.close()
+    connections.close_all()
+    assert not complaints
+
+
+def photograph(page: Page, name: str) -> None:
+    """Into the folder that SCREENSHOTS names, where somebody wants to look."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page="full" in name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_fits_the_screen(page: Page, width: int, scheme: Any) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/admin/settings")
+    expect(page.get_by_label(NAME)).to_have_value("500")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    photograph(page, f"settings-{width}-{scheme}")
+    photograph(page, f"settings-{width}-{scheme}-full")
+
+
+def test_a_setting_is_changed_by_the_key_enter_and_reset_by_its_button(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.get_by_label(NAME).fill("80")
+    page.get_by_label(NAME).press("Enter")
+    expect(page.get_by_text("500")).to_be_visible()
+    photograph(page, "settings-confirm")
+    page.get_by_role("button", name="Yes, change it").click()
+    expect(page.get_by_text(f"{NAME}: 500 to 80. It counts from now on.")).to_be_visible()
+    photograph(page, "settings-changed")
+    page.get_by_role("button", name="Reset to 500").click()
+    page.get_by_role("button", name="Yes, change it").click()
+    expect(page.get_by_label(NAME)).to_have_value("500")
+    page.get_by_label(NAME).fill("many")
+    photograph(page, "settings-before-wrong")
+    page.get_by_role("link", name="Uploads").first.click()
+
+
+def test_what_is_wrong_is_marked(page: Page) -> None:
+    page.get_by_label("MAX_RETRIES").fill("eleven")
+    page.get_by_role("button", name="Review and save").click()
+    expect(page.get_by_text("MAX_RETRIES must be a whole number from 0 to 10")).to_be_visible()
+    page.get_by_label("MAX_RETRIES").scroll_into_view_if_needed()
+    photograph(page, "settings-wrong")
