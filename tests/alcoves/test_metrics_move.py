@@ -1,0 +1,363 @@
+"""Every metric that is declared moves when something happens that it tells of: a table of acts, and what each moves.
+
+A metric without a line in the table fails the last test. Acts are real: uploads, runs, a worker, a mirror, a model.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import numpy as np
+import psycopg
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import REGISTRY
+
+from alcoves import asgi_cold, figures, health, metrics
+from alcoves.backup.models import Backup
+from alcoves.celery import app
+from alcoves.metrics.figures import FAMILIES
+from media import blobs, evicting, imagecache, orphans, pictures, prewarm, reconcile
+from media.images.recipes import Recipe
+from media.models import CachedImage, Derivative, File, Library, UnnamedBlob, uuid7
+from ml.downloads import flow
+from ml.registry import table
+from ml.runtime.client import onnx_model
+from storage.registry import get_store
+from tests.conftest import client_of
+from tests.ingesting import run_queued, take_in
+from tests.makers import make_image, make_video
+from tests.ml.downloads.conftest import installation, mirror  # noqa: F401  Fixtures.
+from tests.ml.graphs import plain
+from tests.ml.runtime.conftest import own_host  # noqa: F401  A fixture.
+from tests.workers import Process, database_url, running_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PREFIX: Final = "alcoves_"
+
+
+@dataclass
+class World:
+    """What an act needs. Fixtures are made when an act asks for them."""
+
+    request: pytest.FixtureRequest
+    folder: Path
+    settings: Any
+    others: tuple[str, ...] = ()
+    """Where else the numbers of this act are told: the ports of workers."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """What an act has seen by itself."""
+
+    @property
+    def library(self) -> Library:
+        found: Library = self.request.getfixturevalue("library")
+        return found
+
+    @property
+    def owner(self) -> Client:
+        return client_of(self.request.getfixturevalue("alice"))
+
+    def picture(self, name: str = "lake.jpg", size: tuple[int, int] = (400, 300)) -> File:
+        return take_in(self.library, make_image(self.folder / name, size=size), name).file
+
+    def totals(self) -> dict[str, float]:
+        """The sum of all samples of each metric here and there."""
+        texts = [metrics.render([figures.Figures()]).decode()]
+        texts += [httpx.get(f"{address}/metrics", timeout=30).text for address in self.others]
+        return totals_of(*texts)
+
+
+def totals_of(*texts: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for text in texts:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if not sample.name.endswith(("_bucket", "_created")):
+                    name = f"{family.name}_total" if family.type == "counter" else family.name
+                    found[name] = found.get(name, 0) + sample.value
+    return found
+
+
+Act = Callable[[World], None]
+TABLE: dict[str, str] = {}
+"""By metric the act that moves it."""
+ACTS: dict[str, Act] = {}
+
+
+def moves(*names: str) -> Callable[[Act], Act]:
+    def enter(act: Act) -> Act:
+        ACTS[act.__name__] = act
+        TABLE.update({PREFIX + name: act.__name__ for name in names})
+        return act
+
+    return enter
+
+
+@moves(
+    *("http_requests_total", "http_seconds", "uploads_total", "upload_bytes_total", "db_queries_total"),
+    *("db_query_duration_seconds", "redis_operations_total", "storage_operations_total", "files"),
+    *("storage_operation_duration_seconds", "storage_bytes_written_total", "storage_bytes_read_total"),
+    *("storage_bytes", "derivatives", "queue_tasks", "queue_size", "queue_oldest_age_seconds"),
+)
+def upload(world: World) -> None:
+    world.settings.DERIVERS = {"faces": "tests.derivers.FaceDeriver"}
+    content = make_image(world.folder / "a.png").read_bytes()
+    client = world.owner
+    address = f"/api/libraries/{world.library.pk}/files"
+    answer = client.post(address, {"file": SimpleUploadedFile("a.png", content, "image/png")})
+    assert answer.status_code in {200, 201}, answer.content
+    row = Derivative.objects.get()
+    Derivative.objects.update(queued_at=timezone.now() - timedelta(minutes=1))
+    app.send_task("media.derive", args=(str(row.pk),), queue=row.queue)
+    with get_store("files").open(row.original.key) as stored:
+        assert stored.read() == content
+
+
+@moves("http_requests_in_progress")
+def look_at_metrics(world: World) -> None:
+    """The request for them is one that is under way."""
+    said = Client().get("/metrics").content.decode()
+    found = re.search(r'^alcoves_http_requests_in_progress\{area="metrics"\} (\S+)$', said, re.MULTILINE)
+    assert found is not None
+    assert float(found[1]) == 1
+    metrics.HTTP_IN_PROGRESS.labels("metrics").inc()
+    world.request.addfinalizer(lambda: metrics.HTTP_IN_PROGRESS.labels("metrics").dec())
+
+
+@moves("build_info")
+def start(world: World) -> None:
+    """It is there from the beginning: only that can be seen here."""
+    samples = [sample for family in metrics.BUILD.collect() for sample in family.samples]
+    assert [sample.value for sample in samples] == [1]
+    metrics.BUILD.labels("another", "one").set(1)
+    world.request.addfinalizer(lambda: metrics.BUILD.remove("another", "one"))
+
+
+@moves("readiness_failures_total")
+def lose_redis(world: World) -> None:
+    world.settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    health.readiness = health.Readiness()
+    assert Client().get("/readyz").status_code == 503
+
+
+@moves("jobs_total", "job_seconds", "queue_wait_seconds", "worker_jobs_completed_total")
+def run_a_job(world: World) -> None:
+    world.picture()
+    assert run_queued(1) == 1
+
+
+@moves("ffmpeg_speed_ratio")
+def make_a_film_playable(world: World) -> None:
+    world.settings.DERIVERS = {
+        name: world.settings.DERIVERS[name] for name in ("metadata", "hover", "proxy", "proxy-part")
+    }
+    film = make_video(world.folder / "a.mkv", seconds=1, codec="libx265", size=(64, 48))
+    take_in(world.library, film, "a.mkv")
+    run_queued()
+    assert Derivative.objects.filter(deriver="proxy", status="ready").exists()
+
+
+@moves("reconciled_total", "queue_metrics_sync_failures_total", "scrape_errors_total")
+def fall_and_be_taken_up(world: World) -> None:
+    world.picture()
+    Derivative.objects.update(published_at=None)
+    found = reconcile.reconcile()
+    assert found is not None
+    assert found.resent
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("ALTER TABLE media_derivative RENAME TO elsewhere")
+    try:
+        figures.asked(next(one for one in figures.FIGURES if one.name == "ledger"))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO media_derivative")
+
+
+@moves("db_query_retries_total")
+def cut_the_database(world: World) -> None:
+    file = world.picture()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    connection.close_at = None  # As in a web process, whose connections last.
+    with psycopg.connect(database_url()) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    assert asgi_cold.find(world.library.pk, file.pk) is not None
+
+
+@moves(
+    *("image_cache_total", "image_cache_events_total", "image_asked_total", "image_results_total"),
+    *("image_errors_total", "image_transforms_total", "image_transform_seconds"),
+)
+def ask_for_pictures(world: World) -> None:
+    """Nobody makes them in time, and one is broken; then this process makes one."""
+    good = world.picture()
+    broken = take_in(world.library, (world.folder / "lake.jpg").read_bytes()[:3000], "broken.jpg").file
+    run_queued()
+    client = world.owner
+    world.settings.IMAGE_WAIT_SECONDS = 0.1
+    for file in (good, broken):
+        address = f"/api/files/proxy/{world.library.pk}/{file.pk}/a.jpg"
+        client.get(address, {"width": "30", "height": "20"})
+    (picture,) = pictures.live_pictures(good.original)
+    from media import imagemaking
+
+    imagemaking.make(picture, Recipe(30, 20, 80, "jpeg"))
+
+
+@moves("evicted_images_total", "prewarmed_total")
+def warm_and_evict(world: World) -> None:
+    file = world.picture()
+    run_queued()
+    claims = prewarm.claim()
+    assert [prewarm.warm(one) for one in claims]
+    (picture,) = pictures.live_pictures(file.original)
+    assert imagecache.keep(picture, Recipe(10, None, 50), b"x" * 1000) is not None
+    CachedImage.objects.update(used_at=timezone.now() - timedelta(days=9))
+    world.settings.IMAGE_CACHE_MAX_BYTES = 100
+    assert evicting.evict().images
+
+
+@moves("swept_blobs_total", "orphan_blobs_total", "missing_blobs_total", "storage_reconciliation_status")
+def compare_the_store(world: World) -> None:
+    file = world.picture()
+    key, content = file.original.key, (world.folder / "lake.jpg").read_bytes()
+    get_store("files").delete(key)
+    get_store("files").put(f"{world.library.pk}/{uuid7()}", [b"x"])
+    report = search()
+    assert (report.lost_originals, report.entered) == (1, 1)
+    assert reconciled() == 0
+    UnnamedBlob.objects.update(due_at=timezone.now() - timedelta(days=1))
+    assert blobs.sweep()
+    get_store("files").put(key, [content])
+    assert search().lost_originals == 0
+    assert reconciled() == 1
+
+
+def reconciled() -> float:
+    return next(iter(metrics.RECONCILIATION.collect())).samples[0].value
+
+
+def search() -> orphans.Report:
+    scan = orphans.Scan(before=timezone.now() + timedelta(minutes=1), force=True)
+    at: orphans.Position | None = orphans.Position()
+    while at is not None:
+        at = scan.advance(at)
+    return scan.report
+
+
+@moves("model_seconds")
+def ask_a_model(world: World) -> None:
+    world.request.getfixturevalue("own_host")
+    model = onnx_model(plain.doubling(world.folder / "a.onnx"))
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(model.run({"x": rows})["y"], rows * 2)
+
+
+@moves("model_downloads_total", "model_download_bytes_total")
+def download_a_model(world: World) -> None:
+    world.request.getfixturevalue("installation")
+    spec = table.find_model("sounds", "small")
+    assert spec is not None
+    assert flow.ensure(spec) is flow.Outcome.HERE
+
+
+@moves(
+    *(
+        "worker_tasks_total",
+        "worker_task_duration_seconds",
+        "worker_heartbeats_total",
+        "workers",
+        "jobs_active",
+    ),
+    *("worker_heartbeat_age_seconds", "background_task_duration_seconds", "background_task_errors_total"),
+    *("background_task_last_success_timestamp_seconds", "db_connections_active"),
+)
+def work(world: World) -> None:
+    """A job under way whose lease is renewed, a sweep that ends well, and one that fails."""
+    world.settings.DERIVERS = {"slow": "tests.derivers.SlowDeriver"}
+    world.picture()
+    app.send_task("media.sweep_blobs")
+    app.send_task("media.find_orphans", kwargs={"no_such": 1})
+    wait_until((world.folder / "starts").exists, 60, "the job is under way")
+
+    def counted() -> bool:
+        found = world.totals()
+        return bool(
+            found.get("alcoves_worker_heartbeats_total")
+            and found.get("alcoves_background_task_errors_total")
+            and found.get("alcoves_jobs_active")
+            and found.get("alcoves_workers")
+        )
+
+    wait_until(counted, 30, "the worker counts")
+
+
+@moves("scrape_up")
+def scrape_everybody(world: World) -> None:
+    world.settings.METRICS_TARGETS = [f"left={world.others[0].removeprefix('http://')}"]
+    world.seen = totals_of(Client().get("/metrics/all").content.decode())
+
+
+@moves("backups", "backup_last_success_timestamp_seconds")
+def back_up(world: World) -> None:
+    now = timezone.now()
+    Backup.objects.create(name="a", target="here", state="done", started_at=now, finished_at=now)
+
+
+WITH_WORKER: Final = {"work", "scrape_everybody"}
+
+
+@contextmanager
+def world_of(name: str, request: pytest.FixtureRequest, folder: Path, settings: Any) -> Iterator[World]:
+    settings.RECONCILE_SECONDS = 3600
+    if name not in WITH_WORKER:
+        yield World(request, folder, settings)
+        return
+    with running_worker(folder, ALCOVES_STORAGE_PATH=str(folder / "stores")) as process:
+        yield World(request, folder, settings, (address_of(process),))
+
+
+def address_of(process: Process) -> str:
+    return f"http://127.0.0.1:{process.port}"
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "readiness", health.readiness)
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+def test_an_act_moves_its_metrics(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, settings: Any
+) -> None:
+    before = World(request, tmp_path, settings).totals()
+    with world_of(name, request, tmp_path, settings) as world:
+        ACTS[name](world)
+        now = {**world.totals(), **world.seen}
+    own = [metric for metric, act in TABLE.items() if act == name]
+    still = [metric for metric in own if before.get(metric, 0) == now.get(metric, 0)]
+    assert not still, f"{name} moves nothing of {still}"
+
+
+def declared() -> set[str]:
+    """By their names in the exposition."""
+    names = set()
+    for family in REGISTRY.collect():
+        if family.name.startswith(PREFIX):
+            names.add(f"{family.name}_total" if family.type == "counter" else family.name)
+    return names | {family.name for family in FAMILIES}
+
+
+def test_every_declared_metric_has_an_act_and_no_other() -> None:
+    assert declared() == set(TABLE)
