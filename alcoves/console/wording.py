@@ -12,14 +12,11 @@ def spoken(seconds: float | None) -> str:
     left = max(0, round(seconds))
     said = []
     for size, unit in STEPS:
-        if left >= size or (unit == "s" and not said):
-            said.append(f"{left // size} {unit}")
-            left %= size
-        elif said:
-            break
-        if len(said) == 2 or not left:
-            break
-    return " ".join(said)
+        count, left = divmod(left, size)
+        if count or said:
+            said.append((count, unit))
+    words = [f"{count} {unit}" for count, unit in said[:2] if count]
+    return " ".join(words) or "0 s"
 
 
 def sized(count: int) -> str:
