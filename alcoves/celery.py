@@ -59,6 +59,11 @@ app.conf.beat_schedule = {
     "evict-images": {"task": "media.evict_images", "schedule": 600.0, "options": {"expires": 600}},
     "check-alerts": {"task": "alerts.check", "schedule": 60.0, "options": {"expires": 60}},
     "deliver-alerts": {"task": "alerts.deliver", "schedule": 30.0, "options": {"expires": 30}},
+    "prune-attempts": {
+        "task": "media.prune_attempts",
+        "schedule": crontab(minute="50", hour="3"),
+        "options": {"expires": 86400},
+    },
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 app.conf.task_routes = {
@@ -73,6 +78,8 @@ app.conf.task_routes = {
         "media.evict_images",
         "media.*_tallies",
         "media.follow_*",
+        "media.prune_attempts",
+        "media.act_on_many",
         "ml.fetch",
         "ml.prefetch",
         "ml.tend",

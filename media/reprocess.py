@@ -1,78 +1,45 @@
-"""Puts rows back to queued: by deriver, version, status, library or file. Admin, API and command line come here."""
+"""Puts rows back to queued: by deriver, version, status, library or file; plans what is missing.
+
+Which rows are meant is in `media.selecting`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 
-from media import dispatch, ledger, pipeline
+from media import dispatch, ledger, pipeline, selecting
+from media.audit import Actor
 from media.derivers.base import Deriver, takes
 from media.derivers.registry import all_derivers, get_deriver
-from media.errors import ConflictError, RequestError
+from media.errors import ConflictError
 from media.models import Derivative, File, Library, Original
+from media.selecting import BATCH, Selection, check_deriver, request
 
-BATCH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows. Everything given must hold; nothing given selects all. Parts go with their parent."""
-
-    deriver: str = ""
-    status: str = ""
-    older_than: int | None = None
-    """Made by a lower version of the deriver than this."""
-    library: UUID | None = None
-    file: UUID | None = None
-    error_code: str = ""
-
-    def query(self) -> Q:
-        parts: dict[str, Any] = {
-            "deriver": self.deriver,
-            "status": self.status,
-            "error_code": self.error_code,
-            "original__library": self.library,
-            "made_by__version__lt": self.older_than,
-        }
-        query = Q(
-            parent__isnull=True, **{name: value for name, value in parts.items() if value not in ("", None)}
-        )
-        if self.file is None:
-            return query
-        return query & Q(Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id"))))
+__all__ = [
+    "BATCH",
+    "Asked",
+    "Selection",
+    "check_deriver",
+    "plan_missing",
+    "reprocess",
+    "reprocess_file",
+    "reprocess_files",
+    "request",
+    "require_live",
+]
 
 
-def check_deriver(name: str) -> None:
-    """RequestError that lists what there is."""
-    if name and name not in settings.DERIVERS:
-        known = ", ".join(sorted(settings.DERIVERS))
-        raise RequestError(f"There is no deriver named {name}. Known are: {known}.", code="deriver_unknown")
+def reprocess(selection: Selection, by: Actor | None = None) -> int:
+    """Ask for all selected rows anew, in batches that each commit and publish; returns how many.
 
-
-def reprocess(selection: Selection) -> int:
-    """Ask for all selected rows anew, in batches that each commit and publish; returns how many."""
-    check_deriver(selection.deriver)
-    total, last = 0, None
-    while True:
-        rows = Derivative.objects.filter(selection.query()).order_by("id")
-        batch = list((rows.filter(id__gt=last) if last else rows).values_list("id", "queue")[:BATCH])
-        if not batch:
-            return total
-        last = batch[-1][0]
-        total += request([key for key, _ in batch])
-
-
-def request(keys: list[UUID]) -> int:
-    """Ask for these rows anew and send their messages after commit."""
-    with transaction.atomic():
-        rows = Derivative.objects.filter(pk__in=keys, parent__isnull=True).makeable()
-        count = ledger.request_again(rows)
-        dispatch.publish_after_commit(rows.wanted())
-    return count
+    `by` is whoever does so for others; members of a library, who do so in their own, leave no entry.
+    """
+    if by is None:
+        return sum(request(keys) for keys in selecting.batches(selecting.REPROCESS, selection))
+    return int(selecting.act_on_all(selecting.REPROCESS, selection, by)["done"])
 
 
 def reprocess_file(

@@ -16,12 +16,14 @@ from media import (
     blobs,
     dispatch,
     evicting,
+    history,
     imagemaking,
     live,
     orphans,
     prewarm,
     reconcile,
     runs,
+    selecting,
     switching,
     tallies,
 )
@@ -137,6 +139,25 @@ def recount_tallies() -> int:
 def evict_images() -> int:
     """Keep the image cache under its cap."""
     return evicting.evict().images
+
+
+@shared_task(name="media.prune_attempts", ignore_result=True)
+def prune_attempts() -> int:
+    """Forget tries of jobs that are older than they are kept."""
+    return history.prune(live.value("ATTEMPTS_KEPT_DAYS"))
+
+
+@shared_task(name=selecting.TASK, bind=True, acks_late=True, ignore_result=False)
+def act_on_many(self: Any, act: str, selection: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
+    """What an operator asked for with more rows than one request may touch. Begun anew it goes on where it was."""
+    before = self.AsyncResult(self.request.id).info
+    return selecting.act_on_all(
+        act,
+        selecting.Selection.from_json(selection),
+        selecting.actor_from_json(actor),
+        tell=lambda progress: self.update_state(state=selecting.UNDER_WAY, meta=progress),
+        before=before if isinstance(before, dict) else {},
+    )
 
 
 def abandoned_uploads() -> QuerySet[Upload]:

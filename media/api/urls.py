@@ -11,6 +11,7 @@ from media.api import (
     moment_urls,
     playback,
     posters,
+    reprocessing,
     share_urls,
     stacks,
     upload_urls,
@@ -53,6 +54,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="image",
     ),
     path("files/proxy-access/<uuid:library_id>", images.ProxyAccess.as_view(), name="image-access"),
+    path("admin/reprocess", reprocessing.AdminReprocess.as_view(), name="admin-reprocess"),
+    path(
+        "admin/reprocess/<uuid:task>", reprocessing.AdminReprocessTask.as_view(), name="admin-reprocess-task"
+    ),
     *moment_urls.urlpatterns,
     *share_urls.urlpatterns,
     *upload_urls.urlpatterns,

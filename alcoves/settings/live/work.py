@@ -40,4 +40,15 @@ ROWS: Final = (
         env="ALCOVES_SWEEP_GRACE_SECONDS",
         help="How long an output that was replaced stays for readers in mid-stream.",
     ),
+    Live(
+        name="ATTEMPTS_KEPT_DAYS",
+        group=GROUP,
+        kind=int,
+        default=90,
+        low=1,
+        high=3650,
+        unit="days",
+        env="ALCOVES_ATTEMPTS_KEPT_DAYS",
+        help="How long the history of jobs is kept: each try, with what programs said. The state of a job stays.",
+    ),
 )

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from media import reprocess
+from alcoves.queues import BY_NAME
+from media import audit, reprocess
 from media.errors import MediaError
 from media.models import File, Library
 from media.models.derivative import Status
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         parser.add_argument("--library", default="", metavar="NAME", help="name or id of a library")
         parser.add_argument("--file", default="", metavar="ID", help="what was made of this file")
         parser.add_argument("--error-code", default="", metavar="CODE", help="failed with this code")
+        parser.add_argument("--queue", default="", choices=sorted(BY_NAME), help="those of this queue")
+        parser.add_argument("--failure", metavar="KEY", help="a group of failures, as the console names it")
         parser.add_argument(
             "--missing",
             action="store_true",
@@ -42,23 +45,39 @@ class Command(BaseCommand):
             library=library.pk if library else None,
             file=find_file(options["file"]) if options["file"] else None,
             error_code=options["error_code"],
+            queue=options["queue"],
+            failure=options["failure"],
         )
         chosen = selection != Selection()
         if not (chosen or options["missing"] or options["all"]):
             raise CommandError(
-                "Say which: --deriver, --status, --older-than, --library, --file, --error-code, --missing or --all."
+                "Say which: --deriver, --status, --older-than, --library, --file, --error-code, --queue, --failure, "
+                "--missing or --all."
             )
         try:
             if options["missing"]:
-                self.stdout.write(f"{reprocess.plan_missing(library)} that were missing are planned.")
+                self.stdout.write(f"{plan_missing(library)} that were missing are planned.")
             if (
                 options["all"]
                 or (chosen and selection != Selection(library=selection.library))
                 or not options["missing"]
             ):
-                self.stdout.write(f"{reprocess.reprocess(selection)} are queued again.")
+                self.stdout.write(f"{reprocess.reprocess(selection, audit.COMMAND)} are queued again.")
         except MediaError as error:
             raise CommandError(error.message) from error
+
+
+def plan_missing(library: Library | None) -> int:
+    count = reprocess.plan_missing(library)
+    if count:
+        place = f" in {library}" if library else ""
+        audit.note(
+            "derivatives.plan",
+            by=audit.COMMAND,
+            text=f"{count} jobs that were missing{place} were planned.",
+            count=count,
+        )
+    return count
 
 
 def find_library(name: str) -> Library:
