@@ -1,0 +1,153 @@
+"""What is looked at before anything is touched, and what a restore without blobs says."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from alcoves.accounts.models import User
+from alcoves.backup import maintenance, restoring, sets, targets
+from alcoves.backup.models import Backup
+from media.models import Derivative, File, Library, Upload
+from storage.local import LocalStore
+from tests.alcoves.backup.making import digests, empty_machine, empty_stores, fill
+from tests.storage.s3server import running_server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def made(settings: Any, library: Library) -> Any:
+    settings.BACKUP_PASSPHRASE = ""
+    fill(library, count=1, run=False)
+    call_command("backup", blobs="originals")
+    return targets.get("shelf").store
+
+
+def restore(**options: Any) -> str:
+    out = StringIO()
+    call_command("restore", "latest", yes=True, stdout=out, **options)
+    return out.getvalue()
+
+
+def refused(match: str, **options: Any) -> None:
+    """Nothing was changed: people are not shut out and no restore was begun."""
+    with pytest.raises(CommandError, match=match):
+        restore(**options)
+    assert restoring.under_way() is None
+    assert not maintenance.standing().on
+
+
+def test_an_installation_that_is_not_empty_is_named_first(made: Any) -> None:
+    refused("not empty: it has 1 libraries, 2 files, 1 people")
+    refused("is named 127.0.0.1:8000, not elsewhere", over="elsewhere")
+    before = digests()
+    Upload.objects.all().delete()
+    assert "is restored" in restore(over="127.0.0.1:8000")
+    assert digests() == before
+
+
+def test_a_damaged_part_is_found_first(made: Any) -> None:
+    [head] = sets.heads(made)
+    path = made.root / sets.folder_of(head.name) / "manifest.jsonl"
+    path.write_bytes(path.read_bytes()[:-3] + b"xx\n")
+    refused("part manifest.jsonl of the set .* is damaged", over="127.0.0.1:8000")
+
+
+def test_a_blob_that_is_missing_in_the_pool_is_found_first(made: Any) -> None:
+    made.delete(next(made.iterate(sets.POOL)).key)
+    refused("1 blobs are missing in the pool", over="127.0.0.1:8000")
+
+
+def test_a_newer_set_is_refused(made: Any) -> None:
+    [head] = sets.heads(made)
+    head.migrations.append("media.9999_of_the_future")
+    put_head(made, head.text(), head.name)
+    refused("newer Alcoves .*media.9999_of_the_future", over="127.0.0.1:8000")
+    put_head(made, head.text().replace(b'"format": 1', b'"format": 2'), head.name)
+    with pytest.raises(CommandError, match="newer Alcoves .format 2"):
+        call_command("restore", head.name, yes=True)
+
+
+def put_head(store: Any, text: bytes, name: str) -> None:
+    store.put(f"{sets.folder_of(name)}{sets.HEAD}", [text])
+
+
+def test_a_newer_postgres_is_refused(made: Any) -> None:
+    [head] = sets.heads(made)
+    head.postgres = 99
+    put_head(made, head.text(), head.name)
+    refused("set is of Postgres 99", over="127.0.0.1:8000")
+
+
+def test_room_is_looked_at_first(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty_stores()
+    monkeypatch.setattr(LocalStore, "free_bytes", lambda _self: 10)
+    refused("make room, then try again", over="127.0.0.1:8000")
+
+
+def test_the_passphrase_is_asked_for_first(library: Library, settings: Any) -> None:
+    call_command("backup", no_blobs=True)
+    settings.BACKUP_PASSPHRASE = "wrong"
+    refused("does not open this target", over="127.0.0.1:8000")
+    settings.BACKUP_PASSPHRASE = ""
+    refused("give its passphrase", over="127.0.0.1:8000")
+
+
+def test_without_blobs_what_is_lost_is_told(settings: Any, library: Library) -> None:
+    settings.BACKUP_PASSPHRASE = ""
+    fill(library, count=1)
+    outputs = Derivative.objects.exclude(outputs=[]).count()
+    assert outputs
+    call_command("backup", no_blobs=True)
+    empty_machine()
+    told = restore()
+    assert "2 blobs are not here and not in the set" in told
+    assert f"{outputs} derived files are made again" in told
+    assert Derivative.objects.filter(status="queued").count() >= outputs
+    assert File.objects.count() == 2
+    assert "people log in again" in told
+
+
+def test_from_a_bucket(settings: Any, library: Library) -> None:
+    settings.BACKUP_PASSPHRASE = ""
+    before = fill(library, count=1, run=False)
+    with running_server() as server:
+        server.create_bucket("away")
+        settings.BACKUP_S3_OPTIONS = {**server.options}
+        call_command("backup", to="s3://away/alcoves", blobs="originals")
+        empty_machine()
+        restore(target="s3://away/alcoves")
+    assert digests() == before
+
+
+def test_a_restore_that_failed_stays_shut_and_goes_on(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digests()
+    empty_machine()
+    with monkeypatch.context() as patch:
+
+        def broken(*_: Any, **__: Any) -> Any:
+            raise restoring.BackupError("The disk is gone.")
+
+        patch.setattr(restoring.Restoring, "bring", broken)
+        with pytest.raises(CommandError, match="disk is gone. The installation stays shut"):
+            restore()
+    maintenance.known.forget()
+    assert maintenance.standing().restoring
+    with pytest.raises(CommandError, match="maintenance stays on"):
+        call_command("maintenance", "off")
+    restore()
+    assert digests() == before
+    assert not maintenance.standing().on
+    assert Backup.objects.get().state == "done"
+
+
+def test_keys_are_written_for_their_owner_alone(library: Library, tmp_path: Path, settings: Any) -> None:
+    call_command("backup", no_blobs=True)
+    path = tmp_path / "keys.json"
+    call_command("restore", "latest", keys_to=path)
+    assert settings.SECRET_KEY in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert User.objects.count() == 2
