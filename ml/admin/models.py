@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from alcoves.themed import ModelAdmin
+from media import audit
 from media.admin.paging import LookOnly
 from media.errors import MediaError
 from ml import selection
@@ -65,7 +66,7 @@ class ChoiceAdmin(ModelAdmin[Choice]):
     def save_model(self, request: HttpRequest, obj: Choice, form: Any, change: Any) -> None:
         """Through the flow, which also sends for the files."""
         if pipeline := table.find_pipeline(obj.pipeline):
-            deciding.choose(pipeline, obj.model, language=obj.language or None, by=request.user)
+            deciding.choose(pipeline, obj.model, language=obj.language or None, by=request.user, actor=None)
             obj.pk = Choice.objects.values_list("pk", flat=True).get(pipeline=pipeline)
 
 
@@ -106,7 +107,7 @@ class AcceptanceAdmin(ModelAdmin[Acceptance]):
 
     def save_model(self, request: HttpRequest, obj: Acceptance, form: Any, change: Any) -> None:
         """Through the flow: what waited for it goes on."""
-        obj.pk = deciding.accept(obj.licence, by=request.user).pk
+        obj.pk = deciding.accept(obj.licence, by=request.user, actor=None).pk
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """It is given or taken back, and never another one."""
@@ -156,7 +157,11 @@ class DownloadAdmin(LookOnly):
         for pipeline, model in set(rows.values_list("pipeline", "model")):
             spec = table.find_model(pipeline, model)
             try:
-                text = deciding.fetch(spec) if spec else f"The registry has no model {model} any more."
+                text = (
+                    deciding.fetch(spec, actor=audit.of(request))
+                    if spec
+                    else f"The registry has no model {model} any more."
+                )
                 messages.info(request, text)
             except MediaError as error:
                 messages.error(request, error.message)

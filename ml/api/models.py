@@ -4,13 +4,15 @@ from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAdminUser
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from media import audit
 from media.api.access import user_of
 from media.api.libraries import checked
+from media.models.audit import Via
 from ml import selection
 from ml.api.model_shapes import ChoiceInput, LicenceShape, OrderShape, PipelineShape
 from ml.downloads import deciding
@@ -22,10 +24,19 @@ from ml.search import changing
 from ml.search.changing import Change
 
 
+class ChoosesModels(BasePermission):
+    """All staff may look; who changes something needs the console's permission for it."""
+
+    message = "Your role does not let you choose models. Ask for the role of an operator."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.method in SAFE_METHODS or request.user.has_perm("console.choose_models")
+
+
 class StaffView(APIView):
     """Of the whole installation, so for those who run it."""
 
-    permission_classes = (IsAdminUser,)
+    permission_classes = (IsAdminUser, ChoosesModels)
 
 
 class Models(StaffView):
@@ -44,7 +55,9 @@ class OnePipeline(StaffView):
     def put(self, request: Request, pipeline: str) -> Response:
         """Use this one for all new work. 400 for a model or a language that is not to be had."""
         name = known_pipeline(pipeline)
-        deciding.choose(name, by=user_of(request), **checked(ChoiceInput(data=request.data)))
+        actor = audit.of(request, via=Via.API)
+        given = checked(ChoiceInput(data=request.data))
+        deciding.choose(name, by=user_of(request), actor=actor, **given)
         return Response(Told().pipeline(name))
 
 
@@ -54,7 +67,8 @@ class DownloadModel(StaffView):
     @extend_schema(request=None, responses={202: OrderShape})
     def post(self, request: Request, pipeline: str, model: str) -> Response:
         """Fetch it now. 409 where its licence is not accepted, 400 where it lies on no mirror."""
-        return Response({"message": deciding.fetch(find_model(pipeline, model))}, status=202)
+        actor = audit.of(request, via=Via.API)
+        return Response({"message": deciding.fetch(find_model(pipeline, model), actor=actor)}, status=202)
 
 
 class OneModel(StaffView):
@@ -63,7 +77,7 @@ class OneModel(StaffView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, pipeline: str, model: str) -> Response:
         """Throw its files away. 409 for the one that is used, or on its way."""
-        deciding.remove(find_model(pipeline, model))
+        deciding.remove(find_model(pipeline, model), actor=audit.of(request, via=Via.API))
         return Response(status=204)
 
 
@@ -75,7 +89,7 @@ class AcceptLicence(StaffView):
         """Accept it; twice is as good as once. What waited for it goes on."""
         if licence not in licences.BY_ID:
             raise Http404("There is no such licence.")
-        deciding.accept(licence, by=user_of(request))
+        deciding.accept(licence, by=user_of(request), actor=audit.of(request, via=Via.API))
         return Response(told_licence(licence, {licence}))
 
 

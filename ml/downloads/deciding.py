@@ -1,10 +1,15 @@
-"""What operators decide about models: which is used, which licence is accepted, which is fetched or thrown away."""
+"""What operators decide about models: which is used, which licence is accepted, which is fetched or thrown away.
+
+Each is in the audit log, in the transaction of what was decided; `actor` None is for pages that note it themselves.
+"""
 
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
+from media import audit
+from media.audit import Actor
 from media.errors import ConflictError
 from ml import selection
 from ml.downloads import ordering, part, tending, waking
@@ -17,7 +22,14 @@ from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
 from ml.runtime import probes
 
 
-def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: Any = None) -> ModelSpec:
+def choose(
+    pipeline: Pipeline,
+    model: str,
+    *,
+    language: str | None = None,
+    by: Any = None,
+    actor: Actor | None = audit.COMMAND,
+) -> ModelSpec:
     """New work is done with it; its files are sent for, if its licence is accepted and a library wants them.
 
     UnknownModelError for a model or a language that is not to be had.
@@ -25,15 +37,22 @@ def choose(pipeline: Pipeline, model: str, *, language: str | None = None, by: A
     with transaction.atomic():
         spec = selection.choose(pipeline, model, language=language, by=by)
         waking.wake(pipeline)
+        spoken = f", language {language}" if language else ""
+        note(actor, "models.choose", f"{spec.title} is used for {pipeline} from now on{spoken}.", spec)
     if places.missing(spec) and selection.may_fetch(spec) and tending.in_use(pipeline):
         ordering.order(spec, at_once=True)
     return spec
 
 
-def accept(licence: str, *, by: Any = None) -> Acceptance:
+def accept(licence: str, *, by: Any = None, actor: Actor | None = audit.COMMAND) -> Acceptance:
     """Who waited for it goes on, and what is fetched ahead is sent for. UnknownModelError for an unknown licence."""
     with transaction.atomic():
+        known = Acceptance.objects.filter(licence=licence).exists()
         accepted = selection.accept(licence, by=by)
+        if actor is not None and not known:
+            audit.note(
+                "models.accept", by=actor, text=f"The licence {licence} was accepted.", licence=licence
+            )
         for pipeline in PIPELINES:
             if selection.chosen(pipeline).licence == licence:
                 waking.wake(pipeline)
@@ -41,7 +60,7 @@ def accept(licence: str, *, by: Any = None) -> Acceptance:
     return accepted
 
 
-def fetch(spec: ModelSpec) -> str:
+def fetch(spec: ModelSpec, *, actor: Actor | None = audit.COMMAND) -> str:
     """Somebody wants it here now; returns a sentence on how far it is. UnknownModelError, ConflictError."""
     table.available_model(spec.pipeline, spec.id)
     try:
@@ -50,10 +69,17 @@ def fetch(spec: ModelSpec) -> str:
         raise ConflictError(error.message, code=error.code) from error
     if not places.missing(spec):
         return f"{spec.title} is here."
-    return ordering.order(spec, at_once=True)
+    with transaction.atomic():
+        note(actor, "models.download", f"{spec.title} for {spec.pipeline} was sent for.", spec)
+        return ordering.order(spec, at_once=True)
 
 
-def remove(spec: ModelSpec) -> list[str]:
+def note(actor: Actor | None, action: str, text: str, spec: ModelSpec) -> None:
+    if actor is not None:
+        audit.note(action, by=actor, text=text, pipeline=spec.pipeline, model=spec.id)
+
+
+def remove(spec: ModelSpec, *, actor: Actor | None = audit.COMMAND) -> list[str]:
     """Throw its files away, and what is known of them; returns their names. What another model here needs stays.
 
     ConflictError for a model that is chosen, still answers searches, or is on its way.
@@ -70,11 +96,13 @@ def remove(spec: ModelSpec) -> list[str]:
     own = Q(model=spec.id, pipeline=spec.pipeline) | Q(name__in=names)
     if Download.objects.filter(own, state=DownloadState.RUNNING).exists():
         raise ConflictError(f"{spec.title} is being downloaded at this moment. Wait for it.")
-    for name in names:
-        target = places.folder(spec.pipeline) / name
-        for path in (target, part.part_of(target), part.note_of(target), probes.memory_of(target)):
-            path.unlink(missing_ok=True)
-    Download.objects.filter(name__in=names).delete()
+    with transaction.atomic():
+        note(actor, "models.delete", f"The files of {spec.title} for {spec.pipeline} were deleted.", spec)
+        for name in names:
+            target = places.folder(spec.pipeline) / name
+            for path in (target, part.part_of(target), part.note_of(target), probes.memory_of(target)):
+                path.unlink(missing_ok=True)
+        Download.objects.filter(name__in=names).delete()
     return names
 
 

@@ -1,0 +1,182 @@
+"""Lists with many rows: every page, filter, search and order reads few of them, and costs as many queries as for three.
+
+What is asked of Postgres is asked again with EXPLAIN, and the rows that it touched are counted.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db import connection, models
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from alcoves.accounts.models import User
+from media.admin import paging
+from media.models import Library
+from tests.alcoves.console.filling import fill, libraries
+
+ROWS: Final = 10_000
+COUNTED: Final = 500
+READ: Final = 2_000
+"""A count of 500 and a page of 50 with what belongs to it."""
+SMALL: Final = {"library", "switching", "download", "searchmodel", "choice", "acceptance"}
+"""As many rows as there are libraries or models."""
+
+OURS: Final = {"media", "ml", "accounts", "axes", "django_celery_results"}
+BIG = [
+    model
+    for model, site in admin.site._registry.items()
+    if isinstance(site, paging.BigTable)
+    and model._meta.model_name not in SMALL
+    and model._meta.app_label in OURS
+]
+NAMES = sorted(model._meta.label_lower for model in BIG)
+
+
+def model_of(label: str) -> Any:
+    return next(model for model in BIG if model._meta.label_lower == label)
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    user: User = User.objects.create_superuser("root@example.org", "root-password")
+    return user
+
+
+@pytest.fixture
+def client(root: User) -> Client:
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+def changelist(model: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def list_of(model: Any, root: User, query: str = "") -> ChangeList:
+    request = RequestFactory().get(changelist(model) + query)
+    request.user = root
+    found: ChangeList = admin.site.get_model_admin(model).get_changelist_instance(request)
+    return found
+
+
+def addresses(model: Any, root: User) -> Iterator[str]:
+    """Everything that the list offers: itself, each choice of each filter, searches, orders, its last page."""
+    shown = list_of(model, root)
+    yield ""
+    yield "?p=" + str(shown.paginator.num_pages)
+    for one in shown.filter_specs:
+        yield from (choice["query_string"] for choice in one.choices(shown) if "query_string" in choice)
+    site = admin.site.get_model_admin(model)
+    if site.search_fields:
+        words = (
+            "Rarity",
+            "Common",
+            "ra",
+            "nowhere",
+            "Common 00000007",
+            "0" * 8 + "-0000-7000-8000-00000000000f",
+        )
+        yield from ("?" + urlencode({"q": word}) for word in words)
+    yield from ("?o=1", "?o=-2")
+
+
+def rows_read(sql: str) -> int:
+    """All rows that the plan has looked at, also those it threw away."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+        (told,) = cursor.fetchone()
+    plan = told if isinstance(told, list) else json.loads(told)
+    return read_by(plan[0]["Plan"])
+
+
+def read_by(node: dict[str, Any]) -> int:
+    below = sum(read_by(one) for one in node.get("Plans", ()))
+    if "Scan" not in node["Node Type"] or node["Node Type"] in {
+        "CTE Scan",
+        "WorkTable Scan",
+        "Subquery Scan",
+    }:
+        return below
+    seen = node["Actual Rows"] + sum(
+        node.get(name, 0) for name in ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    )
+    return int(below + seen * node["Actual Loops"])
+
+
+def worst(client: Client, address: str) -> tuple[int, str]:
+    """The query of a page that reads the most."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(address)
+    assert answer.status_code == 200, address
+    asked = [one["sql"] for one in queries if one["sql"].startswith(("SELECT", "\nWITH", "WITH"))]
+    return max((rows_read(sql), sql) for sql in asked)
+
+
+@pytest.mark.parametrize("label", NAMES)
+def test_whatever_a_list_offers_reads_few_rows(
+    label: str, client: Client, root: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "COUNT_LIMIT", COUNTED)
+    model = model_of(label)
+    libraries()
+    fill(model, ROWS)
+    dear = {}
+    for query in dict.fromkeys(addresses(model, root)):
+        read, sql = worst(client, changelist(model) + query)
+        if read > READ:
+            dear[query] = (read, sql)
+    assert dear == {}
+
+
+@pytest.mark.parametrize("label", NAMES)
+def test_a_list_costs_the_same_queries_for_three_and_fifty(label: str, client: Client, root: User) -> None:
+    model = model_of(label)
+    libraries()
+    counts = []
+    for rows in (3, 50):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = 'replica'")
+            cursor.execute(f"DELETE FROM {model._meta.db_table}")
+        fill(model, rows)
+        client.get(changelist(model))
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(changelist(model)).status_code == 200
+        counts.append(len([one for one in queries if "SAVEPOINT" not in one["sql"]]))
+    assert counts[0] == counts[1]
+
+
+def test_an_order_without_an_index_is_not_to_be_had(client: Client, root: User, library: Library) -> None:
+    for model in BIG:
+        plain = list_of(model, root).queryset.query.order_by
+        for place in range(1, len(admin.site.get_model_admin(model).list_display) + 1):
+            assert list_of(model, root, f"?o={place}").queryset.query.order_by == ("-pk",) or plain
+
+
+def test_pages_end_where_counting_ends(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 100)
+    monkeypatch.setattr(paging, "estimate", lambda model: 1_000_000)
+    fill(Library, 0)
+    rows = model_of("media.file").objects.order_by("-id")
+    fill(rows.model, 200)
+    pages = paging.EstimatingPaginator(rows, 50)
+    assert pages.count == 1_000_000
+    assert pages.num_pages == 2
+
+
+def test_every_big_model_is_looked_at() -> None:
+    """A page that is no `BigTable` says with this list that it stays short."""
+    short = {
+        model._meta.label_lower
+        for model, site in admin.site._registry.items()
+        if not isinstance(site, paging.BigTable)
+    }
+    assert {one for one in short if one.startswith(("media.", "ml."))} <= {"ml.choice", "ml.acceptance"}
+    assert isinstance(BIG[0], type(models.Model))
