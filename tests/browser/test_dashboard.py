@@ -35,14 +35,6 @@ pytestmark = [
 ]
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 DERIVERS = {"poster": 300, "preview": 900, "metadata": 800, "proxy": 60, "waveform": 140, "faces": 420}
-    "poster": 300,
-    "preview": 900,
-    "metadata": 800,
-    "proxy": 60,
-    "waveform": 140,
-    "faces": 420,
-    "transcript": 35,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +44,10 @@ def one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def busy(one_loop: None) -> Library:
+def busy(one_loop: None, settings: Any) -> Library:
     """An installation at work, and somebody who looks at it."""
+    settings.SECRET_KEY = "kJ2v9xQp-7Lm4RtZ8wYc1NbH6sDfG3aE5uTiO0"
+    settings.ALERT_WEBHOOK_URL = "https://hooks.example.org/alcoves"
     bring_up_to_date()
     ann = User.objects.create_user("ann@example.org", "ann-password", name="Ann", is_staff=True)
     ann.groups.set(Group.objects.filter(name="auditor"))
@@ -71,6 +65,9 @@ def fill(library: Library) -> None:
     made_up.files(library, 40, size=2_100_000, mime="image/heic")
     output = [{"name": "x", "key": "x", "size": 160_000}]
     made_up.derivatives([row.original for row in photos], "poster", outputs=output)
+    for row in films:
+        began = timezone.now() - timedelta(seconds=dice.randint(40, 900))
+        made_up.derivatives([row.original], "sprites", queue="waveform", started_at=began, outputs=output)
     made_up.derivatives([row.original for row in photos[:40]], "preview", status="queued")
     made_up.derivatives(
         [row.original for row in photos[:3]], "faces", status="failed", queue="face-detection"
@@ -114,7 +111,7 @@ def fill_history(dice: random.Random) -> None:
     for days in range(1, 90):
         day, count = tallies.day_of(now - timedelta(days=days)), dice.randint(0, 120)
         rows.append(Tally(topic=tally.ADDED, keys=[day], number=count, amount=count * 4_000_000))
-        rows.append(Tally(topic=tally.GROWTH, keys=[day], number=count, amount=count * 1_000_000))
+        rows.append(Tally(topic=tally.GROWTH, keys=[day], number=count, amount=count * 500_000))
     Tally.objects.bulk_create(rows)
 
 

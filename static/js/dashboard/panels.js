@@ -64,7 +64,7 @@ function doing(worker) {
 }
 
 function workers({ workers: found, leases, notes: told }) {
-  const columns = [{ title: "Worker", words: true, of: (one) => one.name }, { title: "Lane", of: (one) => one.lane },
+  const columns = [{ title: "Worker", of: (one) => one.name }, { title: "Lane", of: (one) => one.lane },
     { title: "", of: (one) => badge(one.state, STATES[one.state] || "warning") },
     { title: "Busy", number: true, of: (one) => `${one.doing.length} of ${one.slots}` }, { title: "Does now", words: true, of: doing }];
   const held = [{ title: "Worker", words: true, of: (one) => one.worker }, { title: "Job", of: (one) => link(one.link, one.deriver) },
