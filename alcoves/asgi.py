@@ -20,10 +20,7 @@ from a2wsgi.wsgi import WSGIMiddleware, build_environ
 
 from alcoves.wsgi import application as django_application  # isort: skip  # Django is set up before all that needs it.
 
-from django.conf import settings
-
 from alcoves import asgi_cold, asgi_images, env
-from alcoves.backup import maintenance
 from alcoves.alerts import watching as alerts
 from alcoves.asgi_bodies import (
     ClientGoneError,
@@ -40,6 +37,7 @@ from alcoves.asgi_bodies import (
     refuse,
     with_size,
 )
+from alcoves.backup import maintenance
 from media.api.later import FRONT, TOLD, LaterResponse, Told
 from media.checks import log_once
 from media.imageproxy import Fresh, Pending
@@ -363,7 +361,6 @@ async def answer_alive(scope: Scope, send: Send) -> None:
 
 
 log_once()
-if settings.ALERT_WATCH:
-    alerts.start()
+alerts.start()
 django: Any = django_application
 application = Front(Threads(django, workers=THREADS))

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from celery import signals
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -19,9 +20,6 @@ from alcoves.alerts.models import Channel, Delivery
 from alcoves.alerts.rules import Severity
 
 logger = logging.getLogger(__name__)
-PAUSE: Final = 20.0
-SILENCE: Final = 180
-"""Seconds without a check after which we check ourselves."""
 AWAY_ROUNDS: Final = 6
 """Looks in a row, two minutes, before it is told that Postgres is away."""
 SENTENCE: Final = (
@@ -32,7 +30,7 @@ SENTENCE: Final = (
 class Watch(threading.Thread):
     """Looks every `pause` seconds until the process ends."""
 
-    def __init__(self, *, pause: float = PAUSE, silence: float = SILENCE, tells: bool = True) -> None:
+    def __init__(self, *, pause: float, silence: float, tells: bool) -> None:
         super().__init__(name="alerts", daemon=True)
         self.pause, self.silence, self.tells = pause, silence, tells
         self.stopped = threading.Event()
@@ -104,8 +102,12 @@ def tell_directly(*, over: bool) -> bool:
     return taken
 
 
-def start(**options: Any) -> Watch:
-    watch = Watch(**options)
+def start(*, tells: bool = True) -> Watch | None:
+    """None where the settings want none. `tells`: also that Postgres is away, which one process shall tell."""
+    if settings.ALERT_WATCH is None:
+        return None
+    pause, silence = settings.ALERT_WATCH
+    watch = Watch(pause=pause, silence=silence, tells=tells)
     watch.start()
     return watch
 

@@ -284,7 +284,8 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_TLS == "starttls", MAIL_TLS == "tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("ALCOVES_MAIL_FROM", "alcoves@localhost")
 ALERTS_ENABLED = env.boolean("ALCOVES_ALERTS_ENABLED", default=True)
-ALERT_WATCH = True  # The thread of alcoves.alerts.watching in the web process.
+# The thread of alcoves.alerts.watching: its pause, and the silence after which it checks itself. None: no thread.
+ALERT_WATCH: tuple[float, float] | None = (20.0, 180.0)
 ALERT_MAIL_TO = env.text("ALCOVES_ALERT_MAIL_TO")
 ALERT_WEBHOOK_URL = env.secret("ALCOVES_ALERT_WEBHOOK_URL")
 ALERT_WEBHOOK_SECRET = env.secret("ALCOVES_ALERT_WEBHOOK_SECRET")

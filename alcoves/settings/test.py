@@ -19,4 +19,4 @@ DERIVERS = {**base.DERIVERS}
 # One model host for a test process, and none that is another's.
 ML_HOST_PATH = DATA_PATH
 # A thread of its own would look into the database of whatever test runs then.
-ALERT_WATCH = False
+ALERT_WATCH = None

@@ -3,11 +3,10 @@
 import json
 import resource
 import threading
-from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
@@ -28,7 +27,13 @@ from media.tools import ffmpeg
 from ml.models import Download
 from tests.workers import run_python
 
-Usage = namedtuple("Usage", "f_bavail f_blocks f_frsize f_files f_favail")
+
+class Usage(NamedTuple):
+    f_bavail: int
+    f_blocks: int
+    f_frsize: int
+    f_files: int
+    f_favail: int
 
 
 def levels(found: Iterable[Finding]) -> set[str]:
@@ -182,7 +187,9 @@ def test_postgres_answers_and_its_settings_are_those_of_ours() -> None:
     for check in checks:
         assert levels(check()) == set(), check
     found = list(servers.check_postgres_settings())
-    assert "failure" not in levels(found)
+    # The Postgres of tests may lose what it has.
+    assert "fsync is off" in said(found)
+    assert "autovacuum" not in said(found)
     assert "shared_buffers 64 MB" in said(found)
 
 
