@@ -27,7 +27,9 @@ from media import reconcile
 from media.checks import log_once
 
 logger = logging.getLogger(__name__)
-STUCK_SECONDS = 60.0
+WATCH_SECONDS = 5.0
+STUCK_SECONDS = float(getattr(settings, "WORKER_STUCK_SECONDS", 45.0))
+"""So that with the pause between two looks it is noticed within a minute. Tests set less."""
 STUCK_EXIT = 70
 consuming = threading.Event()
 """Set when this worker has its pool and takes messages for the first time."""
@@ -96,7 +98,7 @@ class Beside(bootsteps.StartStopStep):
             return  # Reconnected: the threads are still there.
         self.loops = [
             Loop("reconciler", settings.RECONCILE_SECONDS, Reconciling(), at_once=True),
-            Loop("watchdog", 5.0, watch),
+            Loop("watchdog", WATCH_SECONDS, watch),
         ]
         if obeying.here is not None:
             self.loops.append(Loop("reporter", reporting.SECONDS, obeying.here.reporter.tell, at_once=True))

@@ -20,9 +20,9 @@ class Command(BaseCommand):
 
 
 def arguments(database: str, port: int) -> list[str]:
-    """The queues come from alcoves.celery; without them declared, Flower would show no lengths."""
+    """The queues come from our table (`alcoves.flowering`)."""
     return [
-        *("-m", "celery", "-A", "alcoves", "flower"),
+        *("-m", "alcoves.flowering", "-A", "alcoves", "flower"),
         *("--address=127.0.0.1", f"--port={port}", "--url_prefix=flower"),
         *("--persistent=true", f"--db={database}", "--state_save_interval=60000"),
         *("--read_only=true", "--max_tasks=10000", "--inspect_timeout=2000", "--logging=warning"),
