@@ -182,7 +182,7 @@ def decoded(name: str, text: str) -> Any:
 _reader = Reader()
 os.register_at_fork(after_in_child=_reader.begin_anew)
 value = _reader.value
-"""What operators have set, else what the environment says, else the default. Costs less than a microsecond."""
+"""What operators have set, else what the environment says, else the default. Costs a microsecond."""
 hear_by = _reader.hear_by
 forget = _reader.forget
 suppose = _reader.suppose

@@ -29,7 +29,9 @@ class SettingShape(serializers.Serializer[Any]):
     value = serializers.JSONField(allow_null=True)
     default = serializers.JSONField(allow_null=True)
     environment = serializers.JSONField(allow_null=True, help_text="what a reset goes back to")
-    source = serializers.ChoiceField(choices=("database", "environment", "default"))
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # The name of the JSON.
+        choices=("database", "environment", "default")
+    )
     help = serializers.CharField()
     unit = serializers.CharField(allow_blank=True)
     low = serializers.FloatField(allow_null=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from unfold import widgets
+from unfold import widgets  # type: ignore[import-untyped]  # It has no types.
 
 from alcoves.settings.live import Live
 
