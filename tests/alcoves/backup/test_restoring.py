@@ -67,7 +67,7 @@ def test_a_newer_set_is_refused(made: Any) -> None:
     put_head(made, head.text(), head.name)
     refused("newer Alcoves .*media.9999_of_the_future", over="127.0.0.1:8000")
     put_head(made, head.text().replace(b'"format": 1', b'"format": 2'), head.name)
-    with pytest.raises(CommandError, match="newer Alcoves .format 2"):
+    with pytest.raises(CommandError, match=r"newer Alcoves .format 2"):
         call_command("restore", head.name, yes=True)
 
 
@@ -132,7 +132,7 @@ def test_a_restore_that_failed_stays_shut_and_goes_on(made: Any, monkeypatch: py
             raise restoring.BackupError("The disk is gone.")
 
         patch.setattr(restoring.Restoring, "bring", broken)
-        with pytest.raises(CommandError, match="disk is gone. The installation stays shut"):
+        with pytest.raises(CommandError, match=r"disk is gone\. The installation stays shut"):
             restore()
     maintenance.known.forget()
     assert maintenance.standing().restoring

@@ -1,0 +1,185 @@
+"""The pages of backups: who may see and do what, what bad input says, what is written to the audit log."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from alcoves.accounts.models import User
+from alcoves.backup import maintenance, tasks
+from alcoves.backup.models import Backup, Finding, Look
+from media.models import AuditEntry
+from storage.registry import get_store
+
+PAGE = "/admin/backups"
+
+
+def staff(email: str, *roles: str, superuser: bool = False) -> Client:
+    user: Any = User.objects.create_user(email, "staff-password-1", is_staff=True, is_superuser=superuser)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def own_place(settings: Any, tmp_path: Any) -> None:
+    settings.DATA_PATH = tmp_path / "data"
+    settings.BACKUP_PASSPHRASE = ""
+    maintenance.known.forget()
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return staff("op@example.org", "operator")
+
+
+@pytest.fixture
+def boss(db: None) -> Client:
+    return staff("boss@example.org", superuser=True)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Messages that were sent to workers."""
+    found: list[tuple[str, Any]] = []
+    for name in ("make", "check", "look", "restore"):
+
+        def apply(args: Any, _name: str = name, **_: Any) -> None:
+            found.append((_name, args))
+
+        monkeypatch.setattr(getattr(tasks, name), "apply_async", apply)
+    return found
+
+
+def told(client: Client, data: dict[str, Any], page: str = PAGE) -> str:
+    answer = client.post(page, data, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_a_backup_is_asked_for(operator: Client, sent: Any) -> None:
+    assert "begins as soon as" in told(operator, {"act": "make", "target": "local", "blobs": "originals"})
+    row = Backup.objects.get()
+    assert sent == [("make", (str(row.pk),))]
+    entry = AuditEntry.objects.get(action="backup.make")
+    assert (entry.via, entry.actor_name) == ("console", "op@example.org")
+    assert "Another backup is being made" in told(
+        operator, {"act": "make", "target": "local", "blobs": "none"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"act": "make", "target": "local", "blobs": "some"}, "Choose which bytes"),
+        ({"act": "make", "target": "/etc", "blobs": "none"}, "no backup target named /etc"),
+        ({"act": "check", "backup": "none"}, "no finished backup of that name"),
+        ({"act": "maintenance", "on": "yes", "reason": " "}, "Say why"),
+        ({"act": "dance"}, "This page can make"),
+    ],
+)
+def test_bad_input_is_told(operator: Client, sent: Any, data: dict[str, str], sentence: str) -> None:
+    assert sentence in told(operator, data)
+    assert sent == []
+
+
+def test_who_may(sent: Any, operator: Client) -> None:
+    auditor = staff("look@example.org", "auditor")
+    assert auditor.get(PAGE).status_code == 200
+    assert b"Back up now" not in auditor.get(PAGE).content
+    for data in ({"act": "make", "target": "local", "blobs": "none"}, {"act": "maintenance", "on": "no"}):
+        assert auditor.post(PAGE, data).status_code == 403
+    assert auditor.get(f"{PAGE}/manifest?backup=x").status_code == 403
+    assert operator.get(f"{PAGE}/manifest?backup=x").status_code == 404
+    for client in (auditor, operator):
+        assert client.get(f"{PAGE}/restore").status_code == 403
+        assert client.post(f"{PAGE}/restore", {"set": "x"}).status_code == 403
+    assert Client().get(PAGE).status_code == 302
+    assert Client().post(f"{PAGE}/restore").status_code == 302
+    assert sent == []
+
+
+def test_checks_and_looks_are_asked_for(
+    operator: Client, sent: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    row = Backup.objects.create(name="20260311-030000-abcdef", target="local", state="done")
+    with django_capture_on_commit_callbacks(execute=True):
+        told(operator, {"act": "check", "backup": row.name})
+        told(operator, {"act": "look", "deep": "on"})
+    look = Look.objects.get()
+    assert look.deep
+    assert not look.repair
+    assert [name for name, _ in sent] == ["check", "look"]
+    assert AuditEntry.objects.filter(action__in=("backup.verify", "blobs.verify")).count() == 2
+
+
+def test_maintenance_is_turned(operator: Client) -> None:
+    assert "Maintenance is on" in told(operator, {"act": "maintenance", "on": "yes", "reason": "Moving."})
+    maintenance.known.forget()
+    assert "Moving." in operator.get(PAGE).content.decode()
+    assert "Maintenance is off" in told(operator, {"act": "maintenance", "on": "no"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_is_asked_for_by_name(boss: Client, sent: Any) -> None:
+    from django.core.management import call_command
+
+    call_command("backup", to="local", no_blobs=True)
+    name = Backup.objects.get().name
+    assert name in boss.get(f"{PAGE}/restore?target=local").content.decode()
+    page = f"{PAGE}/restore"
+    assert "Nothing was done" in told(boss, {"target": "local", "set": name, "name": "wrong"}, page)
+    assert "There is no set" in told(boss, {"target": "local", "set": "x", "name": "127.0.0.1:8000"}, page)
+    assert sent == []
+    told(boss, {"target": "local", "set": name, "name": "127.0.0.1:8000"}, page)
+    assert sent == [("restore", ("local", name, "boss@example.org", "127.0.0.1:8000"))]
+    assert AuditEntry.objects.get(action="backup.restore").target_id == ""
+    manifest = boss.get(f"{PAGE}/manifest?backup={name}")
+    assert manifest.status_code == 200
+    assert b"".join(manifest.streaming_content) == b""  # type: ignore[arg-type]
+
+
+def test_findings_are_repaired_and_ignored(operator: Client) -> None:
+    page = "/admin/backup/finding/"
+    rows = [
+        Finding.objects.create(
+            kind="orphaned", what="blob", store="files", key=f"a/b/{number}", seen_at="2026-01-01T00:00Z"
+        )
+        for number in range(2)
+    ]
+    assert operator.get(page).status_code == 200
+    operator.post(page, {"action": "ignore", "_selected_action": [str(rows[0].pk)]})
+    operator.post(page, {"action": "repair", "_selected_action": [str(rows[1].pk)]})
+    states = dict(Finding.objects.values_list("key", "state"))
+    assert states == {"a/b/0": "ignored", "a/b/1": "repaired"}
+    assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"findings.repair", "findings.ignore"}
+    auditor = staff("look@example.org", "auditor")
+    auditor.post(page, {"action": "reopen", "_selected_action": [str(rows[0].pk)]})
+    assert Finding.objects.get(key="a/b/0").state == "ignored"
+
+
+def test_many_backups_cost_no_more_queries(
+    operator: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for number in range(30):
+        Backup.objects.create(name=f"set-{number}", target="local", state="done")
+        Look.objects.create(state="done")
+        if number in {2, 29}:
+            with CaptureQueriesContext(
+                connection,
+            ) as seen:
+                assert operator.get(PAGE).status_code == 200
+            counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+def test_the_stores_are_not_written_to(operator: Client) -> None:
+    operator.get(PAGE)
+    assert list(get_store("files").iterate()) == []
