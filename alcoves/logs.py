@@ -16,6 +16,8 @@ from pythonjsonlogger.json import JsonFormatter
 from alcoves import env
 
 HIDDEN: Final = "***"
+FIELDS: Final = "log_fields"
+"""The attribute of a request that has what its lines belong to."""
 SHORTEST: Final = 6
 """A secret of fewer characters would be found in half of all words."""
 fields: ContextVar[dict[str, Any] | None] = ContextVar("fields", default=None)
@@ -111,8 +113,10 @@ class JsonLines(JsonFormatter):
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """`extra` of a line goes before what is known of its thread."""
-        return {name: cleaned(name, value) for name, value in {**current(), **log_data}.items()}
+        """`extra` of a line goes before what is known of its thread; Django tells of an answer when the thread has
+        forgotten its request, and hands that over."""
+        known_of = getattr(log_data.pop("request", None), FIELDS, None) or current()
+        return {name: cleaned(name, value) for name, value in {**known_of, **log_data}.items()}
 
 
 def cleaned(name: str, value: Any) -> Any:

@@ -47,6 +47,7 @@ def observe(get_response: GetResponse) -> GetResponse:
         request.request_id = name  # type: ignore[attr-defined]  # For the audit log and the lines of the log.
         span = tracing.begin("request", "server", request.headers, number=tracing.number_of(name))
         with logs.about(request_id=name, trace_id=span.number), in_progress(area_of(request.path_info)):
+            setattr(request, logs.FIELDS, logs.current())
             response = get_response(request)
         span.leave()
         done = partial(count, request, began, span)
