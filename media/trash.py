@@ -1,6 +1,7 @@
 """Trash, restore, purge. Only the last File of an Original takes the bytes with it, and never earlier."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,11 +9,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import dispatch, stacks
+from media import audit, dispatch, stacks
+from media.audit import Actor
 from media.models import Derivative, File, Library, Original
 
 ANY: Final = Q()
 IN_TRASH: Final = Q(trashed_at__isnull=False)
+BATCH: Final = 200
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
@@ -44,6 +47,29 @@ def purge(library: Library, keys: Iterable[UUID], *, only: Q = ANY) -> int:
     `only` is what has to be so in the moment in which each goes: whoever takes one back meanwhile keeps it.
     """
     return sum(purge_one(library, key, only=only) for key in keys)
+
+
+def purge_noted(library: Library, keys: Sequence[UUID], *, by: Actor, only: Q = IN_TRASH) -> int:
+    """As `purge`, a batch a transaction, each with its entry in the audit log: what is told is what was done."""
+    total = 0
+    for start in range(0, len(keys), BATCH):
+        with audit.noting("files.purge", by=by, target=library) as act:
+            act.count = purge(library, keys[start : start + BATCH], only=only)
+            act.text = f"{act.count} files of {library} were deleted for good."
+        total += act.count
+    return total
+
+
+def empty(library: Library, *, before: datetime, by: Actor) -> int:
+    """Delete for good what was in the trash at that time, and still is."""
+    asked = Q(trashed_at__lte=before)
+    total, last = 0, UUID(int=0)
+    while True:
+        found = File.objects.filter(asked, library=library, pk__gt=last).order_by("pk")
+        keys = list(found.values_list("pk", flat=True)[:BATCH])
+        if not keys:
+            return total
+        total, last = total + purge_noted(library, keys, by=by, only=asked), keys[-1]
 
 
 def purge_one(library: Library, key: UUID, *, only: Q = ANY) -> bool:

@@ -1,20 +1,21 @@
 """Files: where they are, what they point at, and the trash."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from media import stacks, trash
+from media import stacks
+from media.admin import many
 from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import BigTable, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.intake import clean_name
-from media.models import Derivative, File, Library
+from media.models import Derivative, File
 
 
 @admin.register(File)
@@ -98,28 +99,50 @@ class FileAdmin(BigTable):
         rows = Derivative.objects.filter(original=row.original_id).order_by("deriver", "variant")[:100]
         return format_html_join(" · ", "{}", ((link(one),) for one in rows))
 
+    def has_purge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("media.delete_file")
+
     @admin.action(description="Move to the trash", permissions=["change"])
     def to_trash(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        count = sum(trash.trash(library, keys) for library, keys in by_library(rows))
-        messages.success(request, f"{count} files are in the trash now.")
+        tell(request, many.act(request, "trash", rows.filter(trashed_at__isnull=True)), "in the trash now")
 
     @admin.action(description="Restore from the trash", permissions=["change"])
     def restore(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        count = sum(trash.restore(library, keys) for library, keys in by_library(rows))
-        messages.success(request, f"{count} files are back.")
+        tell(request, many.act(request, "restore", rows.filter(trashed_at__isnull=False)), "back")
 
-    @admin.action(description="Purge: delete those in the trash for good", permissions=["change"])
-    def purge(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+    @admin.action(description="Purge: delete those in the trash for good", permissions=["purge"])
+    def purge(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Asks first, and says what is lost."""
         trashed = rows.filter(trashed_at__isnull=False)
-        count = sum(trash.purge(library, keys, only=trash.IN_TRASH) for library, keys in by_library(trashed))
-        messages.success(
-            request, f"{count} files are gone for good. Files that are not in the trash were left alone."
+        if many.is_sure(request):
+            tell(request, many.act(request, "purge", trashed), "gone for good")
+            return None
+        found = many.count_of(trashed)
+        return many.ask(
+            self,
+            request,
+            rows,
+            title="Delete files for good",
+            sentence=f"Delete {found} for good? Files that are not in the trash are left alone.",
+            losses=LOST,
+            button="Delete for good",
         )
 
 
-def by_library(rows: QuerySet[Any]) -> list[tuple[Library, list[Any]]]:
-    """The flows take one library at a time."""
-    found: dict[Any, tuple[Library, list[Any]]] = {}
-    for row in rows.select_related("library"):
-        found.setdefault(row.library_id, (row.library, []))[1].append(row.pk)
-    return list(found.values())
+LOST: Final = (
+    "The files themselves: their bytes are removed from the store, unless another file has the same.",
+    "Everything that was made from them: previews, films to play, transcripts with people's corrections.",
+    "Faces and who they are, objects and sounds that were found, moments, and links by which they were shared.",
+    "Only a backup has them still.",
+)
+
+
+def tell(request: HttpRequest, done: many.Done, what: str) -> None:
+    """How many, or where one sees how far it is."""
+    if done.task:
+        messages.info(
+            request,
+            f"{done.count} files are too many for one page: a worker does it. Its result is in Task results.",
+        )
+    else:
+        messages.success(request, f"{done.count} files are {what}.")

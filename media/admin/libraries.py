@@ -3,17 +3,24 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Count, QuerySet, Sum
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
-from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from alcoves.themed import TabularInline
-from media import libraries, switching
-from media.admin.paging import BigTable, listing
+from media import audit, libraries, switching
+from media.admin import many
+from media.admin.paging import BigTable, listing, page_name
 from media.models import File, Library, Membership
 from media.models.library import FIELD_OF, Role
 from media.switching import LossError
@@ -90,6 +97,37 @@ class MembersInline(TabularInline[Membership, Library]):
     readonly_fields = ("created_at",)
 
 
+LIBRARIES_AT_ONCE = 20
+
+
+def question(chosen: list[Library]) -> dict[str, Any]:
+    """How many files of which size would be gone."""
+    losses = []
+    for library in chosen:
+        files = File.objects.filter(library=library, trashed_at__isnull=False)
+        found = files.aggregate(count=Count("pk"), size=Sum("original__size"))
+        size = filesizeformat(found["size"] or 0)
+        losses.append(f"{library.name}: {found['count']} files of {size}, and all that was made of them")
+    return {
+        "title": "Empty the trash",
+        "sentence": "Delete for good what lies in the trash now? What is taken back meanwhile is kept.",
+        "losses": losses,
+        "button": "Empty the trash",
+    }
+
+
+def hand_over(request: HttpRequest, chosen: list[Library]) -> None:
+    """A worker does it, batch by batch."""
+    for library in chosen:
+        with transaction.atomic():
+            text = f"Emptying the trash of {library} was handed to a worker."
+            audit.note("trash.empty", by=audit.of(request), text=text, target=library)
+            given = {"before": timezone.now().isoformat(), "actor": str(request.user.pk)}
+            many.hand_over("console.empty_trash", library=str(library.pk), **given)
+    names = ", ".join(library.name for library in chosen)
+    messages.info(request, f"The trash of {names} is being emptied. Task results says how many files went.")
+
+
 @admin.register(Library)
 class LibraryAdmin(BigTable):
     form = LibraryForm
@@ -113,9 +151,45 @@ class LibraryAdmin(BigTable):
         "updated_at",
         "following",
         "files",
+        "trash_link",
         "rows_about_it",
     )
+    actions = ("empty_trashes",)
     inlines = (MembersInline,)
+
+    def get_urls(self) -> list[URLPattern]:
+        address = "<uuid:library_id>/empty-trash/"
+        empty = path(address, self.admin_site.admin_view(self.empty_trash), name="media_library_empty_trash")
+        return [empty, *super().get_urls()]
+
+    @admin.display(description="trash")
+    def trash_link(self, row: Library) -> SafeString:
+        if row.created_at is None:
+            return mark_safe("-")
+        address = reverse("admin:media_library_empty_trash", args=(row.pk,))
+        return format_html('<a class="console-button" href="{}">Empty the trash of this library</a>', address)
+
+    def has_empty_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("media.delete_file")
+
+    @admin.action(description="Empty the trash: delete for good what lies in it", permissions=["empty"])
+    def empty_trashes(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Of several libraries."""
+        chosen = list(rows.order_by("name", "pk")[:LIBRARIES_AT_ONCE])
+        if not many.is_sure(request):
+            return many.ask(self, request, rows, **question(chosen))
+        hand_over(request, chosen)
+        return None
+
+    def empty_trash(self, request: HttpRequest, library_id: UUID) -> HttpResponse:
+        """Of one, from its own page."""
+        if not self.has_empty_permission(request):
+            raise PermissionDenied
+        library = get_object_or_404(Library, pk=library_id)
+        if request.method == "POST" and many.is_sure(request):
+            hand_over(request, [library])
+            return HttpResponseRedirect(reverse(page_name(library, "change"), args=(library.pk,)))
+        return many.ask(self, request, Library.objects.filter(pk=library.pk), **question([library]))
 
     @admin.display(description="follows its switches")
     def following(self, row: Library) -> str:

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from media import stacks, trash
+from media import audit, stacks, trash
 from media.api import cursors, describing, metadata
 from media.api.access import find_file, find_library, image_pass
 from media.api.libraries import checked
@@ -21,6 +21,7 @@ from media.errors import ConflictError, RequestError
 from media.folders import find_folder
 from media.intake import clean_name
 from media.models import File, Library
+from media.models.audit import Via
 
 PAGE_LIMIT = 200
 
@@ -165,6 +166,5 @@ class PurgeFiles(APIView):
         library, _ = find_library(request, library_id, write=True)
         keys = checked(KeysInput(data=request.data))["fileIds"]
         trashed = File.objects.filter(library=library, pk__in=keys, trashed_at__isnull=False)
-        return Response(
-            {"count": trash.purge(library, list(trashed.values_list("pk", flat=True)), only=trash.IN_TRASH)}
-        )
+        found = list(trashed.values_list("pk", flat=True))
+        return Response({"count": trash.purge_noted(library, found, by=audit.of(request, via=Via.API))})

@@ -11,6 +11,8 @@ from django.utils.safestring import SafeString
 
 from media.admin.filters import LibraryFilter, one_way_or_other
 from media.admin.paging import LookOnly, link, listing
+from ml.admin.merging import AnsweringMixin, MergingMixin
+from ml.faces import proposals
 from ml.models import Face, FaceProposal, MergeProposal, Person
 
 
@@ -35,7 +37,7 @@ MergedFilter = one_way_or_other(
 
 
 @admin.register(Person)
-class PersonAdmin(LookOnly):
+class PersonAdmin(MergingMixin, LookOnly):
     list_display = ("__str__", "picture", "library", "face_count", "hidden", "merged_into", "updated_at")
     list_select_related = ("library", "merged_into")
     list_filter = ("hidden", MergedFilter, LibraryFilter)
@@ -126,7 +128,9 @@ class FaceAdmin(LookOnly):
 
 
 @admin.register(MergeProposal)
-class MergeProposalAdmin(LookOnly):
+class MergeProposalAdmin(AnsweringMixin, LookOnly):
+    accepting = staticmethod(proposals.accept_merge)
+    declining = staticmethod(proposals.decline_merge)
     list_display = ("__str__", "first", "second", "distance", "declined", "library", "created_at")
     list_select_related = ("first", "second", "library")
     list_filter = ("declined", LibraryFilter)
@@ -137,7 +141,9 @@ class MergeProposalAdmin(LookOnly):
 
 
 @admin.register(FaceProposal)
-class FaceProposalAdmin(LookOnly):
+class FaceProposalAdmin(AnsweringMixin, LookOnly):
+    accepting = staticmethod(proposals.accept_face)
+    declining = staticmethod(proposals.decline_face)
     list_display = ("__str__", "person", "distance", "library", "created_at")
     list_select_related = ("person", "library")
     list_filter = (LibraryFilter,)

@@ -227,7 +227,7 @@ def test_staff_who_may_only_look_cannot_reprocess(file: File, client: Client) ->
 
 def test_trash_restore_purge(root: Client, file: File) -> None:
     def act(action: str) -> str:
-        data = {"action": action, "_selected_action": [str(file.pk)]}
+        data = {"action": action, "_selected_action": [str(file.pk)], "sure": "yes"}
         return root.post(page(File, "changelist"), data, follow=True).content.decode()
 
     assert "0 files are gone for good" in act("purge")

@@ -1,0 +1,119 @@
+"""Acts on many files at once: up to a thousand in the request, more by a worker, and asked about where they destroy.
+
+The worker's task is `alcoves.console.tasks`, known here by its name alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from celery import current_app
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from media import audit, trash
+from media.audit import Actor
+from media.models import File, Library
+
+AT_ONCE: Final = 1_000
+"""Rows that are done while the page waits."""
+MOST: Final = 20_000
+"""Keys in one message for a worker."""
+TASK: Final = "console.act_on_files"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many were done; or handed to a task."""
+
+    count: int
+    task: str = ""
+
+
+def act(request: HttpRequest, what: str, rows: QuerySet[Any]) -> Done:
+    """Do it, or have it done."""
+    by = audit.of(request)
+    keys = list(rows.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+    if len(keys) <= AT_ONCE:
+        return Done(do(what, keys, by=by))
+    if len(keys) > MOST:
+        messages.warning(
+            request, f"More than {MOST} files are selected: the first {MOST} are done. Repeat it."
+        )
+        keys = keys[:MOST]
+    with transaction.atomic():
+        text = f"{what.capitalize()} of {len(keys)} files was handed to a worker."
+        audit.note(f"files.{what}.many", by=by, text=text, count=len(keys))
+        given = {"what": what, "keys": [str(key) for key in keys], "actor": str(request.user.pk)}
+        task = hand_over(TASK, **given)
+    return Done(len(keys), task)
+
+
+def hand_over(name: str, **given: Any) -> str:
+    """After the commit: a worker must not read what is not there yet. Its result is kept."""
+    from celery.utils import uuid
+
+    key = str(uuid())
+    transaction.on_commit(
+        lambda: current_app.send_task(
+            name, kwargs=given, task_id=key, queue="maintenance", ignore_result=False
+        )
+    )
+    return key
+
+
+def do(what: str, keys: Sequence[UUID], *, by: Actor) -> int:
+    """In batches, each with its entry in the audit log. Those that are gone or were taken back are left alone."""
+    total = 0
+    for library, own in by_library(keys):
+        if what == "purge":
+            total += trash.purge_noted(library, own, by=by)
+            continue
+        flow = {"trash": trash.trash, "restore": trash.restore}[what]
+        for start in range(0, len(own), trash.BATCH):
+            with audit.noting(f"files.{what}", by=by, target=library) as noted:
+                noted.count = flow(library, own[start : start + trash.BATCH])
+                words = "put into the trash" if what == "trash" else "taken out of the trash"
+                noted.text = f"{noted.count} files of {library} were {words}."
+            total += noted.count
+    return total
+
+
+def by_library(keys: Sequence[UUID]) -> list[tuple[Library, list[UUID]]]:
+    """The flows take one library at a time."""
+    found: dict[UUID, list[UUID]] = {}
+    for start in range(0, len(keys), AT_ONCE):
+        rows = File.objects.filter(pk__in=keys[start : start + AT_ONCE]).order_by("pk")
+        for key, library in rows.values_list("pk", "library"):
+            found.setdefault(library, []).append(key)
+    libraries = Library.objects.in_bulk(found)
+    return [(libraries[key], own) for key, own in found.items() if key in libraries]
+
+
+def count_of(rows: QuerySet[Any]) -> str:
+    """Counted up to what one act takes."""
+    found = rows.order_by().values("pk")[: MOST + 1].count()
+    return f"the first {MOST} files" if found > MOST else f"{found} file{'' if found == 1 else 's'}"
+
+
+def is_sure(request: HttpRequest) -> bool:
+    return "sure" in request.POST
+
+
+def ask(page: Any, request: HttpRequest, rows: QuerySet[Any], **told: Any) -> HttpResponse:
+    """The question before an action. Yes sends the same action again."""
+    kept = {name: request.POST.get(name, "") for name in ("action", "select_across", "index")}
+    about = {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "kept": kept,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "keys": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        **told,
+    }
+    return TemplateResponse(request, "admin/ask.html", about)
