@@ -21,6 +21,7 @@ class Console(models.Model):
             ("manage_backups", "Can make backups and verify blobs"),
             ("restore_backups", "Can restore a backup over this installation"),
             ("see_audit", "Can see the audit log"),
+            ("read_transcripts", "Can read what is said in films and recordings"),
             ("send_alerts", "Can test alerts and send mail again"),
         )
 

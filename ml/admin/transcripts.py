@@ -22,6 +22,15 @@ EditedFilter = one_way_or_other(
 )
 
 
+WORDS: Final = ("beginning", "segments_text")
+"""What is said, in the list and on the page of a transcript."""
+
+
+def may_read(request: HttpRequest) -> bool:
+    """Who runs the server sees that there is a transcript, and not what is said in it."""
+    return request.user.has_perm("console.read_transcripts")
+
+
 @admin.register(Transcript)
 class TranscriptAdmin(FoundAdmin):
     list_display = (
@@ -44,6 +53,12 @@ class TranscriptAdmin(FoundAdmin):
         *("model", "edited_at", "edited_by", "revision", "segments_text", "created_at", "updated_at"),
     )
     readonly_fields = fields
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [name for name in super().get_list_display(request) if may_read(request) or name not in WORDS]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for name in super().get_fields(request, obj) if may_read(request) or name not in WORDS]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Of a text that may be as long as a book the list needs the first words."""
