@@ -29,7 +29,7 @@ class Sizes:
     """Processes of a worker, and how many of them each lane may have."""
 
     total: int
-    caps: Mapping[Lane, int] = field(default_factory=dict)
+    caps: Mapping[str, int] = field(default_factory=dict)
     """Empty in the worker of a single lane."""
     upkeep: int | None = None
     """What maintenance may have in the worker of a single lane; None: all but one."""
@@ -44,7 +44,8 @@ def sized(lane: Lane | None, own: Sizes, ordered: Mapping[Lane, int]) -> Sizes:
     if lane is not None:
         upkeep = ordered.get("maintenance") if lane != "maintenance" else None
         return Sizes(ordered.get(lane, own.total), {}, upkeep)
-    caps = {name: ordered.get(name, cap) for name, cap in own.caps.items()}
+    given: Mapping[str, int] = {**ordered}
+    caps = {name: given.get(name, cap) for name, cap in own.caps.items()}
     needed = [number + 1 for name, number in ordered.items() if name in own.caps]
     return Sizes(max(2, ordered.get("interactive", own.total), *needed), caps)
 

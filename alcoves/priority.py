@@ -82,7 +82,7 @@ class Pool(asynpool.AsynPool):
         """
         return bool(getattr(worker, "_controlled_termination", False)) or any(
             worker.pid in job.worker_pids() or worker in (job._write_to, job._scheduled_for)  # noqa: SLF001
-            for job in self._cache.values()
+            for job in self._cache.values()  # type: ignore[attr-defined]  # billiard carries no types.
         )
 
 

@@ -40,7 +40,7 @@ class Slots:
         self.held_lanes: frozenset[Lane] = frozenset()
         self.held_queues: frozenset[str] = frozenset()
 
-    def set(self, total: int, caps: Mapping[str, int], *, upkeep: int | None = None) -> None:
+    def set(self, total: int, caps: Mapping[Any, int], *, upkeep: int | None = None) -> None:
         self.total, self.caps, self.upkeep = total, dict(caps), upkeep
 
     def hold(self, *, lanes: frozenset[Lane], queues: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
-from media import dispatch, live
+from media import controls, dispatch, live
 from media.heartbeat import Pacemaker, Pulse
 from media.libraries import create_library, set_member
 from media.models import Library
@@ -52,6 +52,7 @@ def empty_redis(request: pytest.FixtureRequest) -> None:
     marked = request.node.get_closest_marker("django_db") is not None
     if marked or {"db", "transactional_db"} & set(request.fixturenames):
         dispatch.redis_client().flushdb()
+        controls.kept.forget()
 
 
 @pytest.fixture(autouse=True)

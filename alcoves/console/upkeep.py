@@ -96,6 +96,21 @@ TABLE: Final[tuple[Work, ...]] = (
         "Pictures over the cap leave the cache.",
     ),
     Work(
+        "prune-attempts",
+        "media.prune_attempts",
+        "Prune history",
+        "Forget tries of jobs that are older than the settings say.",
+        "{} tries forgotten",
+        "Old tries are deleted for good, with what programs said.",
+    ),
+    Work(
+        "propose-people",
+        "ml.propose_people",
+        "Propose people",
+        "Compare faces anew and propose whom to merge, as each night. One task for each library.",
+        "sent for all libraries",
+    ),
+    Work(
         "recount",
         "media.recount_tallies",
         "Count anew",
@@ -207,11 +222,11 @@ def require_free(work: Work) -> None:
         settle(row.task_id, "Its message was lost")
 
 
-def age(row: TaskResult) -> float:
+def age(row: Any) -> float:
     return float((timezone.now() - row.date_created).total_seconds())
 
 
-def lost(row: TaskResult, running: set[str]) -> bool:
+def lost(row: Any, running: set[str]) -> bool:
     lengths = backlog.depths()
     waits = lengths is None or lengths[QUEUE] > 0
     return age(row) > SURE.total_seconds() and row.task_id not in running and not waits
@@ -229,7 +244,7 @@ def described(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def describe(entry: AuditEntry, row: TaskResult | None) -> dict[str, Any]:
+def describe(entry: AuditEntry, row: Any) -> dict[str, Any]:
     work = BY_NAME.get(entry.detail.get("work", ""))
     state = row.status if row is not None else "forgotten"
     ended = row is not None and state not in UNFINISHED

@@ -10,7 +10,7 @@ def spoken(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     left = max(0, round(seconds))
-    said = []
+    said: list[tuple[int, str]] = []
     for size, unit in STEPS:
         count, left = divmod(left, size)
         if count or said:

@@ -12,7 +12,7 @@ from alcoves.env import BadVariableError
 from alcoves.obeying import Sizes, sized
 from media import audit, controls, dispatch, workers
 from media.libraries import create_library
-from media.models import Derivative, Library, WorkerReport
+from media.models import Control, Derivative, Library, WorkerReport
 from tests.derivers import TABLE
 from tests.ingesting import take_in
 from tests.workers import running_worker, wait_until
@@ -112,10 +112,10 @@ def test_an_event_that_is_lost_is_made_good(home: Library, tmp_path: Path, setti
     with running_worker(tmp_path, **LEFT) as worker:
         controls.pause("interactive", by=BY)
         wait_until(lambda: "interactive is paused" in worker.text(), 20)
-        controls.Control.objects.update(paused=False)  # Nobody is told.
+        Control.objects.update(paused=False)  # Nobody is told.
         put(home, 3)
         wait_until(lambda: ready() == 3)
-        controls.Control.objects.update(paused=True)
+        Control.objects.update(paused=True)
         dispatch.redis_client().flushdb()
         wait_until(lambda: worker.text().count("interactive is paused") == 2, 20)
         put(home, 2, 3)

@@ -15,9 +15,9 @@ from django.db import connection
 
 from alcoves import locks
 from alcoves.accounts.models import User
-from media import bulletin, dispatch, imagecache, imagemaking, imageproxy, tasks
+from media import audit, bulletin, controls, dispatch, imagecache, imagemaking, imageproxy, tasks
 from media.errors import PermanentError, TimedOutError, TooLargeError, UnsupportedTypeError
-from media.imageproxy import BusyError, Fresh, NotMadeError, Pending
+from media.imageproxy import BusyError, Fresh, NotMadeError, PausedError, Pending
 from media.images import transform
 from media.images.recipes import Recipe
 from media.libraries import create_library
@@ -429,3 +429,18 @@ def test_a_redis_that_dies_between_the_steps(picture: Picture, monkeypatch: pyte
     monkeypatch.setattr(imageproxy, "request", fail)
     assert size_of(fresh(imageproxy.ask(picture, SMALL))) == (32, 21)
     assert not held(picture)
+
+
+@pytest.mark.parametrize("name", ["imageproxy", "interactive"])
+def test_while_pictures_are_paused_nobody_waits(picture: Picture, name: str) -> None:
+    controls.pause(name, by=audit.COMMAND, reason="test")
+    wait_until(lambda: not controls.kept.get().takes("imageproxy"), 10)
+    with pytest.raises(PausedError, match="paused") as refused:
+        imageproxy.ask(picture, SMALL)
+    assert (refused.value.http_status, refused.value.retry, refused.value.retry_after) == (503, True, 60)
+    assert dispatch.queue_lengths()["imageproxy"] == 0
+    controls.resume(name, by=audit.COMMAND)
+    wait_until(lambda: controls.kept.get().takes("imageproxy"), 10)
+    pending = imageproxy.ask(picture, SMALL)
+    assert isinstance(pending, Pending)
+    pending.give_up()

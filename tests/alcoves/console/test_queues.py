@@ -385,7 +385,7 @@ def test_the_api_refuses_who_only_looks(anna: User, method: str, path: str) -> N
 
 def test_the_api_refuses_bad_input(olga: User) -> None:
     client = client_of(olga)
-    as_json = {"content_type": "application/json"}
+    as_json: Any = {"content_type": "application/json"}
     assert client.post("/api/admin/queues/nothing/pause", {}, **as_json).status_code == 404
     assert (
         client.put(
