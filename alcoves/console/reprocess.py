@@ -1,0 +1,160 @@
+"""Making many things anew, or stopping them: which, how many they are, a question, and how far it is.
+
+What was looked at is what is acted on: the question carries the choice and the count that was seen, and where the set
+has grown by much it is asked again.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from alcoves.console.fragments import fragment
+from alcoves.queues import BY_NAME
+from media import audit, selecting
+from media.errors import MediaError, RequestError
+from media.models import Library
+from media.models.derivative import Status
+from media.selecting import Selection
+
+PERMISSION: Final = "media.change_derivative"
+PAGE: Final = "console/reprocess.html"
+PROGRESS: Final = "console/reprocess_progress.html"
+TEXTS: Final = ("deriver", "status", "queue", "error_code", "failure")
+ABOUT_THE_PAGE: Final = frozenset({"act", "everything", "seen", "csrfmiddlewaretoken", "preview"})
+LIBRARIES_OFFERED: Final = 200
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """The form; with a choice, how many are meant; and the act once it was confirmed."""
+    given = {name: value.strip() for name, value in (request.POST or request.GET).items()}
+    about: dict[str, Any] = {"given": given, "chosen": None}
+    try:
+        selection = read(given)
+        if request.method == "POST":
+            return confirmed(request, given, selection)
+        about["chosen"] = preview(given, selection)
+    except NothingChosenError as error:
+        if given.keys() - {"act"}:
+            messages.error(request, error.message)
+    except GrownError as error:
+        messages.warning(request, error.message)
+        about["chosen"] = preview(given, read(given))
+    except MediaError as error:
+        messages.error(request, error.message)
+    return TemplateResponse(request, PAGE, {**admin.site.each_context(request), **form(request), **about})
+
+
+class NothingChosenError(RequestError):
+    """No choice, and not everything either."""
+
+
+class GrownError(RequestError):
+    """There are many more than were looked at."""
+
+
+def form(request: HttpRequest) -> dict[str, Any]:
+    return {
+        "title": "Reprocess",
+        "derivers": sorted(settings.DERIVERS),
+        "statuses": Status.values,
+        "queues": sorted(BY_NAME),
+        "libraries": Library.objects.order_by("name", "id")[:LIBRARIES_OFFERED],
+        "may_act": request.user.has_perm(PERMISSION),
+    }
+
+
+def read(given: Mapping[str, str]) -> Selection:
+    """RequestError for a name that is not ours: what is misspelt must not mean everything."""
+    fields = {name: value for name, value in given.items() if name not in ABOUT_THE_PAGE and value}
+    unknown = sorted(fields.keys() - {*TEXTS, "older_than", "library", "file"})
+    if unknown:
+        raise RequestError(f"There is no choice named {', '.join(unknown)}.")
+    if given.get("act", selecting.REPROCESS) not in selecting.ACTS:
+        raise RequestError("This page can reprocess and cancel; nothing else was done.")
+    selection = Selection(
+        **{name: fields[name] for name in TEXTS if name in fields},
+        older_than=version(fields.get("older_than", "")),
+        library=key_of(fields.get("library", ""), "library"),
+        file=key_of(fields.get("file", ""), "file"),
+    )
+    everything = given.get("everything") == "yes"
+    if selection == Selection() and not everything:
+        raise NothingChosenError("Choose something, or say that everything is meant.")
+    if selection != Selection() and everything:
+        raise RequestError("Everything is meant, and a choice was made. Take one of them away.")
+    selecting.check(selection)
+    return selection
+
+
+def version(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise RequestError("A version is a whole number.")
+    return int(text)
+
+
+def key_of(text: str, noun: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise RequestError(f"This is not the id of a {noun}.") from None
+
+
+def preview(given: Mapping[str, str], selection: Selection) -> dict[str, Any]:
+    act = given.get("act", selecting.REPROCESS)
+    count = selecting.count(act, selection)
+    return {
+        "act": act,
+        "count": count,
+        "told": selecting.told(count),
+        "in_batches": count > selecting.BATCH,
+        "which": str(selection),
+        "fields": {
+            **selection.as_json(),
+            "act": act,
+            **({"everything": "yes"} if selection == Selection() else {}),
+        },
+    }
+
+
+def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selection) -> HttpResponse:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    act, seen = given.get("act", selecting.REPROCESS), given.get("seen", "")
+    if not seen.isdigit():
+        raise RequestError("Look first at how many are meant.")
+    now = selecting.count(act, selection)
+    if selecting.has_grown(int(seen), now):
+        raise GrownError(
+            f"They were {selecting.told(int(seen))} when you looked and are {selecting.told(now)} now. "
+            "Nothing was done: look again."
+        )
+    acted = selecting.act_on(act, selection, audit.of(request))
+    if acted.task:
+        return HttpResponseRedirect(reverse("admin:reprocess-task", args=(acted.task,)))
+    messages.success(request, f"{acted.count:,} jobs are {selecting.ACTS[act]}.")
+    return HttpResponseRedirect(reverse("admin:reprocess"))
+
+
+def show_task(request: HttpRequest, task: UUID) -> HttpResponse:
+    about = {**admin.site.each_context(request), "title": "Reprocess", "task": task, **progress_of(task)}
+    return TemplateResponse(request, "console/reprocess_task.html", about)
+
+
+def show_task_live(request: HttpRequest, task: UUID) -> JsonResponse:
+    return fragment(request, PROGRESS, progress_of(task))
+
+
+def progress_of(task: UUID) -> dict[str, Any]:
+    progress = selecting.progress(str(task))
+    if progress is None:
+        raise Http404("There is no such task.")
+    return {"progress": progress}
