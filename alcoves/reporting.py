@@ -1,6 +1,7 @@
 """What a worker tells of itself: a moment's picture by its loop, carried to Redis and Postgres by a thread."""
 
 import contextlib
+import logging
 import os
 import re
 import socket
@@ -17,6 +18,7 @@ from alcoves.scheduling import LAST_POLL, pulse, slots
 from media import workers
 from media.workers import Report, Running
 
+logger = logging.getLogger(__name__)
 NAME = env.text("ALCOVES_WORKER_NAME")
 ALLOWED: Final = re.compile(r"[A-Za-z0-9._/@-]{1,100}")
 SECONDS: Final = 2.0
@@ -45,6 +47,7 @@ class Reporter:
         self.reserved = 0
         self.draining_since: float | None = None
         self.written_at = float("-inf")
+        self.warned = False
 
     def look(self) -> None:
         self.running = tuple(describe(request) for request in tuple(worker_state.reserved_requests))
@@ -85,6 +88,7 @@ class Reporter:
 
     def tell(self) -> None:
         report = self.report()
+        self.look_for_twin(report)
         workers.tell(report)
         if time.monotonic() - self.written_at >= workers.ROW_SECONDS:
             self.written_at = time.monotonic()  # Also where it fails: Postgres is not to be hammered.
@@ -98,6 +102,17 @@ def metrics_address() -> str:
     if host in {"0.0.0.0", "::"}:  # noqa: S104  Compared, not bound.
         host = socket.gethostname()
     return f"{f'[{host}]' if ':' in host else host}:{port}" if port else ""
+
+    def look_for_twin(self, report: Report) -> None:
+        twin = None if self.warned else workers.twin_of(report)
+        if twin is not None:
+            self.warned = True
+            logger.warning(
+                "process %d on %s is named %s, too: give one another ALCOVES_WORKER_NAME, or a drain is of both",
+                twin.pid,
+                twin.host,
+                self.name,
+            )
 
 
 def describe(request: Any) -> Running:

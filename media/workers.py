@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 ROW_SECONDS: Final = 10.0
 """Between two writes of a row."""
 OFFLINE: Final = timedelta(seconds=60)
+TWIN_SECONDS: Final = 10.0
+"""Longer than one that was replaced may have told of itself since its successor began."""
 FORGOTTEN: Final = timedelta(days=7)
 PREFIX: Final = "alcoves:worker:"
 INDEX: Final = "alcoves:workers"
@@ -97,6 +99,18 @@ def tell(report: Report) -> None:
             pipe.execute()
     except redis.RedisError as error:
         logger.debug("%s is not told of: %s", report.name, error)
+
+
+def twin_of(report: Report) -> Report | None:
+    """Another that tells of itself under the same name at this time: they would be drained together."""
+    try:
+        text = dispatch.redis_client().get(PREFIX + report.name)
+    except redis.RedisError:
+        return None
+    other = read(text) if text else None
+    if other is None or (other.host, other.pid) == (report.host, report.pid):
+        return None
+    return other if other.seen > report.began + TWIN_SECONDS else None
 
 
 def write(report: Report) -> None:

@@ -401,6 +401,7 @@ SPECTACULAR_SETTINGS = {
         "SourceKindEnum": "media.playback.KINDS",
         "UploadKindEnum": "media.models.upload.UploadKind",
         "StackKindEnum": "media.models.stack.StackKind",
+        "LaneEnum": "alcoves.queues.LANES",
     },
 }
 

@@ -256,6 +256,18 @@ def test_reports_fade_and_rows_stay() -> None:
     assert workers.forget_gone() == 1
 
 
+def test_two_of_one_name_are_noticed() -> None:
+    mine = report("all@left", began=timezone.now().timestamp() - 60)
+    assert workers.twin_of(mine) is None
+    tell(mine)
+    assert workers.twin_of(mine) is None
+    tell(replace(mine, pid=8))
+    twin = workers.twin_of(mine)
+    assert twin is not None
+    assert twin.pid == 8
+    assert workers.twin_of(replace(mine, began=timezone.now().timestamp())) is None
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
