@@ -95,14 +95,6 @@ class Reporter:
             workers.write(report)
             workers.forget_gone()
 
-
-def metrics_address() -> str:
-    """Where this worker answers, as others reach it: by its name where it listens to everybody."""
-    host, port = settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  Compared, not bound.
-        host = socket.gethostname()
-    return f"{f'[{host}]' if ':' in host else host}:{port}" if port else ""
-
     def look_for_twin(self, report: Report) -> None:
         twin = None if self.warned else workers.twin_of(report)
         if twin is not None:
@@ -113,6 +105,14 @@ def metrics_address() -> str:
                 twin.host,
                 self.name,
             )
+
+
+def metrics_address() -> str:
+    """Where this worker answers, as others reach it: by its name where it listens to everybody."""
+    host, port = settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  Compared, not bound.
+        host = socket.gethostname()
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if port else ""
 
 
 def describe(request: Any) -> Running:
