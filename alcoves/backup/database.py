@@ -34,7 +34,7 @@ class Snapshot:
         """Of a server-side cursor, so that a million rows never lie here at once."""
         with self.connection.cursor(name="alcoves_backup") as cursor:
             cursor.itersize = size
-            cursor.execute(query)  # type: ignore[call-overload]  # Made of our table names alone.
+            cursor.execute(query)
             yield from cursor
 
 
@@ -162,7 +162,7 @@ def drops(made: "psycopg.Connection[tuple[Any, ...]]", kind: tuple[str, str, str
     ours = OURS.format(schema=schema)
     drop = f"'DROP {what} IF EXISTS ' || {name}::text || ' CASCADE'"
     query = f"SELECT {drop} FROM {catalogue} WHERE {ours} AND {condition}"  # noqa: S608  Of the table above.
-    return [str(row[0]) for row in made.execute(query).fetchall()]  # type: ignore[call-overload]
+    return [str(row[0]) for row in made.execute(query).fetchall()]
 
 
 def wipe() -> None:
@@ -177,7 +177,7 @@ def wipe() -> None:
             )
             for kind in DROPS:
                 for drop in drops(made, kind):
-                    made.execute(drop)  # type: ignore[call-overload]
+                    made.execute(drop)
     except psycopg.errors.LockNotAvailable as error:
         raise BackupError(
             "Somebody still works in the database: stop the web process and the workers, then give the same command "

@@ -32,7 +32,8 @@ def mend(finding: Finding) -> bool:
 
 
 def can_be_made(finding: Finding) -> bool:
-    variant = Derivative.objects.filter(pk=finding.derivative).values_list("variant", flat=True).first()
+    rows = Derivative.objects.filter(pk__in=[finding.derivative])
+    variant = rows.values_list("variant", flat=True).first()
     return variant is None or not variant.startswith(GIVEN)
 
 

@@ -33,14 +33,14 @@ from alcoves.backup.targets import Target
 from alcoves.settings import secret_key
 from media import audit, reprocess
 from media.audit import Actor
-from media.models import CachedImage, Derivative, Library, Original, SweepHold, Upload
+from media.models import AuditEntry, CachedImage, Derivative, Library, Original, SweepHold, Upload
 from media.models.cached_image import CACHE
 from storage.errors import BlobNotFoundError, StoreError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS: Final = 600.0
-DATABASE, BLOBS, FINISH, DONE = "database", "blobs", "finish", "done"
+DATABASE, BLOBS, FINISH, OPEN, DONE = "database", "blobs", "finish", "open", "done"
 BATCH: Final = 500
 TOLD: Final = 20
 
@@ -156,6 +156,8 @@ def check_room(of: Opened) -> None:
     needed: dict[str, int] = {}
     if of.head.blobs != NONE:
         for entry in sets.entries(of.target.store, of.head, of.seal):
+            if get_store(entry.store).free_bytes() is None:
+                continue  # A bucket has no end that is known.
             if size_in(entry.store, entry.key) != entry.size:
                 needed[entry.store] = needed.get(entry.store, 0) + entry.size
     for name, size in needed.items():
@@ -232,6 +234,7 @@ class Restoring:
     def run(self) -> Progress:
         """BackupError where it failed; the installation stays shut then, and the same command goes on."""
         steps = {DATABASE: self.bring_database, BLOBS: self.bring_blobs, FINISH: self.finish}
+        steps[OPEN] = self.open_again
         try:
             self.progress.error = ""
             self.shut()
@@ -246,7 +249,7 @@ class Restoring:
         except Exception as error:
             self.fail(type(error).__name__)
             raise
-        self.open_again()
+        self.tell(at_once=True)
         return self.progress
 
     def fail(self, sentence: str) -> None:
@@ -340,24 +343,32 @@ class Restoring:
             )
         forget_lost_pictures()
         progress.remade = remake_lost_outputs(self.tell)
-        with transaction.atomic():
-            audit.note(
-                "backup.restore",
-                by=nobody(self.by),
-                text=f"Restored the backup {progress.set} of {self.of.head.made_at}.",
-                set=progress.set,
-                lost=progress.lost,
-                remade=progress.remade,
-            )
-        return DONE
+        self.note()
+        return OPEN
 
-    def open_again(self) -> None:
+    def note(self) -> None:
+        """Once for each restore, also where this step was killed and is done again."""
+        progress = self.progress
+        with transaction.atomic():
+            told = AuditEntry.objects.filter(action="backup.restore", detail__began=progress.began_at)
+            if not told.exists():
+                audit.note(
+                    "backup.restore",
+                    by=nobody(self.by),
+                    text=f"Restored the backup {progress.set} of {self.of.head.made_at}.",
+                    set=progress.set,
+                    began=progress.began_at,
+                    lost=progress.lost,
+                    remade=progress.remade,
+                )
+
+    def open_again(self) -> str:
         if self.progress.stays_on:
             told = maintenance.standing()
             maintenance.tell(maintenance.Standing(True, told.reason, told.since, told.by))
         else:
             maintenance.end(by=nobody(self.by))
-        self.tell(at_once=True)
+        return DONE
 
 
 def now() -> str:

@@ -14,6 +14,7 @@ from alcoves.backup import maintenance
 from alcoves.backup.models import Maintenance
 from media import audit, dispatch
 from media.models import AuditEntry, Derivative, File, Library
+from tests.alcoves.backup.making import jpeg
 from tests.ingesting import take_in
 from tests.media.uploads.speaking import Tus
 from tests.workers import running_worker, wait_until
@@ -54,12 +55,8 @@ def test_members_get_503_and_staff_the_console(as_bob: Client, boss: Client, lib
     assert turn("status").startswith("Maintenance is on")
     turn("off")
     assert as_bob.get("/api/libraries").status_code == 200
-    assert list(
-        AuditEntry.objects.filter(action__startswith="maintenance").values_list("action", flat=True)
-    ) == [
-        "maintenance.on",
-        "maintenance.off",
-    ]
+    entries = AuditEntry.objects.filter(action__startswith="maintenance").order_by("id")
+    assert list(entries.values_list("action", flat=True)) == ["maintenance.on", "maintenance.off"]
 
 
 def test_where_it_is_known(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,14 +95,13 @@ def test_an_upload_goes_on_afterwards(as_alice: Client, library: Library) -> Non
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_rest_and_go_on(library: Library, tmp_path: Path) -> None:
-    with running_worker(tmp_path):
+    with running_worker(tmp_path, ALCOVES_TEST_REAL_DERIVERS="metadata"):
         turn("on", reason="Nothing is to move.")
-        take_in(library, b"\x00" * 1000, "later.bin")
+        take_in(library, jpeg(64, 48), "later.jpg")
         # A worker that took work would have: the orders reach it before the message does.
-        waiting = Derivative.objects.filter(status="queued")
+        waiting = Derivative.objects.filter(status="queued", deriver="metadata")
         assert waiting.exists()
-        rounds = Derivative.objects.filter(status="queued").values_list("published_at", flat=True)
-        wait_until(lambda: all(rounds.all()), what="messages are sent")
+        wait_until(lambda: not waiting.filter(published_at=None).exists(), what="messages are sent")
         assert not Derivative.objects.exclude(status="queued").exists()
         turn("off")
         wait_until(lambda: not waiting.all().exists(), what="the work is taken up")
@@ -129,5 +125,5 @@ def test_the_api(as_alice: Client, library: Library, alice: Any) -> None:
 
 def test_a_restore_holds_it(db: None) -> None:
     maintenance.switch_on("A backup is being restored.", by=audit.SYSTEM, restoring=True)
-    with pytest.raises(CommandError, match="manage.py restore"):
+    with pytest.raises(CommandError, match=r"manage\.py restore"):
         turn("off")

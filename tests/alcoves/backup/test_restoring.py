@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance, restoring, sets, targets
+from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
 from media.models import Derivative, File, Library, Upload
 from storage.local import LocalStore
@@ -129,7 +130,7 @@ def test_a_restore_that_failed_stays_shut_and_goes_on(made: Any, monkeypatch: py
     with monkeypatch.context() as patch:
 
         def broken(*_: Any, **__: Any) -> Any:
-            raise restoring.BackupError("The disk is gone.")
+            raise BackupError("The disk is gone.")
 
         patch.setattr(restoring.Restoring, "bring", broken)
         with pytest.raises(CommandError, match=r"disk is gone\. The installation stays shut"):
