@@ -12,7 +12,7 @@ import django
 from alcoves.doctor.findings import Finding, failure, note, ok, warning
 from media.errors import MediaError
 from media.images import formats
-from media.tools import encoders, ffmpeg, ffprobe, magick, run
+from media.tools import encoders, ffmpeg, ffprobe, magick, run, vips
 
 LIBRARIES: Final = (
     "onnxruntime",
@@ -105,9 +105,7 @@ def check_packager() -> Iterator[Finding]:
 
 
 def check_vips() -> Iterator[Finding]:
-    import pyvips
-
-    yield ok(f"libvips {pyvips.version(0)}.{pyvips.version(1)}.{pyvips.version(2)}.")
+    yield ok(f"libvips {vips.version()}.")
 
 
 def check_magick() -> Iterator[Finding]:

@@ -84,6 +84,11 @@ FIELDS: Final = (
 """What we ask of a header beside its size."""
 
 
+def version() -> str:
+    """Of libvips itself."""
+    return ".".join(str(pyvips.version(part)) for part in range(3))
+
+
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
     """What the header says: stored size of one frame, before orientation."""
