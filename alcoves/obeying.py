@@ -44,7 +44,7 @@ def sized(lane: Lane | None, own: Sizes, ordered: Mapping[Lane, int]) -> Sizes:
     if lane is not None:
         upkeep = ordered.get("maintenance") if lane != "maintenance" else None
         return Sizes(ordered.get(lane, own.total), {}, upkeep)
-    given: Mapping[str, int] = {**ordered}
+    given: dict[str, int] = {str(name): number for name, number in ordered.items()}
     caps = {name: given.get(name, cap) for name, cap in own.caps.items()}
     needed = [number + 1 for name, number in ordered.items() if name in own.caps]
     return Sizes(max(2, ordered.get("interactive", own.total), *needed), caps)

@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from celery.worker import state as worker_state
 from django.conf import settings
@@ -48,6 +49,7 @@ class Reporter:
         self.draining_since: float | None = None
         self.written_at = float("-inf")
         self.warned = False
+        self.memory, self.weighed_at = 0, float("-inf")
 
     def look(self) -> None:
         self.running = tuple(describe(request) for request in tuple(worker_state.reserved_requests))
@@ -82,9 +84,15 @@ class Reporter:
             looped=now - (ticks - pulse.get("hub", ticks)),
             draining=self.draining_since is not None,
             drained=self.drained,
-            memory=memory(),
+            memory=self.weigh(),
             metrics=metrics_address(),
         )
+
+    def weigh(self) -> int:
+        """Seldom: the kernel walks all pages for it."""
+        if time.monotonic() - self.weighed_at >= workers.ROW_SECONDS:
+            self.memory, self.weighed_at = memory(), time.monotonic()
+        return self.memory
 
     def tell(self) -> None:
         report = self.report()
@@ -118,15 +126,21 @@ def metrics_address() -> str:
 def describe(request: Any) -> Running:
     """Of a Celery request. Of its arguments only one that is an id."""
     queue = (request.delivery_info or {}).get("routing_key", "")
-    given = [str(one) for one in (request.args or ())[:1] if isinstance(one, str) and len(one) == 36]
     return Running(
         task=str(request.name),
         id=str(request.id),
         queue=queue if queue in BY_NAME else "",
         since=float(request.time_start or 0),
-        subject=given[0] if given else "",
+        subject=next((one for one in (request.args or ())[:1] if is_id(one)), ""),
         pid=int(request.worker_pid or 0),
     )
+
+
+def is_id(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and str(UUID(given)) == given
+    except ValueError:
+        return False
 
 
 def memory() -> int:

@@ -256,6 +256,17 @@ def test_reports_fade_and_rows_stay() -> None:
     assert workers.forget_gone() == 1
 
 
+def test_a_report_of_another_version_is_read() -> None:
+    tell(report("all@left", Running("media.derive", "1", "metadata", 1.0)))
+    key = workers.PREFIX + "all@left"
+    content = json.loads(dispatch.redis_client().get(key))
+    content["running"][0]["colour"] = content["mood"] = "new"
+    del content["memory"]
+    dispatch.redis_client().set(key, json.dumps(content))
+    [found] = workers.find()
+    assert (found.live, found.memory, found.running[0].task) == (True, 0, "media.derive")
+
+
 def test_two_of_one_name_are_noticed() -> None:
     mine = report("all@left", began=timezone.now().timestamp() - 60)
     assert workers.twin_of(mine) is None
