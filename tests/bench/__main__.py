@@ -35,6 +35,8 @@ MODULES = {
     "clustering": "clustering",
     "face-lookup": "lookups",
     "search": "searching",
+    "lists": "lists",
+    "dashboard": "dashboard",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)
