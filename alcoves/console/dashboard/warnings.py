@@ -123,7 +123,7 @@ def maintenance() -> Iterator[Trouble]:
             Severity.WARNING,
             f"Maintenance is on since {age(row.since)}, by {row.by or 'somebody'}"
             f"{f': {row.reason}' if row.reason else ''}. People cannot work; end it when you are done.",
-            page("maintenance"),
+            page("backups"),
         )
     elif Control.objects.filter(kind=ControlKind.ALL, paused=True).exists():
         sentence = "All lanes are paused, and maintenance is off. Resume them."
@@ -240,7 +240,7 @@ def verification() -> Iterator[Trouble]:
         return
     when = f"was verified {age(last.finished_at)} ago" if last and last.finished_at else "was never verified"
     sentence = f"What lies in the stores {when}; it is to be looked at every {days} days. Verify it now."
-    yield Trouble("verification", Severity.WARNING, sentence, page("verification", "backup_look_changelist"))
+    yield Trouble("verification", Severity.WARNING, sentence, page("backups"))
 
 
 def mail() -> Iterator[Trouble]:

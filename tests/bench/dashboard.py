@@ -1,0 +1,173 @@
+"""`dashboard`: every figure of the console with a million files and derivatives, beside one count of a table.
+
+The yardstick is Postgres counting all derivatives once, which a page that counts would do many times over. What the
+triggers cost is measured too: a claim and an end of a run with them and without.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from django.db import connection, models
+from django.utils import timezone
+
+from alcoves.console.dashboard import figures
+from media import ledger, tallies
+from media.models import Derivative, File, Library, Original
+from tests.bench import machines
+from tests.bench.measuring import Result
+
+COUNT: Final = "SELECT count(*) FROM media_derivative"
+LIMIT_SLOWEST = 1.0
+"""Of the time to count derivatives once. Those that ask other machines (readiness, models) are beyond the database."""
+BEYOND: Final = ("machine", "warnings", "models")
+SHORTEST: Final = 0.05
+"""A small table is counted sooner than anything can be asked."""
+LIMIT_TRIGGERS = 2.5
+"""Times a claim and an end without them."""
+STATUSES: Final = "(ARRAY['ready','ready','ready','ready','not_needed','failed','queued'])[1 + n % 7]"
+DERIVERS: Final = "(ARRAY['poster','preview','metadata','hover','waveform'])[1 + n % 5]"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    rows: int = 1_000_000
+    rounds: int = 5
+
+
+QUICK: Final = Size(20_000, 3)
+
+
+def run(size: Size, folder: Path) -> list[Result]:
+    library = machines.library()
+    began = time.perf_counter()
+    fill(library, size.rows)
+    filled = time.perf_counter() - began
+    triggers = cost_of_triggers(library)
+    began = time.perf_counter()
+    wrong = tallies.recount()
+    recounted = time.perf_counter() - began
+    tallies.fold()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    yard, took = [], dict[str, list[float]]()
+    for _ in range(size.rounds):
+        yard.append(seconds_of(count))
+        for figure in figures.FIGURES:
+            took.setdefault(figure.name, []).append(seconds_of(lambda name=figure.name: take(name)))  # type: ignore[misc]
+    raw = {
+        "rows": size.rows,
+        "filled_s": round(filled),
+        "recount_s": round(recounted, 2),
+        "wrong": sum(wrong.values()),
+    }
+    return [*results(yard, took, raw), triggers]
+
+
+def take(name: str) -> None:
+    answer = figures.answer(name)
+    assert answer.ok, (name, answer.message)
+
+
+def count() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT)
+        cursor.fetchone()
+
+
+def seconds_of(act: Any) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def results(yard: Sequence[float], took: dict[str, list[float]], raw: dict[str, Any]) -> list[Result]:
+    unit = max(SHORTEST, median(yard))
+    slowest = max(median(samples) for name, samples in took.items() if name not in BEYOND)
+    told = {name: round(median(samples) * 1000, 1) for name, samples in took.items()}
+    about = {**raw, "count_ms": round(unit * 1000, 1), "figures_ms": told}
+    return [Result("slowest figure", slowest / unit, LIMIT_SLOWEST, higher_is_better=False, raw=about)]
+
+
+def fill(library: Library, rows: int) -> None:
+    """Copies of one row of each, by the database itself, with all triggers."""
+    now = timezone.now()
+    original = Original.objects.create(library=library, size=1000, mime="image/jpeg", kind="image", key="0")
+    file = File.objects.create(library=library, original=original, name="0")
+    row = Derivative.objects.create(original=original, deriver="poster", queue="thumbnail", queued_at=now)
+    spread = f"now() - (n % 400) * interval '{86400 * 90 // 400} seconds'"
+    copy(original, rows, id="md5('o' || n)::uuid", key="n::text", created_at=spread)
+    copy(
+        file,
+        rows,
+        id="md5('f' || n)::uuid",
+        original_id="md5('o' || n)::uuid",
+        name="n::text",
+        created_at=spread,
+    )
+    copy(
+        row,
+        rows,
+        id="md5('d' || n)::uuid",
+        original_id="md5('o' || n)::uuid",
+        deriver=DERIVERS,
+        status=STATUSES,
+        outputs="""'[{"name": "poster", "key": "x", "size": 1234}]'::jsonb""",
+        error_code="CASE WHEN n % 7 = 5 THEN 'broken' ELSE '' END",
+        queued_at="now() - n % 86400 * interval '1 second'",
+        started_at="now() - n % 86400 * interval '1 second'",
+        finished_at="CASE WHEN n % 7 < 6 THEN now() - n % 80000 * interval '1 second' END",
+    )
+
+
+def copy(row: models.Model, rows: int, **values: str) -> None:
+    about = row._meta
+    columns = [
+        field.column for field in about.concrete_fields if not isinstance(field, models.GeneratedField)
+    ]
+    chosen = ", ".join(values.get(column, f"t.{column}") for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {about.db_table} ({', '.join(columns)}) "
+            f"SELECT {chosen} FROM {about.db_table} t, generate_series(1, {rows}) n WHERE t.id = '{row.pk}'",
+        )
+
+
+def cost_of_triggers(library: Library, runs: int = 200) -> Result:
+    """Claims and ends of runs, in turn with the triggers and without."""
+    (file,) = File.objects.filter(name="0")
+    rows = [
+        Derivative.objects.create(
+            original=file.original,
+            deriver="hover",
+            variant=str(number),
+            queue="thumbnail",
+            queued_at=timezone.now(),
+        )
+        for number in range(runs)
+    ]
+    with_them, without = [], []
+    for number, row in enumerate(rows):
+        switch(on=number % 2 == 0)
+        (with_them if number % 2 == 0 else without).append(seconds_of(lambda key=row.pk: claim_and_end(key)))  # type: ignore[misc]
+    switch(on=True)
+    raw = {"with_ms": round(median(with_them) * 1000, 2), "without_ms": round(median(without) * 1000, 2)}
+    ratio = median(with_them) / median(without)
+    return Result("a run with triggers", ratio, LIMIT_TRIGGERS, higher_is_better=False, raw=raw)
+
+
+def claim_and_end(key: Any) -> None:
+    claim = ledger.claim(key, owner="bench", lease_seconds=timedelta(minutes=1).total_seconds())
+    assert claim is not None
+    ledger.finish_not_needed(claim, "a bench")
+
+
+def switch(*, on: bool) -> None:
+    verb = "ENABLE" if on else "DISABLE"
+    with connection.cursor() as cursor:
+        for event in ("insert", "update", "delete"):
+            cursor.execute(f"ALTER TABLE media_derivative {verb} TRIGGER media_tally_derivatives_{event}")
