@@ -1,7 +1,7 @@
 """Maintenance: people are shut out and work rests. The truth is a row in Postgres.
 
 It must be known while Postgres is being restored as well, so it is also told in Redis, for every process of every
-machine, and in a file of the data folder, for when both are away. Asking costs a look at the clock, and once in two
+machine, and in a file of the folder of backups, for when both are away. Asking costs a look at the clock, and once in two
 seconds a question to Redis; Postgres is asked where Redis does not know, and the file where Postgres does not answer.
 """
 
@@ -86,7 +86,7 @@ def standing() -> Standing:
 
 
 def flag() -> Path:
-    return Path(settings.DATA_PATH) / "maintenance.json"
+    return Path(settings.BACKUP_PATH) / "maintenance.json"
 
 
 def ask() -> Standing:

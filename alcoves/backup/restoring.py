@@ -1,6 +1,6 @@
 """Brings a set back: looks at everything first, then the database in one go, then the blobs, then what is left to say.
 
-Where it stands is kept in a file of the data folder, because the database is what is being replaced; so a restore that
+Where it stands is kept in a file of the folder of backups, because the database is what is being replaced; so a restore that
 was killed goes on with the same command, and does nothing twice. Maintenance is on from the first change to the end; a
 restore that failed leaves it on.
 """
@@ -66,7 +66,7 @@ class Progress:
 
 
 def place() -> Path:
-    return Path(settings.DATA_PATH) / "restore.json"
+    return Path(settings.BACKUP_PATH) / "restore.json"
 
 
 def under_way() -> Progress | None:

@@ -33,7 +33,7 @@ class Target:
 
 def named() -> dict[str, str]:
     """Names and addresses of the environment, and `local`, which is always there."""
-    found = {LOCAL: str(settings.DATA_PATH / "backups")}
+    found = {LOCAL: str(settings.BACKUP_PATH)}
     for entry in settings.BACKUP_TARGETS:
         name, mark, address = entry.partition("=")
         if not mark or not name.strip() or not address.strip():

@@ -302,6 +302,7 @@ ALERT_WORKER_SECONDS = env.integer("ALCOVES_ALERT_WORKER_SECONDS", 120, low=30, 
 ALERT_BACKUP_HOURS = env.integer("ALCOVES_ALERT_BACKUP_HOURS", 192, low=0, high=8760)
 
 # Backups: docs/backup.md. Those that operators change at run time are in alcoves.settings.live as well.
+BACKUP_PATH = env.path("ALCOVES_BACKUP_PATH", DATA_PATH / "backups")
 BACKUP_TARGETS = env.words("ALCOVES_BACKUP_TARGETS")
 BACKUP_PASSPHRASE = env.secret("ALCOVES_BACKUP_PASSPHRASE")
 BACKUP_S3_OPTIONS: dict[str, Any] = {

@@ -11,6 +11,7 @@ SECRET_KEY = base.SECRET_KEY = "test-secret-test-secret-test-secret-test"  # noq
 DATABASES = base.databases(base.DATABASE_URL or "postgresql://postgres@/alcoves_is_not_running?host=/nowhere")
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 DATA_PATH = env.path("ALCOVES_DATA_PATH", Path(gettempdir()) / "alcoves-test")
+BACKUP_PATH = DATA_PATH / "backups"
 BLOB_STORES = base.blob_stores("local")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 AXES_ENABLED = True

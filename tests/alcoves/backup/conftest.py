@@ -14,6 +14,7 @@ PASSPHRASE = "correct horse battery staple"
 @pytest.fixture(autouse=True)
 def own_place(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.DATA_PATH = tmp_path / "data"
+    settings.BACKUP_PATH = tmp_path / "data" / "backups"
     settings.BACKUP_PASSPHRASE = PASSPHRASE
     settings.BACKUP_TARGETS = [f"shelf={tmp_path / 'shelf'}"]
     settings.BACKUP_TARGET = "shelf"

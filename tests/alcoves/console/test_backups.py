@@ -27,6 +27,7 @@ def staff(email: str, *roles: str, superuser: bool = False) -> Client:
 @pytest.fixture(autouse=True)
 def own_place(settings: Any, tmp_path: Any) -> None:
     settings.DATA_PATH = tmp_path / "data"
+    settings.BACKUP_PATH = tmp_path / "data" / "backups"
     settings.BACKUP_PASSPHRASE = ""
     maintenance.known.forget()
 
