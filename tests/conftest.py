@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
+from alcoves.backup import maintenance
 from media import controls, dispatch, live
 from media.heartbeat import Pacemaker, Pulse
 from media.libraries import create_library, set_member
@@ -59,6 +60,14 @@ def empty_redis(request: pytest.FixtureRequest) -> None:
 def no_settings_of_operators() -> None:
     """As after a reading of an empty table, until a test changes a setting: no query of an earlier minute's end."""
     live.suppose({})
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_shut_out() -> Iterator[None]:
+    """It is known in each test that there is no maintenance, so that none pays a query for it. Tests of it forget it."""
+    maintenance.known.standing, maintenance.known.asked = maintenance.Standing(), float("inf")
+    yield
+    maintenance.known.forget()
 
 
 @pytest.fixture(autouse=True)

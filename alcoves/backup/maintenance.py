@@ -1,8 +1,8 @@
 """Maintenance: people are shut out and work rests. The truth is a row in Postgres.
 
 It must be known while Postgres is being restored as well, so it is also told in Redis, for every process of every
-machine, and in a file of the folder of backups, for when both are away. Asking costs a look at the clock, and once in two
-seconds a question to Redis; Postgres is asked where Redis does not know, and the file where Postgres does not answer.
+machine, and in a file of the folder of backups, for when both are away. Asking costs a look at the clock, and once in
+two seconds a question to Redis; Postgres is asked where Redis does not know, the file where Postgres does not answer.
 """
 
 import contextlib

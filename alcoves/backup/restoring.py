@@ -1,8 +1,8 @@
 """Brings a set back: looks at everything first, then the database in one go, then the blobs, then what is left to say.
 
-Where it stands is kept in a file of the folder of backups, because the database is what is being replaced; so a restore that
-was killed goes on with the same command, and does nothing twice. Maintenance is on from the first change to the end; a
-restore that failed leaves it on.
+Where it stands is kept in a file of the folder of backups, because the database is what is being replaced; so a restore
+that was killed goes on with the same command, and does nothing twice. Maintenance is on from the first change to the
+end; a restore that failed leaves it on.
 """
 
 import json
@@ -30,6 +30,7 @@ from alcoves.backup.models import NONE, Backup, Maintenance, State
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Entry, Head
 from alcoves.backup.targets import Target
+from alcoves.backup.working import is_dead
 from alcoves.settings import secret_key
 from media import audit, reprocess
 from media.audit import Actor
@@ -414,7 +415,10 @@ def wait_until_quiet(seconds: float = QUIET_SECONDS) -> None:
 def what_runs() -> str:
     runs = Derivative.objects.filter(status="processing", lease_expires_at__gt=Now()).count()
     uploads = Upload.objects.filter(locked_until__gt=Now()).count()
-    told = [f"{count} {what}" for count, what in ((runs, "runs"), (uploads, "uploads")) if count]
+    backups = Backup.objects.filter(state=State.RUNNING).exclude(holder="")
+    making = sum(not is_dead(row) for row in backups) if table_exists(Backup) else 0
+    counts = ((runs, "runs"), (uploads, "uploads"), (making, "backups"))
+    told = [f"{count} {what}" for count, what in counts if count]
     return " and ".join(told)
 
 

@@ -20,6 +20,7 @@ from storage.errors import StoreError
 logger = logging.getLogger(__name__)
 SLICE: Final = 300.0
 """Seconds of a slice, so that other upkeep has its turn."""
+LOST_AFTER: Final = timedelta(minutes=15)
 
 
 @shared_task(name="backup.make", acks_late=True, ignore_result=False)
@@ -84,9 +85,19 @@ def tick() -> None:
     working.bury(Look)
     if maintenance.standing().on:
         return
+    send_again(timezone.now())
     if is_due(timezone.now()):
         begin_scheduled()
     begin_night(timezone.now())
+
+
+def send_again(now: Any) -> None:
+    """For rows that nobody has and whose message may be lost. One that comes twice finds the row taken."""
+    waiting = {"state__in": (State.QUEUED, State.RUNNING), "holder": "", "updated_at__lt": now - LOST_AFTER}
+    for backup in Backup.objects.filter(**waiting):
+        send_backup(backup)
+    for row in Look.objects.filter(**waiting, nightly=False):
+        send_look(row)
 
 
 def begin_scheduled() -> None:

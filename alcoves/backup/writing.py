@@ -49,6 +49,8 @@ from storage.streams import Tally
 logger = logging.getLogger(__name__)
 HELD: Final = (FILES, AVATARS)
 HOLD: Final = timedelta(minutes=15)
+BETWEEN: Final = timedelta(minutes=70)
+"""From one slice to the next: other upkeep may last an hour."""
 BUSY: Final = "Another backup is being made. Wait for its end, or look at it in the console."
 SNAPSHOT, SENDING, VERIFY, FINISH = "snapshot", "blobs", "verify", "finish"
 MISSING_TOLD: Final = 1000
@@ -119,6 +121,10 @@ class Writing(Effort[Backup]):
 
     def hold(self) -> None:
         SweepHold.objects.hold(hold_of(self.row), HELD, HOLD)
+
+    def pause(self) -> None:
+        super().pause()
+        SweepHold.objects.hold(hold_of(self.row), HELD, BETWEEN)
 
     def ticked(self) -> None:
         self.hold()

@@ -47,4 +47,8 @@ def test_a_tick_begins_what_is_due_and_tells_of_the_dead(
     tasks.tick()
     [row] = Backup.objects.filter(scheduled=True)
     assert sent == [(str(row.pk),)]
+    # Its message is lost: after a while another one is sent.
+    Backup.objects.filter(pk=row.pk).update(updated_at=WEDNESDAY)
+    tasks.tick()
+    assert sent == [(str(row.pk),)] * 2
     assert row.created_at <= timezone.now()
