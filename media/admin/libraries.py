@@ -189,7 +189,9 @@ class LibraryAdmin(BigTable):
         if request.method == "POST" and many.is_sure(request):
             hand_over(request, [library])
             return HttpResponseRedirect(reverse(page_name(library, "change"), args=(library.pk,)))
-        return many.ask(self, request, Library.objects.filter(pk=library.pk), **question([library]))
+        back = reverse(page_name(library, "change"), args=(library.pk,))
+        rows = Library.objects.filter(pk=library.pk)
+        return many.ask(self, request, rows, back=back, **question([library]))
 
     @admin.display(description="follows its switches")
     def following(self, row: Library) -> str:

@@ -113,6 +113,7 @@ def ask(page: Any, request: HttpRequest, rows: QuerySet[Any], **told: Any) -> Ht
         "opts": page.opts,
         "kept": kept,
         "checkbox": ACTION_CHECKBOX_NAME,
+        "back": request.get_full_path(),
         "keys": request.POST.getlist(ACTION_CHECKBOX_NAME),
         **told,
     }
