@@ -60,6 +60,8 @@ class Subject:
         self.sizes = own
         self.reporter = Reporter(name, lane or "all")
         self.told = threading.Event()
+        self.consumer: Any = None
+        """Celery's, once it takes messages."""
 
     def read(self) -> None:
         """Before the first time that this succeeds the worker takes nothing."""
@@ -114,8 +116,9 @@ class Subject:
                 consumer._update_prefetch_count(-1)  # noqa: SLF001
         slots.set(min(want, pool.num_processes), self.sizes.caps, upkeep=self.sizes.upkeep)
 
-    def turn(self, consumer: Any) -> None:
+    def turn(self) -> None:
         """At every turn of the loop."""
+        consumer = self.consumer
         changed = self.applied is not self.orders
         if changed:
             self.apply()
@@ -162,10 +165,8 @@ class Obey(bootsteps.StartStopStep):
         if subject is None:
             return
 
-        def turn() -> None:
-            subject.turn(parent)
-
-        parent.hub.on_tick.add(turn)
+        subject.consumer = parent
+        parent.hub.on_tick.add(subject.turn)  # A set: after a reconnection it is in it once, all the same.
         parent.hub.call_repeatedly(1.0, subject.reporter.look)
         if not self.started:
             self.started = True

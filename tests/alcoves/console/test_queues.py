@@ -173,6 +173,13 @@ def test_a_pause_over_all_is_told(operator: Client) -> None:
     assert "a restore" in shown
 
 
+OURS = (
+    *("media_control", "media_workerreport", "media_derivative", "media_tally", "media_auditentry"),
+    "django_celery_results",
+)
+"""What the middleware asks for beside, once in a while, does not count."""
+
+
 def test_the_pages_cost_the_same_for_many(
     operator: Client, library: Library, settings: Any, django_assert_max_num_queries: Any
 ) -> None:
@@ -184,7 +191,7 @@ def test_the_pages_cost_the_same_for_many(
             connection,
         ) as caught:
             assert operator.get(page).status_code == 200
-        return len(caught)
+        return sum(any(table in one["sql"] for table in OURS) for one in caught)
 
     put(library, 3, settings)
     counts = {}
@@ -199,7 +206,7 @@ def test_the_pages_cost_the_same_for_many(
                 audit.note(upkeep.ACTION, by=audit.COMMAND, text="x", work="prewarm", task=str(uuid4()))
         counts[many] = [cost(f"/admin/{page}/live") for page in ("queues", "workers", "upkeep")]
     assert counts[3] == counts[30]
-    assert max(counts[3]) < 15
+    assert 2 <= min(counts[3]) <= max(counts[3]) <= 5
 
 
 def test_workers_and_what_they_do(operator: Client, library: Library, settings: Any) -> None:
