@@ -64,7 +64,7 @@ def no_settings_of_operators() -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_is_shut_out() -> Iterator[None]:
-    """It is known in each test that there is no maintenance, so that none pays a query for it. Tests of it forget it."""
+    """Each test knows that there is no maintenance and pays no query for that. Tests of maintenance forget it."""
     maintenance.known.standing, maintenance.known.asked = maintenance.Standing(), float("inf")
     yield
     maintenance.known.forget()

@@ -5,12 +5,14 @@ that was killed goes on with the same command, and does nothing twice. Maintenan
 end; a restore that failed leaves it on.
 """
 
+import fcntl
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -94,6 +96,24 @@ def refused(name: str, target: str, sentence: str) -> None:
     """A restore that did not begin: told to whoever asked for it in the console."""
     if under_way() is None:
         keep(Progress(name, target, phase=DONE, began_at=now(), error=sentence))
+
+
+def is_done(name: str, *, since: str) -> bool:
+    begun = under_way()
+    return begun is not None and begun.phase == DONE and begun.set == name and begun.began_at >= since
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One restore at a time; the lock ends with the process, however it ends."""
+    path = place().with_name("restore.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError("A restore is under way already: wait for its end.") from None
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +254,10 @@ class Restoring:
 
     def run(self) -> Progress:
         """BackupError where it failed; the installation stays shut then, and the same command goes on."""
+        with alone():
+            return self.go_on()
+
+    def go_on(self) -> Progress:
         steps = {DATABASE: self.bring_database, BLOBS: self.bring_blobs, FINISH: self.finish}
         steps[OPEN] = self.open_again
         try:

@@ -65,8 +65,13 @@ def look(look_id: str, seconds: float = SLICE) -> None:
 
 
 @shared_task(name="backup.restore", acks_late=True, ignore_result=True)
-def restore(target: str, name: str, by: str, over: str) -> None:
-    """A restore that was asked for in the console. What became of it is in its file, and in the audit log."""
+def restore(target: str, name: str, by: str, over: str, asked_at: str) -> None:
+    """A restore that was asked for in the console. What became of it is in its file, and in the audit log.
+
+    A message that comes again, after the restore was finished from the command line, must not do it once more.
+    """
+    if restoring.is_done(name, since=asked_at):
+        return
     try:
         of = restoring.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
         restoring.allow(of, over)

@@ -32,6 +32,8 @@ from storage.errors import StoreError
 MANAGE, RESTORE = "console.manage_backups", "console.restore_backups"
 LIVE = "admin/backups_live.html"
 SHOWN = 30
+RESTORE_WAITS = 3600
+"""Seconds. A restore that nobody took up by then is not begun behind the back of whoever asked."""
 
 
 def show(request: HttpRequest) -> HttpResponse:
@@ -218,8 +220,10 @@ def restore(request: HttpRequest) -> HttpResponse:
                 text=f"Asked to restore {of.head.name} over this installation.",
                 set=name,
             )
-            given = (target, name, by.name, restoring.installation())
-            transaction.on_commit(lambda: tasks.restore.apply_async(given, queue="maintenance"))
+            given = (target, name, by.name, restoring.installation(), restoring.now())
+            transaction.on_commit(
+                lambda: tasks.restore.apply_async(given, queue="maintenance", expires=RESTORE_WAITS)
+            )
     except (BackupError, StoreError) as error:
         messages.error(request, str(error))
         return back

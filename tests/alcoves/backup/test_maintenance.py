@@ -127,3 +127,11 @@ def test_a_restore_holds_it(db: None) -> None:
     maintenance.switch_on("A backup is being restored.", by=audit.SYSTEM, restoring=True)
     with pytest.raises(CommandError, match=r"manage\.py restore"):
         turn("off")
+
+
+def test_the_front_hears_of_it_without_waiting(db: None) -> None:
+    maintenance.tell(maintenance.Standing(True, "The disks are moved."))
+    maintenance.known.standing = maintenance.Standing()
+    assert not maintenance.known.peek().on
+    assert wait_until(lambda: maintenance.known.peek().on)
+    maintenance.tell(maintenance.Standing())

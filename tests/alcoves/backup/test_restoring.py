@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
-from alcoves.backup import maintenance, restoring, sets, targets
+from alcoves.backup import maintenance, restoring, sets, targets, tasks
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
 from media.models import Derivative, File, Library, Upload
@@ -152,3 +152,17 @@ def test_keys_are_written_for_their_owner_alone(library: Library, tmp_path: Path
     assert settings.SECRET_KEY in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     assert User.objects.count() == 2
+
+
+def test_one_at_a_time_and_a_message_that_comes_again_does_nothing(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with restoring.alone(), pytest.raises(CommandError, match="under way already"):
+        restore(over="127.0.0.1:8000")
+    asked = restoring.now()
+    restore(over="127.0.0.1:8000")
+    begun = restoring.under_way()
+    assert begun is not None
+    monkeypatch.setattr(restoring, "opened", None)  # It would break here.
+    tasks.restore("shelf", begun.set, "boss@example.org", "127.0.0.1:8000", asked)
+    assert restoring.under_way() == begun
