@@ -3,7 +3,10 @@
 import hashlib
 import hmac
 import json
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -17,6 +20,7 @@ from media import live
 ANSWER_LENGTH: Final = 2000
 SHORTEST_SECRET: Final = 32
 CONNECT_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 1.0
 
 
 def send(letter: Delivery) -> tuple[int, str]:
@@ -86,8 +90,36 @@ def headers_of(letter: Delivery, now: int, body: bytes, secret: str) -> dict[str
 
 
 def call(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-    """No redirects, no proxy of the environment, no more than so long and so much of the answer."""
+    """Whatever the other side does, it is over in time: the limits of httpx are for each read, and one may drip."""
     seconds = float(live.value("ALERT_WEBHOOK_TIMEOUT"))
+    calling = Calling(partial(post, url, body, headers, seconds))
+    calling.start()
+    calling.join(seconds + GRACE_SECONDS)
+    if calling.is_alive():
+        raise httpx.ReadTimeout("the answer drips")
+    if calling.error is not None:
+        raise calling.error
+    return calling.answer
+
+
+class Calling(threading.Thread):
+    """One call in a thread that nobody waits for when its time is over."""
+
+    def __init__(self, work: Callable[[], tuple[int, str]]) -> None:
+        super().__init__(name="webhook", daemon=True)
+        self.work = work
+        self.answer = (0, "")
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.answer = self.work()
+        except Exception as error:  # noqa: BLE001  Raised again by who waits.
+            self.error = error
+
+
+def post(url: str, body: bytes, headers: dict[str, str], seconds: float) -> tuple[int, str]:
+    """No redirects, no proxy of the environment, no more than so long and so much of the answer."""
     until = time.monotonic() + seconds
     timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
     with (

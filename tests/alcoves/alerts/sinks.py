@@ -16,6 +16,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+PAUSE = threading.Event()
+
 
 @dataclass
 class Rules:
@@ -112,6 +114,9 @@ class Hook(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.calls.append((dict(self.headers), body))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
+        while self.server.drips:
+            self.wfile.write(b"H")
+            PAUSE.wait(0.05)
         self.send_response(status)
         if 300 <= status < 400:
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
@@ -129,6 +134,7 @@ class HookSink(http.server.ThreadingHTTPServer):
         self.calls: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
         self.says = b"thank you"
+        self.drips = False
 
     @property
     def url(self) -> str:

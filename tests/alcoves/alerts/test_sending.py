@@ -290,6 +290,15 @@ def test_which_addresses_are_allowed(settings: Any, address: str, public: bool, 
     assert guarding.allowed(given) is private
 
 
+def test_a_hook_that_drips_its_answer_for_ever_is_left(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_WEBHOOK_TIMEOUT = 1
+    hook.drips = True
+    found(DISK)
+    assert go() == 0
+    hook.drips = False
+    assert "did not answer within 1 seconds" in Delivery.objects.get().error
+
+
 def test_without_a_long_secret_nothing_is_sent(hook: HookSink, settings: Any) -> None:
     settings.ALERT_WEBHOOK_SECRET = "short"
     found(DISK)
