@@ -16,6 +16,7 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from media import live
+from media.errors import HeldError
 from media.models import File, Membership
 
 DOCS_POLICY = (
@@ -60,8 +61,13 @@ def show_libraries(request: HttpRequest) -> HttpResponse:
 def show_file(request: HttpRequest, library_id: UUID, file_id: UUID) -> HttpResponse:
     """One file: its picture or player, its details, what was made of it."""
     chosen = memberships_of(request).filter(library_id=library_id).first()
-    if chosen is None or not File.objects.filter(pk=file_id, library_id=library_id).exists():
+    file = File.objects.filter(pk=file_id, library_id=library_id).select_related("original").first()
+    if chosen is None or file is None:
         raise Http404
+    if file.original.held_at is not None:
+        error = HeldError()
+        about = {"title": "Set aside", "sentence": error.message}
+        return render(request, "alcoves/message.html", about, status=error.http_status)
     return render(
         request, "alcoves/file.html", {"chosen": chosen, "page": {**page(chosen), "file": str(file_id)}}
     )

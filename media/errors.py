@@ -111,6 +111,16 @@ class NotAllowedError(RequestError):
     http_status = 403
 
 
+class HeldError(RequestError):
+    """The operators have set the file aside: it is there, and its bytes are not for anybody."""
+
+    code = "set_aside"
+    http_status = 451
+
+    def __init__(self) -> None:
+        super().__init__("This file was set aside by the operators. Ask them why, and when it comes back.")
+
+
 class ConflictError(RequestError):
     """What was asked for clashes with what is there."""
 

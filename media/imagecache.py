@@ -21,7 +21,7 @@ from media.images.recipes import Recipe
 from media.models import CachedImage, UnnamedBlob, uuid7
 from media.models.cached_image import CACHE
 from media.pictures import Picture
-from storage.errors import BlobNotFoundError
+from storage.errors import BlobNotFoundError, StoreError
 from storage.local import LocalStore
 from storage.registry import get_store
 
@@ -36,8 +36,9 @@ WITH lazy AS (SELECT set_config('synchronous_commit', 'off', true) AS said),
 entered AS (
     INSERT INTO media_cachedimage (id, created_at, updated_at, original_id, key, size, variants_version, used_at)
     SELECT %(id)s, now(), now(), original.id, %(key)s, 0, %(version)s, now()
-    FROM media_original AS original, lazy WHERE original.id = %(original)s AND lazy.said = 'off'
-    FOR KEY SHARE OF original
+    FROM media_original AS original, lazy
+    WHERE original.id = %(original)s AND original.held_at IS NULL AND lazy.said = 'off'
+    FOR SHARE OF original
     ON CONFLICT (key) DO UPDATE SET original_id = excluded.original_id,
         variants_version = excluded.variants_version, used_at = excluded.used_at, updated_at = excluded.updated_at
     RETURNING id
@@ -48,7 +49,8 @@ freed AS (
 SELECT id FROM entered
 """
 """One round trip, and no waiting for the disk: a row that a crash takes is a picture that is made again. The original
-is locked against its purge until the row is there; where it is gone, nothing is entered. The key leaves the register
+is locked against its purge, and against being set aside, until the row is there; where it is gone or set aside, nothing
+is entered. The key leaves the register
 of unnamed blobs: whoever sweeps it at this moment is waited for."""
 
 MEASURE = """
@@ -99,8 +101,9 @@ def keep(picture: Picture, recipe: Recipe, content: bytes) -> Kept | None:
         cursor.execute(MEASURE, {"id": row, "key": key, "size": stat.size})
         still_named = bool(cursor.rowcount)
     if not still_named:
-        # Purged or evicted while it was written, so its sweep may have come before the bytes.
+        # Purged, evicted or set aside while it was written, so its sweep may have come before the bytes.
         UnnamedBlob.objects.retire([key], store=CACHE)
+        remove([key])
         return None
     return Kept(key, stat.size, stat.modified_at)
 
@@ -134,6 +137,26 @@ def discard(rows: Iterable[UUID]) -> int:
         UnnamedBlob.objects.retire(found.values(), store=CACHE)
         CachedImage.objects.filter(pk__in=found).delete()
     return len(found)
+
+
+def drop_held(originals: Collection[UUID] | None = None) -> int:
+    """Pictures of what operators have set aside leave the cache, blobs and all, at once: the front shows what lies there
+    without a query. Of these originals, or of all. Returns how many."""
+    rows = CachedImage.objects.filter(original__held_at__isnull=False)
+    found = dict(
+        (rows if originals is None else rows.filter(original__in=originals)).values_list("pk", "key")
+    )
+    remove(found.values())
+    return discard(found) if found else 0
+
+
+def remove(keys: Iterable[str]) -> None:
+    """Now. What the store refuses is in the register, and swept later."""
+    for key in keys:
+        try:
+            get_store(CACHE).delete(key)
+        except StoreError as error:
+            logger.warning("the picture %s could not be removed at once: %s", key, error)
 
 
 def forget(key: str) -> None:

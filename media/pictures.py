@@ -57,6 +57,8 @@ def find_picture(file: File, derivatives: Iterable[Derivative]) -> Picture | Non
     `derivatives` are those of the file's original; only posters are looked for. Costs no query.
     """
     original = file.original
+    if original.held_at is not None:
+        return None
     if original.is_picture:
         return picture(
             file,

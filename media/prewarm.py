@@ -41,7 +41,7 @@ DIED = "The worker died while it made the sizes of this picture."
 Outcome: TypeAlias = Literal["warm", "failed", "deferred", "given_up"]
 
 WORTH_WARMING = f"""
-o.sha256 IS NOT NULL AND o.warmed_version < {VARIANTS_VERSION}
+o.sha256 IS NOT NULL AND o.held_at IS NULL AND o.warmed_version < {VARIANTS_VERSION}
 AND (o.warming_version <> {VARIANTS_VERSION} OR o.warm_attempts < {STRIKES})
 AND EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = o.id AND f.trashed_at IS NULL)
 AND (o.kind IN ('image', 'video', 'audio') OR o.mime IN ({", ".join(f"'{mime}'" for mime in sorted(DOCUMENTS))}))

@@ -17,6 +17,7 @@ from media import (
     dispatch,
     evicting,
     history,
+    imagecache,
     imagemaking,
     live,
     orphans,
@@ -137,7 +138,8 @@ def recount_tallies() -> int:
 
 @shared_task(name="media.evict_images", ignore_result=True)
 def evict_images() -> int:
-    """Keep the image cache under its cap."""
+    """Keep the image cache under its cap, and what was set aside out of it."""
+    imagecache.drop_held()
     return evicting.evict().images
 
 

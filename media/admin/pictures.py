@@ -68,7 +68,7 @@ def is_small(row: Derivative, name: str, content_type: str) -> bool:
 
 
 def picture(request: HttpRequest, derivative_id: UUID, name: str) -> HttpResponseBase:
-    row = Derivative.objects.filter(pk=derivative_id).first()
+    row = Derivative.objects.filter(pk=derivative_id, original__held_at=None).first()
     output = row.output(name) if row is not None else None
     if row is None or output is None or not is_small(row, name, output["content_type"]):
         raise Http404
@@ -87,7 +87,7 @@ def picture(request: HttpRequest, derivative_id: UUID, name: str) -> HttpRespons
 
 def waveform(derivative_id: UUID) -> HttpResponse:
     """The coarsest level, drawn."""
-    row = Derivative.objects.filter(pk=derivative_id, deriver="waveform").first()
+    row = Derivative.objects.filter(pk=derivative_id, deriver="waveform", original__held_at=None).first()
     forms = [one for one in row.outputs if one["name"].endswith(".bin")] if row is not None else []
     if not forms:
         raise Http404

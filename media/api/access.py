@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from media import passes
 from media.api.describing import with_all
+from media.errors import HeldError
 from media.libraries import require_owner, require_write
 from media.models import Derivative, File, Library, Membership
 
@@ -51,14 +52,25 @@ def viewer_of(request: Request) -> str:
 
 
 def find_file(
-    request: Request, library_id: UUID, file_id: UUID, *, write: bool = False, live: bool = False
+    request: Request,
+    library_id: UUID,
+    file_id: UUID,
+    *,
+    write: bool = False,
+    live: bool = False,
+    held: bool = False,
 ) -> tuple[File, Membership]:
-    """The file with its original and its derivatives. `live` leaves out the trash. Three queries."""
+    """The file with its original and its derivatives. `live` leaves out the trash. Three queries.
+
+    HeldError for what operators have set aside, unless the caller says that it shows nothing of it (`held`).
+    """
     library, member = find_library(request, library_id, write=write)
     files = with_all(File.objects.filter(pk=file_id, library=library), probe=True)
     file: File | None = (files.live() if live else files).first()
     if file is None:
         raise Http404("There is no such file in this library" + (", or it is in the trash." if live else "."))
+    if file.original.held_at is not None and not held:
+        raise HeldError
     file.library = library
     return file, member
 

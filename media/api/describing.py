@@ -111,10 +111,13 @@ def folder(row: Folder) -> dict[str, Any]:
 
 
 def file(row: File, image_pass: str) -> dict[str, Any]:
-    """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`."""
+    """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`.
+
+    Of one that is set aside: no pictures and no jobs.
+    """
     original = row.original
     width, height = variants.turned(original.width, original.height, row.rotation)
-    rows = list(original.derivatives.all())
+    rows = list(original.derivatives.all()) if original.held_at is None else []
     derivatives = {derivative.deriver: derivative for derivative in rows if derivative.variant == ""}
     poster = poster_of(row, rows)
     shown = derivatives | {POSTER[0]: poster} if poster is not None else derivatives
@@ -137,6 +140,7 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
         "trashedAt": row.trashed_at,
+        "setAside": original.held_at is not None,
         "stack": stack_of(row),
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
         **pictures(row, shown),

@@ -105,7 +105,7 @@ class OneFile(APIView):
     @extend_schema(operation_id="libraries_files_retrieve", responses=FileDetailShape)
     def get(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
         """Its details, in the trash too."""
-        file, _ = find_file(request, library_id, file_id)
+        file, _ = find_file(request, library_id, file_id, held=True)
         return Response(detail(request, file))
 
     @extend_schema(request=FileInput, responses=FileDetailShape)
@@ -121,7 +121,7 @@ class OneFile(APIView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
         """Into the trash."""
-        file, _ = find_file(request, library_id, file_id, write=True)
+        file, _ = find_file(request, library_id, file_id, write=True, held=True)
         trash.trash(file.library, [file.pk])
         return Response(status=204)
 

@@ -24,7 +24,7 @@ from media import imagecache, imageproxy, passes
 from media.api.derivatives import AsItIs
 from media.api.later import LaterResponse, may_come_later, told_of
 from media.api.seeing import Seen, find_seen
-from media.errors import RequestError
+from media.errors import HeldError, RequestError
 from media.imageproxy import Fresh, Pending
 from media.images import recipes
 from media.images.recipes import FORMATS, Recipe
@@ -109,6 +109,8 @@ def seen_by(request: Request, library_id: UUID, file_id: UUID) -> Seen:
             passes.note_epoch(library_id, seen.epoch)
     if seen is None:
         raise Http404(STRANGER)
+    if seen.held:
+        raise HeldError
     return seen
 
 

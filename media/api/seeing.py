@@ -16,7 +16,7 @@ from django.db import connection
 from media.models import Derivative, File, Original
 from media.pictures import POSTER, Picture, find_picture
 
-ORIGINAL: Final = ("id", "library_id", "kind", "mime", "key", "size", "sha256", "width", "height")
+ORIGINAL: Final = ("id", "library_id", "kind", "mime", "key", "size", "sha256", "width", "height", "held_at")
 
 LOOK: Final = f"""
 SELECT f.rotation, {", ".join(f"o.{name}" for name in ORIGINAL)},
@@ -42,6 +42,8 @@ class Seen:
     poster_status: str | None
     """None where none was planned, or none yet."""
     picture: Picture | None
+    held: bool = False
+    """Set aside by the operators: then there is no picture."""
 
 
 def find_seen(library_id: UUID, file_id: UUID, user_id: Any = None) -> Seen | None:
@@ -57,7 +59,8 @@ def find_seen(library_id: UUID, file_id: UUID, user_id: Any = None) -> Seen | No
         id=file_id, library_id=library_id, original=original, rotation=rotation, poster_variant=chosen
     )
     made = Derivative(deriver=POSTER[0], variant=variant, outputs=outputs, facts=facts)
-    return Seen(epoch or 0, original.kind, status, find_picture(file, [made]))
+    held = original.held_at is not None
+    return Seen(epoch or 0, original.kind, status, find_picture(file, [made]), held=held)
 
 
 def find_row(statement: str, about: Mapping[str, Any]) -> Sequence[Any] | None:

@@ -235,6 +235,7 @@ class FileShape(serializers.Serializer[Any]):
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
     trashedAt = instant()
+    setAside = serializers.BooleanField(help_text="by the operators: it is not worked on, and not shown")
     stack = StackShape(allow_null=True)
     originalUrl = serializers.CharField()
     posterUrl = serializers.CharField(allow_null=True)

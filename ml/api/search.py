@@ -108,7 +108,8 @@ def find_files(request: Request, keys: list[UUID]) -> dict[UUID, dict[str, Any]]
     """As lists of files tell them."""
     if not keys:
         return {}
-    rows = describing.with_all(File.objects.live().filter(pk__in=keys)).select_related("library")
+    live = File.objects.live().filter(pk__in=keys, original__held_at=None)
+    rows = describing.with_all(live).select_related("library")
     return {row.pk: describing.file(row, image_pass(request, row.library)) for row in rows}
 
 

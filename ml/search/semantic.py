@@ -70,7 +70,12 @@ def like(libraries: Collection[UUID], file_id: UUID, *, limit: int) -> Found:
     spec, seeing = usable(libraries)
     if spec is None:
         return OFF
-    file = File.objects.live().filter(pk=file_id, library__in=seeing).only("original_id").first()
+    file = (
+        File.objects.live()
+        .filter(pk=file_id, library__in=seeing, original__held_at=None)
+        .only("original_id")
+        .first()
+    )
     if file is None:
         return NONE
     vector = mean_of(spec, file.original_id)
