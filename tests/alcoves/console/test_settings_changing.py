@@ -2,22 +2,25 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from constance import config
 from constance.codecs import dumps
 from constance.models import Constance
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import AUDITOR, LIBRARIAN, OPERATOR
 from alcoves.console.settings import changing, describing, portable
 from alcoves.console.settings.changing import RESET, BadSettingError, UnknownSettingError
-from media import audit, live
+from media import audit, dispatch, live
 from media.models import AuditEntry
 from tests.conftest import client_of
 
@@ -338,3 +341,41 @@ def test_the_environment_is_copied_once(settings: Any, monkeypatch: pytest.Monke
     assert f"{NAME} is in the database already" in run("migrate-from-env")
     assert live.value(NAME) == 70
     assert not Constance.objects.filter(key="RETRY_SECONDS").exists()
+
+
+def test_a_change_is_made_while_redis_is_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = redis.Redis(port=1, socket_connect_timeout=1)
+    monkeypatch.setattr(dispatch, "redis_client", lambda: away)
+    changing.change({NAME: 80}, by=audit.COMMAND)
+    assert live.value(NAME) == 80
+    assert "settings was not told" in caplog.text
+
+
+def test_a_change_inside_a_transaction_that_is_taken_back_is_none() -> None:
+    with transaction.atomic():
+        changing.change({NAME: 80}, by=audit.COMMAND)
+        transaction.set_rollback(True)
+    live.forget()
+    assert live.value(NAME) == 500
+    assert not entries()
+
+
+def test_two_who_change_at_once_both_tell_the_truth() -> None:
+    """The second waits for the first, and its entry begins where the first one ended."""
+
+    def change(value: int) -> None:
+        try:
+            changing.change({NAME: value}, by=audit.COMMAND)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=change, args=(value,)) for value in range(10, 16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    steps = [entry.detail["changes"][NAME] for entry in entries()]
+    assert [step["old"] for step in steps] == [500, *(step["new"] for step in steps[:-1])]
+    assert live.value(NAME) == steps[-1]["new"]

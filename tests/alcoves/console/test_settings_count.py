@@ -12,7 +12,7 @@ from django.utils import timezone
 from alcoves.accounts import locking
 from alcoves.accounts.models import User
 from alcoves.console.settings import changing
-from media import audit, evicting, libraries, live, runs, tasks
+from media import audit, evicting, libraries, live, prewarm, runs, tasks
 from media.derivers.base import Context, NotNeeded, Result
 from media.models import Derivative, Library, UnnamedBlob
 from media.transcoding import timeouts
@@ -59,8 +59,8 @@ def test_the_image_cache() -> None:
 
 
 def test_pictures_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks.prewarm, "claim", lambda: [1])
-    monkeypatch.setattr(tasks.prewarm, "send", len)
+    monkeypatch.setattr(prewarm, "claim", lambda: [1])
+    monkeypatch.setattr(prewarm, "send", len)
     ahead = tasks.prewarm_pictures
     assert ahead() == 1
     put(IMAGE_PREWARM_ENABLED=False)
@@ -161,7 +161,7 @@ def test_wrong_passwords(alice: User, client: Client) -> None:
 
 
 def test_metrics(client: Client) -> None:
-    stranger = {"REMOTE_ADDR": "192.0.2.7"}
+    stranger: Any = {"REMOTE_ADDR": "192.0.2.7"}
     assert client.get("/metrics", **stranger).status_code == 404
     put(METRICS_AUTH=False)
     assert client.get("/metrics", **stranger).status_code == 200
