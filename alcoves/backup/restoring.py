@@ -297,7 +297,7 @@ class Restoring:
         if has_tables():
             maintenance.switch_on(reason, by=nobody(self.by), restoring=True)
             if self.progress.phase == DATABASE:
-                wait_until_quiet()
+                wait_until_quiet(self.progress.set)
         if self.progress.phase == DATABASE:
             maintenance.tell(replace(told, shut=True))
         self.tell(at_once=True)
@@ -425,10 +425,10 @@ def table_exists(model: Any) -> bool:
     return model._meta.db_table in connection.introspection.table_names()
 
 
-def wait_until_quiet(seconds: float = QUIET_SECONDS) -> None:
+def wait_until_quiet(coming: str, seconds: float = QUIET_SECONDS) -> None:
     """Until no run holds a lease and no upload writes. What runs now is let to its end."""
     until = time.monotonic() + seconds
-    while busy := what_runs():
+    while busy := what_runs(coming):
         if time.monotonic() > until:
             raise BackupError(
                 f"Work is still under way ({busy}): wait for it, or stop the workers and the web part."
@@ -436,10 +436,11 @@ def wait_until_quiet(seconds: float = QUIET_SECONDS) -> None:
         time.sleep(1)
 
 
-def what_runs() -> str:
+def what_runs(coming: str) -> str:
+    """A database that came with an earlier try says that the set itself is being made: that is long over."""
     runs = Derivative.objects.filter(status="processing", lease_expires_at__gt=Now()).count()
     uploads = Upload.objects.filter(locked_until__gt=Now()).count()
-    backups = Backup.objects.filter(state=State.RUNNING).exclude(holder="")
+    backups = Backup.objects.filter(state=State.RUNNING).exclude(holder="").exclude(name=coming)
     making = sum(not is_dead(row) for row in backups) if table_exists(Backup) else 0
     counts = ((runs, "runs"), (uploads, "uploads"), (making, "backups"))
     told = [f"{count} {what}" for count, what in counts if count]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from alcoves.backup import maintenance, restoring, sets, targets, working
 from alcoves.backup.models import Backup
@@ -44,7 +45,8 @@ def kill_in(step: tuple[str, str, int], folder: Path, *command: str) -> None:
         ALCOVES_BACKUP_TARGET="shelf",
         ALCOVES_BACKUP_PASSPHRASE="",
     )
-    assert process.popen.wait(120) == -signal.SIGKILL, process.text()
+    assert process.popen.wait(300) == -signal.SIGKILL, process.text()
+    connection.close()  # A restore ends the connections of others.
 
 
 @pytest.mark.django_db(transaction=True)
