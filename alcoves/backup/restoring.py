@@ -46,6 +46,7 @@ QUIET_SECONDS: Final = 600.0
 DATABASE, BLOBS, FINISH, OPEN, DONE = "database", "blobs", "finish", "open", "done"
 BATCH: Final = 500
 TOLD: Final = 20
+AGAIN: Final = "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
 
 
 @dataclass(slots=True)
@@ -353,6 +354,7 @@ class Restoring:
     def finish(self) -> str:
         """What the database says of work, uploads and caches of another machine is made true of this one."""
         progress = self.progress
+        progress.notes = [AGAIN]
         bring_keys(self.of, progress)
         with transaction.atomic():
             SweepHold.objects.all().delete()
