@@ -121,7 +121,7 @@ def test_lists_cost_the_same_whatever_their_length(
         finish(one, "preview", {"thumb.webp": (PICTURE, "image/webp")})
     with CaptureQueriesContext(connection) as many:
         root.get(page(model, "changelist"))
-    assert len(many) == len(few)
+    assert [one["sql"][:60] for one in many] == [one["sql"][:60] for one in few]
 
 
 def test_big_tables_are_estimated(root: Client, file: File, monkeypatch: pytest.MonkeyPatch) -> None:

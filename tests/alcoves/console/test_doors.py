@@ -50,6 +50,10 @@ MAY_ACT: Final = {
     ("ml.faceproposal", "decline"): {L},
     ("ml.download", "fetch_again"): {O},
     ("ml.acceptance", "delete_selected"): {O},
+    ("alerts.delivery", "send_again"): {O},
+    ("backup.finding", "repair"): {O},
+    ("backup.finding", "ignore"): {O},
+    ("backup.finding", "reopen"): {O},
 }
 STEERS: Final = {"queues": {O}, "workers": {O}, "upkeep": {O}, "models": {O}, "settings": {O}}
 """Pages that take POST, by their names, and who may."""
