@@ -109,9 +109,8 @@ def test_a_blob_that_is_gone(admin: User, tmp_path: Path, settings: Any) -> None
     original = take_in(library, b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "lake.png").file.original
     registry.get_store("files").delete(original.key)
     verifying = Process(["manage.py", "verify"], tmp_path)
-    assert (
-        wait_until(lambda: verifying.popen.poll() is not None, 120, "verify") and verifying.popen.poll() == 1
-    )
+    wait_until(lambda: verifying.popen.poll() is not None, 120, "verify")
+    assert verifying.popen.poll() == 1, verifying.text()
     with web(tmp_path) as port:
         operator = Operator(port, admin)
         found = operator.finds("blobs:missing")

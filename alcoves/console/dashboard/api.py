@@ -53,7 +53,7 @@ class AnswerShape(serializers.Serializer[Any]):
     title = serializers.CharField()
     asOf = serializers.DateTimeField()  # noqa: N815
     milliseconds = serializers.FloatField()
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]  # The name of the JSON.
 
 
 class FailureShape(serializers.Serializer[Any]):

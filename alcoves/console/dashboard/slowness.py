@@ -51,7 +51,7 @@ def ended(now: datetime) -> list[dict[str, Any]]:
     found: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
         for day in sorted({since.date(), now.date()}):
-            values = {"day": day, "since": since, "most": LOOKED_AT, "shown": SHOWN}
+            values: dict[str, Any] = {"day": day, "since": since, "most": LOOKED_AT, "shown": SHOWN}
             cursor.execute(SLOWEST, values)
             found += cursor.fetchall()
     return [

@@ -16,7 +16,7 @@ from alcoves.console.dashboard.figures import FIGURES, Asked
 from alcoves.queues import QUEUES
 from media import controls, dispatch, tallies, workers
 from media.audit import SYSTEM
-from media.models import Control, Derivative, File, Library, Original
+from media.models import Control, Derivative, File, Library, Original, Tally
 from media.workers import Report, Running
 from ml.models import Download
 from storage.registry import get_store
@@ -133,8 +133,8 @@ def test_uploads_by_day_and_what_lay_there(library: Library) -> None:
     day = timezone.now() - timedelta(days=3)
     tallies.fold()
     of = made_up.files(library, 2, size=100)
-    made_up.Tally.objects.create(topic="added", keys=[tallies.day_of(day)], number=4, amount=999)
-    made_up.Tally.objects.create(topic="growth", keys=[tallies.day_of(day)], number=1, amount=40)
+    Tally.objects.create(topic="added", keys=[tallies.day_of(day)], number=4, amount=999)
+    Tally.objects.create(topic="growth", keys=[tallies.day_of(day)], number=1, amount=40)
     told = taken("uploads", days=5)
     assert [row["files"] for row in told["days"]] == [0, 4, 0, 0, 2]
     assert [row["stored"] for row in told["days"]] == [0, 40, 0, 0, 200]

@@ -79,7 +79,7 @@ def test_connections_near_their_limit(db: None, monkeypatch: pytest.MonkeyPatch)
 
 def test_clocks_that_differ(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     behind = timezone.now() - timedelta(seconds=60)
-    monkeypatch.setattr(warnings.timezone, "now", lambda: behind)
+    monkeypatch.setattr(timezone, "now", lambda: behind)
     assert "60 seconds ahead of" in only("clock").sentence
 
 
@@ -159,7 +159,7 @@ def test_migrations_that_are_not_applied(db: None) -> None:
 def test_what_ffmpeg_lacks(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     told = ffmpeg.capabilities()
     lacking = type(told)(**{**{name: getattr(told, name) for name in told.__slots__}, "lacks": ("zscale",)})
-    monkeypatch.setattr(warnings.ffmpeg, "capabilities", lambda: lacking)
+    monkeypatch.setattr(ffmpeg, "capabilities", lambda: lacking)
     assert "lacks zscale" in only("ffmpeg").sentence
 
 
