@@ -46,7 +46,9 @@ QUIET_SECONDS: Final = 600.0
 DATABASE, BLOBS, FINISH, OPEN, DONE = "database", "blobs", "finish", "open", "done"
 BATCH: Final = 500
 TOLD: Final = 20
-AGAIN: Final = "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
+AGAIN: Final = (
+    "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
+)
 
 
 @dataclass(slots=True)
@@ -475,9 +477,7 @@ def bring_keys(of: Opened, progress: Progress) -> None:
         os.fsync(file.fileno())
     staged.replace(path)
     secret_key.sync_folder(path.parent)
-    progress.notes.append(
-        "The signing key was brought back: start Alcoves again, so that all its parts use it."
-    )
+    progress.notes.append("The signing key was brought back.")
 
 
 def forget_lost_pictures() -> None:
