@@ -1,6 +1,7 @@
 """The operators' console over media: what went wrong, and doing it again. One module per noun."""
 
 from media.admin import (
+    attempts,
     audit,
     blobs,
     cached_images,
@@ -18,6 +19,7 @@ from media.admin import (
 )
 
 __all__ = [
+    "attempts",
     "audit",
     "blobs",
     "cached_images",

@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from media import ledger, reprocess
-from media.admin import pictures
+from media import selecting
+from media.admin import acting, attempts, pictures
 from media.admin.filters import DeriverFilter, QueueFilter, one_of, one_way_or_other
 from media.admin.paging import LookOnly, link
 from media.models import Derivative
@@ -63,7 +63,16 @@ class DerivativeAdmin(LookOnly):
             "eta_seconds",
         ),
         *("requested_version", "claimed_version", "ready_version", "attempts", "lost_claims", "deferrals"),
-        *("error_code", "error_message", "detail", "made_by", "outputs_text", "facts_text"),
+        *(
+            "error_code",
+            "error_message",
+            "failure",
+            "detail",
+            "history",
+            "made_by",
+            "outputs_text",
+            "facts_text",
+        ),
         *("queued_at", "not_before", "published_at", "started_at", "finished_at"),
         *("lease_owner", "lease_expires_at", "fence"),
         "rows_about_it",
@@ -80,6 +89,15 @@ class DerivativeAdmin(LookOnly):
 
     def get_urls(self) -> list[URLPattern]:
         return [*pictures.routes(self), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What programs said is for those who may see the history."""
+        shown = super().get_fields(request, obj)
+        return (
+            shown
+            if attempts.may_see(request)
+            else [name for name in shown if name not in {"detail", "failure"}]
+        )
 
     def has_reprocess_permission(self, request: HttpRequest) -> bool:
         """The rows cannot be edited, but who may change them may ask for them anew."""
@@ -130,22 +148,14 @@ class DerivativeAdmin(LookOnly):
         """Without what older results of the metadata say of the place: operators need not be members."""
         return format_html("<pre>{}</pre>", json.dumps(public(row.facts), indent=2, ensure_ascii=False))
 
+    @admin.display(description="attempts")
+    def history(self, row: Derivative) -> SafeString | str:
+        return attempts.of_derivative(row)
+
     @admin.action(description="Reprocess: make these anew", permissions=["reprocess"])
-    def reprocess(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        keys = list(rows.order_by().values_list("pk", flat=True))
-        count = sum(
-            reprocess.request(keys[start : start + reprocess.BATCH])
-            for start in range(0, len(keys), reprocess.BATCH)
-        )
-        messages.success(
-            request, f"{count} are queued again. The old results are shown until the new ones are ready."
-        )
+    def reprocess(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.act_on_jobs(request, rows, selecting.REPROCESS)
 
     @admin.action(description="Cancel what is queued or running", permissions=["reprocess"])
-    def cancel(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        count = ledger.cancel(
-            Derivative.objects.filter(pk__in=list(rows.order_by().values_list("pk", flat=True)))
-        )
-        messages.success(
-            request, f"{count} are cancelled. The others were not waiting or running, or are parts of others."
-        )
+    def cancel(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.act_on_jobs(request, rows, selecting.CANCEL)

@@ -10,7 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from media import stacks
-from media.admin import many
+from media.admin import acting, attempts, many
 from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import BigTable, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
@@ -26,7 +26,17 @@ class FileAdmin(BigTable):
     search_help_text = "Words of a name, or parts of them; or the id of a file or an original."
     ordering = ("-id",)
     fields = (
-        *("name", "pictures", "library_link", "folder_link", "original_link", "derivatives", "stack_link"),
+        *(
+            "name",
+            "pictures",
+            "library_link",
+            "folder_link",
+            "original_link",
+            "derivatives",
+            "stack_link",
+            "held",
+            "history",
+        ),
         "rows_about_it",
         *(
             "rotation",
@@ -39,7 +49,7 @@ class FileAdmin(BigTable):
         ),
     )
     readonly_fields = tuple(name for name in fields if name != "name")
-    actions = ("to_trash", "restore", "purge")
+    actions = ("to_trash", "restore", "purge", "hold", "release")
 
     class Media:
         js = SCRIPTS
@@ -93,6 +103,29 @@ class FileAdmin(BigTable):
         with transaction.atomic(), stacks.rearranging(obj.library_id, [obj.pk], to=[(obj.folder_id, name)]):
             obj.name = name
             obj.save(update_fields=["name", "updated_at"])
+
+    def has_hold_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("console.quarantine_files")
+
+    @admin.action(description="Set aside: no work, not shown", permissions=["hold"])
+    def hold(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.hold_originals(request, rows, "original_id")
+
+    @admin.action(description="Release what was set aside", permissions=["hold"])
+    def release(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        acting.release_originals(request, rows, "original_id")
+
+    @admin.display(description="attempts")
+    def history(self, row: File) -> SafeString | str:
+        return attempts.of_original(row.original_id)
+
+    @admin.display(description="set aside")
+    def held(self, row: File) -> str:
+        original = row.original
+        if original.held_at is None:
+            return "no"
+        who = f" by {original.held_by}" if original.held_by_id else ""
+        return f"since {original.held_at:%Y-%m-%d %H:%M}{who}: {original.held_reason}"
 
     @admin.display(description="made of it")
     def derivatives(self, row: File) -> SafeString:

@@ -5,10 +5,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from media.admin import acting, attempts
 from media.admin.filters import LibraryFilter, one_of
 from media.admin.paging import LookOnly, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
@@ -42,7 +43,7 @@ class OriginalAdmin(LookOnly):
     list_filter = (one_of("kind", KINDS), LibraryFilter)
     search_fields = ("=sha256", "=id", "=files__id")
     ordering = ("-id",)
-    actions = ("warm_again",)
+    actions = ("warm_again", "hold", "release")
     fields = (
         *(
             "id",
@@ -60,7 +61,7 @@ class OriginalAdmin(LookOnly):
         ),
         *("camera_make", "camera_model", "lens", "orientation", "color_profile"),
         *("warm", "warmed_version", "strikes", "warm_error", "warm_claimed_at"),
-        *("files", "derivatives", "rows_about_it", "details", "created_at"),
+        *("files", "derivatives", "held", "history", "rows_about_it", "details", "created_at"),
     )
     readonly_fields = fields
 
@@ -116,6 +117,28 @@ class OriginalAdmin(LookOnly):
     @admin.display(description="files")
     def files(self, row: Original) -> SafeString:
         return format_html_join(" · ", "{}", ((link(one),) for one in row.files.all()[:SHOWN]))
+
+    def has_hold_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("console.quarantine_files")
+
+    @admin.action(description="Set aside: no work, not shown", permissions=["hold"])
+    def hold(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.hold_originals(request, rows, "pk")
+
+    @admin.action(description="Release what was set aside", permissions=["hold"])
+    def release(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        acting.release_originals(request, rows, "pk")
+
+    @admin.display(description="attempts")
+    def history(self, row: Original) -> SafeString | str:
+        return attempts.of_original(row.pk)
+
+    @admin.display(description="set aside")
+    def held(self, row: Original) -> str:
+        if row.held_at is None:
+            return "no"
+        who = f" by {row.held_by}" if row.held_by_id else ""
+        return f"since {row.held_at:%Y-%m-%d %H:%M}{who}: {row.held_reason}"
 
     @admin.display(description="made of it")
     def derivatives(self, row: Original) -> SafeString:

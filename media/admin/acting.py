@@ -1,0 +1,121 @@
+"""Actions on many rows that ask first: a page that says how many, and carries their keys.
+
+Of more rows than one request may touch no keys are loaded: jobs are handed to the page for many, others are refused.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from media import audit, holding, selecting
+from media.errors import RequestError
+from media.selecting import BATCH
+
+MARKS: Final = {
+    "status": "status",
+    "status__exact": "status",
+    "deriver": "deriver",
+    "queue": "queue",
+    "error_code": "error_code",
+    "failure": "failure",
+    "failure__exact": "failure",
+}
+"""Filters of the list of jobs, by the names of the page for many."""
+SILENT: Final = frozenset({"o", "p", "all", "_changelist_filters"})
+
+
+def few_keys(rows: QuerySet[Any]) -> list[UUID] | None:
+    """None where they are too many for one request."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: BATCH + 1])
+    return keys if len(keys) <= BATCH else None
+
+
+def act_on_jobs(request: HttpRequest, rows: QuerySet[Any], act: str) -> HttpResponse | None:
+    """Asks, then acts. Many go to the page for many, with the filters of the list."""
+    keys = few_keys(rows)
+    if keys is None:
+        return to_page_for_many(request, act)
+    if act == selecting.CANCEL and "confirmed" not in request.POST:
+        title = f"Stop {len(keys)} jobs?"
+        return ask(
+            request, "cancel", keys, title, "What waits or runs stops. Older results stay and are shown."
+        )
+    count = selecting.act_on_keys(act, keys, audit.of(request))
+    left = len(keys) - count
+    others = f" {left} others were not waiting or running, or are parts of others." if left else ""
+    messages.success(request, f"{count} jobs are {selecting.ACTS[act]}.{others}")
+    return None
+
+
+def to_page_for_many(request: HttpRequest, act: str) -> HttpResponse | None:
+    """The same filters there; what it cannot say is refused, so that never more is meant than was seen."""
+    given = {name: value for name, value in request.GET.items() if value and name not in SILENT}
+    if set(given) - set(MARKS):
+        messages.error(
+            request,
+            f"These are more than {BATCH:,}, and the page for many does not know this filter or search. "
+            "Choose fewer, or choose them on the page Reprocess.",
+        )
+        return None
+    marks = {MARKS[name]: value for name, value in given.items()} or {"everything": "yes"}
+    return HttpResponseRedirect(f"{reverse('admin:reprocess')}?{urlencode({**marks, 'act': act})}")
+
+
+def hold_originals(request: HttpRequest, rows: QuerySet[Any], field: str) -> HttpResponse | None:
+    """Asks why, then sets aside. `field` names the original in the rows."""
+    keys = few_keys(rows)
+    if keys is None:
+        messages.error(request, f"At most {BATCH:,} at once. Choose fewer.")
+        return None
+    if "confirmed" not in request.POST:
+        about = "No work is done on them, and no member sees more than their names, until they are released."
+        return ask(request, "hold", keys, f"Set {len(keys)} aside?", about, reason=True)
+    told(
+        request,
+        lambda by: holding.hold(originals(rows, field), by, request.POST.get("reason", "")),
+        "set aside",
+    )
+    return None
+
+
+def release_originals(request: HttpRequest, rows: QuerySet[Any], field: str) -> None:
+    if few_keys(rows) is None:
+        messages.error(request, f"At most {BATCH:,} at once. Choose fewer.")
+        return
+    told(request, lambda by: holding.release(originals(rows, field), by), "released")
+
+
+def originals(rows: QuerySet[Any], field: str) -> list[UUID]:
+    return list(rows.order_by().values_list(field, flat=True).distinct()[: holding.MOST])
+
+
+def told(request: HttpRequest, act: Callable[[audit.Actor], int], done: str) -> None:
+    try:
+        messages.success(request, f"{act(audit.of(request))} originals were {done}, with all files of them.")
+    except RequestError as error:
+        messages.error(request, error.message)
+
+
+def ask(
+    request: HttpRequest, action: str, keys: Sequence[UUID], title: str, about: str, *, reason: bool = False
+) -> HttpResponse:
+    """The question. Its answer comes to the same list, as the same action."""
+    context = {
+        **admin.site.each_context(request),
+        "title": title,
+        "about": about,
+        "action": action,
+        "keys": [str(key) for key in keys],
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "reason": reason,
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "console/ask.html", context)

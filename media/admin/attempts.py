@@ -1,0 +1,128 @@
+"""The history of jobs: each try, who ran it, how long, how it ended. What programs said is for who may see it."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from media.admin.filters import DeriverFilter, one_of
+from media.admin.paging import LookOnly, link
+from media.models import Attempt
+from media.models.attempt import Outcome
+
+SEE_DETAIL = "console.see_history"
+SHOWN = 50
+"""Tries on the page of a job or a file: the newest."""
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LookOnly):
+    list_display = (
+        *("started_at", "outcome", "deriver", "variant", "worker", "process"),
+        *("waited", "ran", "error_code", "short_error"),
+    )
+    list_display_links = ("started_at", "outcome")
+    list_filter = (one_of("outcome", Outcome.values), DeriverFilter, one_of("worker"))
+    search_fields = ("=id", "=original__id", "error_message", "error_detail")
+    search_help_text = "a part of what was said, in three letters or more"
+    ordering = ("-id",)
+    fields = (
+        *("original_link", "files", "job", "deriver", "variant", "queue", "version", "number"),
+        *("outcome", "worker", "process", "queued_at", "started_at", "finished_at", "waited", "ran"),
+        *("error_code", "error_message", "detail", "metrics_text"),
+    )
+    readonly_fields = fields
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fields(request, obj)
+        return shown if may_see(request) else [name for name in shown if name != "detail"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("original").defer("error_detail")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """In what only some may see, only for them: else a search would tell it letter by letter."""
+        request_may = may_see(request)
+        self_fields = self.search_fields if request_may else self.search_fields[:-1]
+        found, _ = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip() or found.query.is_empty() or by_id(search_term):
+            return found, False
+        rows = queryset.exclude(error_code="")
+        for word in search_term.split():
+            texts = [name for name in self_fields if not name.startswith("=")]
+            said = Q()
+            for name in texts:
+                said |= Q(**{f"{name}__icontains": word})
+            rows = rows.filter(said)
+        return rows, False
+
+    @admin.display(description="error")
+    def short_error(self, row: Attempt) -> str:
+        return row.error_message[:80]
+
+    @admin.display(description="original")
+    def original_link(self, row: Attempt) -> SafeString | str:
+        return link(row.original)
+
+    @admin.display(description="files")
+    def files(self, row: Attempt) -> SafeString:
+        return format_html_join(" · ", "{}", ((link(one),) for one in row.original.files.all()[:SHOWN]))
+
+    @admin.display(description="job")
+    def job(self, row: Attempt) -> SafeString:
+        address = reverse("admin:media_derivative_change", args=(row.derivative_id,))
+        return format_html('<a href="{}">{} {}</a>', address, row.deriver, row.variant)
+
+    @admin.display(description="what the program said")
+    def detail(self, row: Attempt) -> SafeString:
+        return format_html('<pre class="ops-pre">{}</pre>', row.error_detail or "-")
+
+    @admin.display(description="metrics")
+    def metrics_text(self, row: Attempt) -> SafeString:
+        return format_html('<pre class="ops-pre">{}</pre>', json.dumps(row.metrics, indent=2))
+
+
+def may_see(request: HttpRequest) -> bool:
+    return request.user.has_perm(SEE_DETAIL)
+
+
+def by_id(term: str) -> bool:
+    """Whether it can only be a key."""
+    return len(term.strip()) >= 32 and term.strip().replace("-", "").isalnum()
+
+
+def table_of(rows: QuerySet[Attempt]) -> SafeString | str:
+    """The newest tries, with a link to each."""
+    lines = (
+        (
+            reverse("admin:media_attempt_change", args=(one.pk,)),
+            one.finished_at.strftime("%Y-%m-%d %H:%M:%S"),
+            f"{one.deriver} {one.variant}".strip(),
+            one.outcome,
+            one.worker,
+            "-" if one.ran is None else f"{one.ran:.1f} s",
+            " ".join(filter(None, (one.error_code, one.error_message[:120]))),
+        )
+        for one in rows.order_by("-id").defer("error_detail")[:SHOWN]
+    )
+    cells = format_html_join(
+        "",
+        '<tr><th scope="row"><a href="{}">{}</a></th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+        lines,
+    )
+    return format_html('<table class="ops-table"><tbody>{}</tbody></table>', cells) if cells else "-"
+
+
+def of_original(original: Any) -> SafeString | str:
+    return table_of(Attempt.objects.filter(original=original))
+
+
+def of_derivative(row: Any) -> SafeString | str:
+    return table_of(Attempt.objects.filter(original=row.original_id, derivative_id=row.pk))
