@@ -377,7 +377,7 @@ class Pending:
         self.recipe = recipe
         self.token = flight.token
         self._flight: Flight | None = flight
-        self._until = time.monotonic() + live.value("IMAGE_WAIT_SECONDS")
+        self._until: float = time.monotonic() + live.value("IMAGE_WAIT_SECONDS")
         self.future = flight.ticket()
 
     @property

@@ -105,15 +105,13 @@ def test_one_figure_that_fails_blanks_no_other(db: None) -> None:
             cursor.execute("SELECT pg_sleep(30)")
         yield FILES, ("y",), 1
 
-    before = {name: metrics.SCRAPE_ERRORS.labels(name)._value.get() for name in ("broken", "slow")}
-    collector = Figures(
-        [
-            Figure("broken", broken),
-            Figure("slow", slow),
-            Figure("files", figures.files),
-            Figure("x", lambda: 1 / 0),
-        ]  # type: ignore[arg-type, return-value]
-    )
+    before = {name: metrics.SCRAPE_ERRORS.labels(name)._value.get() for name in ("broken", "slow", "wrong")}
+
+    def wrong() -> Iterator[figures.Sample]:
+        yield FILES, ("z",), 1 / 0
+
+    asked = {"broken": broken, "slow": slow, "files": figures.files, "wrong": wrong}
+    collector = Figures([Figure(name, question) for name, question in asked.items()])
     found = samples(collector)
     assert {sample.labels["state"] for sample in found["alcoves_files"]} == {"live", "trashed", "held"}
     for name, count in before.items():
@@ -184,8 +182,11 @@ def strange() -> Iterator[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_workers_by_one_address(tmp_path: Path, settings: Any, strange: Any) -> None:
+def test_all_workers_by_one_address(
+    tmp_path: Path, settings: Any, strange: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One by its own report, one by the settings, one that is not there, one that never ends."""
+    monkeypatch.setattr(figures, "KEPT_SECONDS", 0.0)
     strange.block = lambda: "" if strange.ended.wait(0.01) else b"# nothing\n"
     with running_worker(tmp_path) as worker:
         wait_until(lambda: any(one.metrics for one in workers.find()), 30, "the worker's report")
