@@ -30,20 +30,34 @@ NAMED: Final = (
 """What stands behind such a word is none of a log's business."""
 SIGNING: Final = rf"s|sig|signature|code|key|x-amz-(?:signature|credential|security-token)|{NAMED}"
 PATTERNS: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), by)
-    for pattern, by in (
-        (r"\balc_[A-Za-z0-9_-]{6,}", f"alc_{HIDDEN}"),
-        (r"((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]+", rf"\1\2{HIDDEN}"),
-        (r"\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}", rf"\1 {HIDDEN}"),
-        (r"([a-z][a-z0-9+.-]*://[^\s:/@'\"]*):[^\s/@'\"]+@", rf"\1:{HIDDEN}@"),
-        (rf"([?&;](?:{SIGNING})=)[^&\s'\"#]+", rf"\1{HIDDEN}"),
+    (hints, re.compile(pattern, re.IGNORECASE), by)
+    for hints, pattern, by in (
+        (("alc_",), r"\balc_[A-Za-z0-9_-]{6,}", f"alc_{HIDDEN}"),
         (
-            rf"\b([a-z_-]*(?:{NAMED})['\"]?\s*[=:]\s*)('[^'\n]*'|\"[^\"\n]*\"|[^\s,;&'\")\]}}]+)",
+            ("authorization", "cookie"),
+            r"((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]+",
+            rf"\1\2{HIDDEN}",
+        ),
+        (
+            ("bearer", "basic", "negotiate"),
+            r"\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}",
+            rf"\1 {HIDDEN}",
+        ),
+        (("://",), r"(://[^\s:/@'\"]*):[^\s/@'\"]+@", rf"\1:{HIDDEN}@"),
+        (("=",), rf"([?&;](?:{SIGNING})=)[^&\s'\"#]+", rf"\1{HIDDEN}"),
+        (
+            ("pass", "pwd", "secret", "key", "token"),
+            rf"((?:{NAMED})['\"]?\s*[=:]\s*)('[^'\n]*'|\"[^\"\n]*\"|[^\s,;&'\")\]}}]+)",
             rf"\1{HIDDEN}",
         ),
-        (r"(/s/|/share/|/shares/|-signed/)[A-Za-z0-9._~-]{8,}", rf"\1{HIDDEN}"),
+        (
+            ("/s/", "/share/", "/shares/", "-signed/"),
+            r"(/s/|/share/|/shares/|-signed/)[A-Za-z0-9._~-]{8,}",
+            rf"\1{HIDDEN}",
+        ),
     )
 )
+"""What a line must have for a pattern to be tried: most lines have nothing of it."""
 known: set[str] = set()
 """Secrets by their value, beside those that the environment has given."""
 
@@ -89,8 +103,10 @@ def scrub(text: str) -> str:
     for secret in sorted(known | env.SECRETS, key=len, reverse=True):
         if len(secret) >= SHORTEST and secret in text:
             text = text.replace(secret, HIDDEN)
-    for pattern, by in PATTERNS:
-        text = pattern.sub(by, text)
+    folded = text.lower()
+    for hints, pattern, by in PATTERNS:
+        if any(hint in folded for hint in hints):
+            text = pattern.sub(by, text)
     return text
 
 
