@@ -25,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("alcoves.accounts.urls")),
     path("api/schema/", Schema.as_view(), name="schema"),
     path("api/docs/", gallery.ApiDocs.as_view(url_name="schema"), name="docs"),
-    path("api/admin/stats", include("alcoves.console.dashboard.api")),
+    path("api/admin/", include("alcoves.console.dashboard.api")),
     path("api/", include("media.api.urls")),
     path("api/", include("ml.api.urls")),
     path("api/admin/", include("alcoves.console.settings.urls")),

@@ -105,8 +105,8 @@ def sweep(limit: int = 500) -> int:
     A hold counts for keys that fall due after it: those listed here had no name before it was taken.
     """
     due = UnnamedBlob.objects.due().exclude(store__in=SweepHold.objects.held())
-    due = due.order_by("due_at").values_list("pk", flat=True)[:limit]
-    swept = sum(sweep_one(key) for key in list(due))
+    keys = due.order_by("due_at").values_list("pk", flat=True)[:limit]
+    swept = sum(sweep_one(key) for key in list(keys))
     metrics.SWEPT.inc(swept)
     return swept
 

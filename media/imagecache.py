@@ -140,8 +140,8 @@ def discard(rows: Iterable[UUID]) -> int:
 
 
 def drop_held(originals: Collection[UUID] | None = None) -> int:
-    """Pictures of what operators have set aside leave the cache, blobs and all, at once: the front shows what lies there
-    without a query. Of these originals, or of all. Returns how many."""
+    """Pictures of what operators have set aside leave the cache, blobs and all, at once: the front shows what lies
+    there without a query. Of these originals, or of all. Returns how many."""
     rows = CachedImage.objects.filter(original__held_at__isnull=False)
     found = dict(
         (rows if originals is None else rows.filter(original__in=originals)).values_list("pk", "key")

@@ -78,7 +78,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Selection":
-        keys = {name: UUID(given[name]) for name in ("library", "file") if given.get(name)}
+        keys: dict[str, Any] = {name: UUID(given[name]) for name in ("library", "file") if given.get(name)}
         known = {one.name for one in fields(cls)}
         return replace(cls(**{name: value for name, value in given.items() if name in known}), **keys)
 
@@ -265,7 +265,7 @@ def progress(task: str) -> Progress | None:
         action__in=[f"derivatives.{act}" for act in ACTS], detail__task=task
     ).exists():
         return None
-    result = AsyncResult(task)
+    result: AsyncResult[Any] = AsyncResult(task)
     about = result.info if isinstance(result.info, dict) else {}
     states = {"SUCCESS": "done", "FAILURE": "failed", UNDER_WAY: "running", "STARTED": "running"}
     return Progress(states.get(result.state, "waiting"), int(about.get("done", 0)))

@@ -2,7 +2,8 @@
 
 A token is the share's id and a signature over it (192 bits, HMAC-SHA256 with a key of the SECRET_KEY): the table alone
 opens nothing, and a list can show the link again. Whether it is good is asked at every request: a link that was revoked
-or has run out, a moment or a file in the trash, a file set aside and a library that no longer shares all look the same: not there.
+or has run out, a moment or a file in the trash, a file set aside and a library that no longer shares all look the
+same: not there.
 """
 
 import binascii

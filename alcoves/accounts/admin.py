@@ -32,7 +32,7 @@ from media.models.audit import AuditEntry
 BEYOND = "You cannot give what you do not have: {}. Ask a superuser."
 
 
-class NewUserForm(AdminUserCreationForm):
+class NewUserForm(AdminUserCreationForm[User]):
     """E-mail instead of a user name."""
 
     class Meta:
@@ -41,7 +41,7 @@ class NewUserForm(AdminUserCreationForm):
         field_classes: ClassVar[dict[str, Any]] = {}
 
 
-class UserForm(UserChangeForm):
+class UserForm(UserChangeForm[User]):
     """Refuses rights beyond those of who gives them; `giver` is set by the page."""
 
     giver: Any = None
@@ -61,7 +61,7 @@ class UserForm(UserChangeForm):
 
     def added(self, name: str) -> list[Any]:
         """What was not there before."""
-        there = set(getattr(self.instance, name).values_list("pk", flat=True)) if self.instance.pk else set()
+        there = set(getattr(self.instance, name).values_list("pk", flat=True))
         return [one for one in self.cleaned_data.get(name, ()) if one.pk not in there]
 
 

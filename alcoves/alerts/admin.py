@@ -31,7 +31,7 @@ class OpenFilter(admin.SimpleListFilter):
         return queryset
 
 
-class MentionLines(TabularInline):
+class MentionLines(TabularInline[Mention, Any]):
     """Which letters told of an alert; of which alerts a letter tells."""
 
     model = Mention

@@ -32,7 +32,8 @@ def heard(name: str) -> datetime | None:
 
 def silent(name: str, seconds: float) -> bool:
     """It has been heard, and not for so long."""
-    return Pulse.objects.filter(name=name, at__lt=timezone.now() - timedelta(seconds=seconds)).exists()
+    found: bool = Pulse.objects.filter(name=name, at__lt=timezone.now() - timedelta(seconds=seconds)).exists()
+    return found
 
 
 def family(prefix: str) -> dict[str, tuple[datetime, str]]:

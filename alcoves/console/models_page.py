@@ -1,6 +1,6 @@
 """Models: which each pipeline uses, all that the registry has, what is here, and choosing, fetching, deleting."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -98,7 +98,7 @@ def named_pipeline(request: HttpRequest) -> Pipeline:
     name = request.POST.get("pipeline", "")
     if name not in PIPELINES:
         raise UnknownModelError(f"There is no pipeline {name!r}. Choose one of: {', '.join(PIPELINES)}.")
-    return cast("Pipeline", name)
+    return name
 
 
 def named_model(request: HttpRequest) -> ModelSpec:

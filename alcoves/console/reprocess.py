@@ -33,7 +33,7 @@ LIBRARIES_OFFERED: Final = 200
 
 def show(request: HttpRequest) -> HttpResponse:
     """The form; with a choice, how many are meant; and the act once it was confirmed."""
-    given = {name: value.strip() for name, value in (request.POST or request.GET).items()}
+    given = {name: str(value).strip() for name, value in (request.POST or request.GET).items()}
     about: dict[str, Any] = {"given": given, "chosen": None}
     try:
         selection = read(given)

@@ -3,7 +3,7 @@
 Django's own read all of a table to know which values there are (`SELECT DISTINCT`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -75,9 +75,7 @@ class DeriverFilter(OneOf):
 QueueFilter: Final = one_of("queue", [queue.name for queue in QUEUES])
 
 
-def one_way_or_other(
-    name: str, about: str, words: dict[str, tuple[str, Q]]
-) -> Callable[..., admin.SimpleListFilter]:
+def one_way_or_other(name: str, about: str, words: dict[str, tuple[str, Q]]) -> type[admin.SimpleListFilter]:
     """A filter with a few conditions: `words` has of each what it is called and what has to be so."""
 
     class Filter(admin.SimpleListFilter):

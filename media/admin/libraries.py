@@ -163,7 +163,7 @@ class LibraryAdmin(BigTable):
         return [empty, *super().get_urls()]
 
     @admin.display(description="trash")
-    def trash_link(self, row: Library) -> SafeString:
+    def trash_link(self, row: Any) -> SafeString:
         if row.created_at is None:
             return mark_safe("-")
         address = reverse("admin:media_library_empty_trash", args=(row.pk,))

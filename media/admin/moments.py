@@ -78,7 +78,9 @@ class TagAdmin(LookOnly):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        worn = Moment.tags.through.objects.filter(tag=OuterRef("pk")).values("tag").annotate(n=Count("pk"))
+        worn: QuerySet[Any] = (
+            Moment.tags.through.objects.filter(tag=OuterRef("pk")).values("tag").annotate(n=Count("pk"))
+        )
         rows: QuerySet[Any] = super().get_queryset(request)
         counted: QuerySet[Any] = rows.annotate(worn=Coalesce(Subquery(worn.values("n")), 0))
         return counted

@@ -64,7 +64,7 @@ class BoundedList(ChangeList):
     """In the order of the page, or of a column that it names in `sortable_by`, whatever an address asks for."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
 
 class BigTable(ModelAdmin[Any]):

@@ -75,7 +75,7 @@ class UploadedPoster(APIView):
         responses={201: PosterShape},
     )
     def post(self, request: Request, library_id: UUID, file_id: UUID) -> Response:
-        """A form with one picture of up to 10 MiB, or what operators allow, in the part `file`, or the picture itself as the body."""
+        """A form with one picture in the part `file`, or the picture itself as the body. Up to 10 MiB, or as set."""
         file, _ = find_file(request, library_id, file_id, write=True)
         posters.require_poster(file)
         posters.bring(file, read_form_or_body(request, expected()))

@@ -5,6 +5,7 @@ All through the flows of `ml.faces`, each with its entry in the audit log.
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -33,7 +34,7 @@ class Deciding:
 class MergingMixin(Deciding):
     """Merging people of one library, and taking it back."""
 
-    actions = ("merge", "undo")
+    actions: ClassVar[Any] = ("merge", "undo")
 
     @admin.action(description="Merge: these are one person", permissions=["decide"])
     def merge(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
@@ -110,9 +111,9 @@ def undo(request: HttpRequest, one: Any) -> str:
 class AnsweringMixin(Deciding):
     """Proposals are taken or declined, one by one in order."""
 
-    actions = ("accept", "decline")
-    accepting: ClassVar[Callable[[Library, Any], Any]]
-    declining: ClassVar[Callable[[Library, Any], Any]]
+    actions: ClassVar[Any] = ("accept", "decline")
+    accepting: ClassVar["staticmethod[[Library, UUID], Any]"]
+    declining: ClassVar["staticmethod[[Library, UUID], Any]"]
 
     @admin.action(description="Accept: it is so", permissions=["decide"])
     def accept(self, request: HttpRequest, rows: QuerySet[Any]) -> None:

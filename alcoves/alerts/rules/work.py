@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import cast
 
 from django.db.models import Count, Q
 
@@ -35,13 +36,14 @@ def stuck() -> Iterator[Trouble]:
     ).order_by("started_at")
     shown = 0
     for row in running.only("pk", "fence", "deriver", "variant", "started_at", "lease_owner", "progress"):
-        moved: datetime = known.get(f"{row.pk}:{row.fence}", (row.started_at, ""))[0]
+        began = cast("datetime", row.started_at)  # Rows without are not asked for.
+        moved = known.get(f"{row.pk}:{row.fence}", (began, ""))[0]
         if moved < since and shown < SHOWN:
             shown += 1
             yield Trouble(
                 f"stuck:{row.pk}",
                 Severity.WARNING,
-                f"{row.deriver} has stood at {row.progress} % for {age(max(moved, row.started_at))} "
+                f"{row.deriver} has stood at {row.progress} % for {age(max(moved, began))} "
                 f"on {row.lease_owner}. Cancel the job, or look what its worker does.",
                 rows("media.derivative", id=row.pk),
             )

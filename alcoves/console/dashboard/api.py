@@ -107,6 +107,6 @@ def told(found: Answer) -> dict[str, Any]:
 
 
 urlpatterns: list[URLPattern] = [
-    path("", AllFigures.as_view(), name="admin-stats"),
-    path("/<str:name>", OneFigure.as_view(), name="admin-stats-figure"),
+    path("stats", AllFigures.as_view(), name="admin-stats"),
+    path("stats/<str:name>", OneFigure.as_view(), name="admin-stats-figure"),
 ]
