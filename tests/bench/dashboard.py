@@ -127,7 +127,9 @@ def fill(library: Library, rows: int) -> None:
 def copy(row: models.Model, rows: int, **values: str) -> None:
     about = row._meta
     columns = [
-        field.column for field in about.concrete_fields if not isinstance(field, models.GeneratedField)
+        field.column
+        for field in about.concrete_fields
+        if field.column is not None and not isinstance(field, models.GeneratedField)
     ]
     chosen = ", ".join(values.get(column, f"t.{column}") for column in columns)
     with connection.cursor() as cursor:

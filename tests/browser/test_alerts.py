@@ -77,7 +77,7 @@ def troubles() -> None:
 def looked_at(page: Page, name: str) -> None:
     """In each width and theme nothing stands out at the side."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.reload()
         expect(page.locator("html")).to_have_class(
             re.compile(r"\bdark\b") if scheme == "dark" else re.compile(r"^(?!.*\bdark\b)")

@@ -54,10 +54,11 @@ def page(owned: Library, live_server: Any) -> Iterator[Page]:
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/admin/login/")
-        page.locator("input[name=username]").fill("root@example.org")
-        page.locator("input[name=password]").fill("root-password")
-        page.locator("button[type=submit]").first.click()
+        page.goto("/login")
+        page.get_by_label("E-mail address").fill("root@example.org")
+        page.get_by_label("Password").fill("root-password")
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/")
         yield page
         browser.close()
         connections.close_all()
@@ -71,7 +72,7 @@ def shoot(page: Page, name: str) -> None:
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide"
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             if SCREENS:
                 page.screenshot(path=f"{SCREENS}/{name}-{width}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -20,6 +20,7 @@ from media import audit
 from media.folders import create_folder
 from media.libraries import create_library
 from media.models import CachedImage, File, Library, Moment, MomentShare, Stack, Switching, Tag, Upload
+from media.models.audit import Via
 from ml.models import MergeProposal, Person, PictureEmbedding
 from tests.browser.test_gallery import CHROMIUM
 from tests.media.api.conftest import finish
@@ -122,7 +123,7 @@ def around(root: User, library: Library, file: File, name: str) -> None:
     MomentShare.objects.create(moment=moment, created_by=root)
     Switching.objects.create(library=library, switch="faces", on=True)
     Upload.objects.create(library=library, user=root, kind="tus", name=name[:255], length=10, expires_at=now)
-    audit.note("test.act", by=audit.Actor(audit.Via.CONSOLE, root), text=name, target=file, detail_of=name)
+    audit.note("test.act", by=audit.Actor(Via.CONSOLE, root), text=name, target=file, detail_of=name)
     file.original.derivatives.filter(deriver="objects").update(
         status="failed", error_code="broken", error_message=name, error_detail=name * 20
     )
@@ -144,13 +145,12 @@ WEBP: Final = webp()
 def addresses() -> Iterator[str]:
     yield reverse("admin:index")
     yield from (reverse(f"admin:{page.name}") for page in PAGES if page.title and page.name not in QUIET)
-    for model, site in sorted(admin.site._registry.items(), key=lambda one: one[0]._meta.label_lower):
+    for model in sorted(admin.site._registry, key=lambda one: one._meta.label_lower):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         yield reverse(f"{name}_changelist")
         row = model._default_manager.order_by("pk").first()
         if row is not None:
             yield reverse(f"{name}_change", args=(row.pk,))
-        assert site
 
 
 @pytest.fixture

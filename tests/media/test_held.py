@@ -14,6 +14,7 @@ from media.api.seeing import find_seen
 from media.errors import HeldError, RequestError
 from media.images.recipes import Recipe
 from media.models import AuditEntry, CachedImage, Derivative, File, Library, Moment, MomentShare, Original
+from media.models.audit import Via
 from media.models.cached_image import CACHE
 from media.pictures import find_picture
 from storage.registry import get_store
@@ -264,7 +265,7 @@ def test_the_same_bytes_under_another_name_are_set_aside_too(
 
 
 def test_it_is_noted_and_can_be_taken_back(file: File, alice: User, as_bob: Client) -> None:
-    by = audit.Actor(audit.Via.CONSOLE, alice)
+    by = audit.Actor(Via.CONSOLE, alice)
     assert hold(file, by) == 1
     assert hold(file, by) == 0
     original = Original.objects.get()

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from alcoves.accounts.models import User
 from media import audit, reprocess, selecting
-from media.errors import RequestError
+from media.errors import InfrastructureError, RequestError
 from media.models import AuditEntry, Derivative, Library
+from media.models.audit import Via
 from media.selecting import Selection
 from tests.conftest import client_of
 from tests.derivers import TABLE
@@ -87,7 +88,7 @@ def test_a_misspelt_name_never_means_everything(rows: None, selection: Selection
 
 
 def test_few_are_noted_with_what_was_done(rows: None, alice: User) -> None:
-    by = audit.Actor(audit.Via.CONSOLE, alice)
+    by = audit.Actor(Via.CONSOLE, alice)
     assert selecting.act_on("reprocess", Selection(status="failed"), by) == selecting.Acted(1)
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.count, entry.actor) == ("derivatives.reprocess", 1, alice)
@@ -100,7 +101,7 @@ def test_many_go_to_a_task_that_is_noted_before_and_after(
 ) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(selecting, "send", lambda *given: sent.append(given))
-    by = audit.Actor(audit.Via.CONSOLE, alice, "10.0.0.1", "r1")
+    by = audit.Actor(Via.CONSOLE, alice, "10.0.0.1", "r1")
     acted = selecting.act_on("reprocess", Selection(deriver="echo"), by)
     assert (acted.count, acted.task) == (3, sent[0][0])
     assert not Derivative.objects.filter(requested_version=2).exists()
@@ -140,7 +141,7 @@ def test_where_the_task_cannot_be_sent_nothing_is_noted(rows: None, few: None, s
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(current_app, "send_task", refuse)
-        with pytest.raises(selecting.InfrastructureError):
+        with pytest.raises(InfrastructureError):
             selecting.act_on("reprocess", Selection(), audit.SYSTEM)
     assert not AuditEntry.objects.exists()
 

@@ -38,7 +38,8 @@ class MailSession(socketserver.StreamRequestHandler):
         if rules.drops:
             return
         self.say("220 sink")
-        known, sender, to = False, "", []
+        known, sender = False, ""
+        to: list[str] = []
         while line := self.rfile.readline().decode().strip():
             verb, _, rest = line.partition(" ")
             verb = verb.upper()

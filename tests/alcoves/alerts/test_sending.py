@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import ipaddress
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
@@ -247,7 +249,7 @@ def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinne
         first = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
         return [(2, 1, 6, "", (first if host == "hook.example.org" else host, port))]
 
-    monkeypatch.setattr(guarding.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
     found(DISK)
     assert go() == 1
     assert hook.calls[0][0]["Host"] == f"hook.example.org:{port}"
@@ -283,7 +285,7 @@ def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinne
     ],
 )
 def test_which_addresses_are_allowed(settings: Any, address: str, public: bool, private: bool) -> None:
-    given = guarding.ipaddress.ip_address(address)
+    given = ipaddress.ip_address(address)
     settings.ALERT_WEBHOOK_PRIVATE = False
     assert guarding.allowed(given) is public
     settings.ALERT_WEBHOOK_PRIVATE = True

@@ -33,7 +33,7 @@ def addresses(model: Any, root: User) -> Iterator[str]:
     yield ""
     yield "?p=" + str(shown.paginator.num_pages)
     for one in shown.filter_specs:
-        yield from (choice["query_string"] for choice in one.choices(shown) if "query_string" in choice)
+        yield from (str(choice["query_string"]) for choice in one.choices(shown) if "query_string" in choice)
     site = admin.site.get_model_admin(model)
     if site.search_fields:
         words = (

@@ -144,7 +144,7 @@ def test_an_action_that_is_not_offered_does_nothing(clients: dict[str, Client]) 
         model = next(one for one in REGISTERED if label_of(one) == label)
         if model._default_manager.count() == 0:
             fill(model, 3)
-        row = model._default_manager.first()
+        row: Any = model._default_manager.first()
         before = model._default_manager.filter(pk=row.pk).values().get()
         for person in set(PEOPLE) - {"root", "nobody"} - MAY_ACT[label, name]:
             given = {"action": name, "_selected_action": [str(row.pk)], "sure": "yes", "post": "yes"}

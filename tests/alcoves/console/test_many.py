@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery import current_app
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -87,7 +88,7 @@ def test_more_than_a_page_can_do_goes_to_a_worker(
     sent: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(many, "AT_ONCE", 2)
     monkeypatch.setattr(
-        many.current_app, "send_task", lambda name, **given: sent.append((name, given)), raising=False
+        current_app, "send_task", lambda name, **given: sent.append((name, given)), raising=False
     )
     with django_capture_on_commit_callbacks(execute=True):
         text = post(librarian, "media_file", "to_trash", rows[:1], select_across="1", index="0")
@@ -117,7 +118,7 @@ def test_the_trash_of_a_library_is_emptied_and_of_no_other(
     trash.trash(other, [row.pk for row in theirs])
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        many.current_app,
+        current_app,
         "send_task",
         lambda name, **given: sent.append({"name": name, **given}),
         raising=False,

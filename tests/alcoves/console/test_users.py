@@ -13,6 +13,7 @@ from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
 from media import audit
 from media.models import AuditEntry
+from media.models.audit import Via
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +134,7 @@ def test_groups_beyond_ones_own_rights_are_not_edited(clerk: Client, root: Clien
 
 
 def test_the_audit_log_is_never_changed(alice: User) -> None:
-    entry = audit.note("test.act", by=audit.Actor(audit.Via.CONSOLE, alice), text="Something was done.")
+    entry = audit.note("test.act", by=audit.Actor(Via.CONSOLE, alice), text="Something was done.")
     for statement in ("UPDATE media_auditentry SET text = 'nothing'", "DELETE FROM media_auditentry"):
         with (
             pytest.raises(DatabaseError, match="never changed"),
@@ -151,7 +152,7 @@ def test_the_audit_log_is_never_changed(alice: User) -> None:
 
 
 def test_the_audit_log_is_searched_and_filtered(root: Client, alice: User) -> None:
-    audit.note("test.one", by=audit.Actor(audit.Via.API, alice), text="<b>First</b> was done.", target=alice)
+    audit.note("test.one", by=audit.Actor(Via.API, alice), text="<b>First</b> was done.", target=alice)
     audit.note("test.two", by=audit.COMMAND, text="Second was done.")
     there = reverse("admin:media_auditentry_changelist")
     for query in (f"?q={alice.pk}", "?q=alice@example.org", "?action=test.one", "?via=api"):

@@ -1,8 +1,10 @@
 """Each check of the doctor in both directions, by real causes."""
 
 import json
+import os
 import resource
 import threading
+import zoneinfo
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,9 +71,9 @@ def test_time_zones_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert levels(places.check_zones()) == set()
 
     def unknown(name: str) -> Any:
-        raise places.zoneinfo.ZoneInfoNotFoundError(name)
+        raise zoneinfo.ZoneInfoNotFoundError(name)
 
-    monkeypatch.setattr(places.zoneinfo, "ZoneInfo", unknown)
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", unknown)
     assert levels(places.check_zones()) == {"failure"}
 
 
@@ -163,7 +165,7 @@ def test_disks_without_room_are_told(settings: Any) -> None:
 
 def test_a_disk_without_names_is_a_failure(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.ALERT_DISK_PERCENT = 0
-    monkeypatch.setattr(places.machine.os, "statvfs", lambda path: Usage(10**9, 10**9, 4096, 1000, 3))
+    monkeypatch.setattr(os, "statvfs", lambda path: Usage(10**9, 10**9, 4096, 1000, 3))
     found = list(places.check_room())
     assert levels(found) == {"failure"}
     assert "3 more files" in said(found)
