@@ -145,7 +145,10 @@ def test_headers_that_are_not_ascii(flower: None, staff: Client) -> None:
     assert not any("h\u00e4st" in name for name in told["headers"])
 
 
-TASKS = "tasks/datatable?draw=1&start=0&length=200"
+TASKS = (
+    "tasks/datatable?draw=1&start=0&length=200&search[value]=&order[0][column]=0&order[0][dir]=asc"
+    "&columns[0][data]=name"
+)
 SECRETS = {"token", "url", "secret", "password", "passphrase", "key_file", "address", "cookie"}
 
 
