@@ -17,7 +17,8 @@ PUBLIC = {
     "api/docs/": "the same, to read",
     "healthz": "that the process lives",
     "readyz": "which part fails; no data",
-    "metrics": "for this machine; tested with the health pages",
+    "metrics": "for this machine; tested in test_scraping",
+    "metrics/all": "the same, with the workers",
     "admin/jsi18n/": "words of the admin's scripts",
     "admin/logout/": "ends a session that is not there, then leads to the admin, and so to the login page",
 }
