@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from alcoves.console.dashboard import figures
@@ -168,7 +168,8 @@ def cost_of_triggers(library: Library, runs: int = 200) -> Result:
 def claim_and_end(key: Any) -> None:
     claim = ledger.claim(key, owner="bench", lease_seconds=timedelta(minutes=1).total_seconds())
     assert claim is not None
-    ledger.finish_not_needed(claim, "a bench")
+    with transaction.atomic():
+        ledger.finish_not_needed(claim, "a bench")
 
 
 def switch(*, on: bool) -> None:
