@@ -120,7 +120,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("email", "name")
     readonly_fields = ("last_login", "created_at", "tokens", "acts")
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("user_permissions",)
     inlines = (MembershipsInline,)
     show_full_result_count = False
     fieldsets = (
