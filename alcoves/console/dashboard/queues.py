@@ -13,7 +13,7 @@ from media import dispatch, tallies
 from media.models import Control, tally
 from media.models.control import ControlKind
 
-LOOKED_AT: Final = 5_000
+LOOKED_AT: Final = 1_000
 """Of the rows that were queued first: those that are not due yet, or wanted by no file, are passed over."""
 
 OLDEST: Final = """
