@@ -120,9 +120,7 @@ def test_no_link_that_has_run_out_before_it_is_made(moment: Moment, alice: User)
         shares.create_share(moment, alice, expires_at=timezone.now())
 
 
-def test_only_so_many_links_are_good_at_the_same_time(
-    moment: Moment, alice: User, settings: Any
-) -> None:
+def test_only_so_many_links_are_good_at_the_same_time(moment: Moment, alice: User, settings: Any) -> None:
     settings.SHARES_OF_A_MOMENT = 2
     first = shares.create_share(moment, alice)
     shares.create_share(moment, alice)
@@ -158,9 +156,7 @@ def test_a_share_without_password_is_opened_by_none(share: MomentShare) -> None:
     assert shares.is_open(share, None)
 
 
-def test_an_open_door_shuts_after_a_while(
-    moment: Moment, alice: User, settings: Any
-) -> None:
+def test_an_open_door_shuts_after_a_while(moment: Moment, alice: User, settings: Any) -> None:
     share = shares.create_share(moment, alice, password="tide-pool")
     cookie = shares.unlock(share, "tide-pool")
     settings.SHARE_OPEN_HOURS = -1
