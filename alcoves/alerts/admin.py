@@ -13,6 +13,7 @@ from alcoves.alerts import letters, resending
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.themed import TabularInline
 from media import audit
+from media.admin.filters import one_of
 from media.admin.paging import LookOnly, link
 
 
@@ -104,9 +105,9 @@ class DeliveryAdmin(LookOnly):
     """Newest first."""
 
     list_display = ("subject", "channel", "badge", "attempts", "created_at", "sent_at", "next", "error")
-    list_filter = ("state", "channel", "event")
+    list_filter = ("state", "channel", one_of("event"))
     search_fields = ("=id",)
-    ordering = ("-created_at",)
+    ordering = ("-id",)
     actions = ("send_again",)
     fields = (
         *("subject", "channel", "event", "badge", "attempts", "created_at", "sent_at", "next", "error"),

@@ -88,6 +88,13 @@ class Alert(Row):
         indexes = (
             models.Index(fields=["-last_seen"], name="alert_newest"),
             models.Index(fields=["key", "-resolved_at"], name="alert_by_key"),
+            models.Index(
+                fields=["-last_seen"], condition=Q(resolved_at__isnull=True), name="alert_open_newest"
+            ),
+            models.Index(
+                fields=["-last_seen"], condition=Q(resolved_at__isnull=False), name="alert_over_newest"
+            ),
+            models.Index(fields=["severity", "-last_seen"], name="alert_by_severity"),
         )
 
     def __str__(self) -> str:
@@ -120,6 +127,9 @@ class Delivery(Row):
         indexes = (
             models.Index(fields=["next_try"], condition=Q(state="owed"), name="delivery_due"),
             models.Index(fields=["channel", "-created_at"], name="delivery_newest"),
+            models.Index(fields=["channel", "-id"], name="delivery_by_channel"),
+            models.Index(fields=["state", "-id"], name="delivery_by_state"),
+            models.Index(fields=["event", "-id"], name="delivery_by_event"),
         )
 
     def __str__(self) -> str:

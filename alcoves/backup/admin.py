@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from alcoves.backup import mending
 from alcoves.backup.models import Backup, Finding, Look
 from media import audit
+from media.admin.filters import one_of
 from media.admin.paging import LookOnly
 
 MOST = 1000
@@ -27,22 +28,23 @@ class BackupAdmin(LookOnly):
         "verified_at",
     )
     list_filter = ("state", "blobs", "scheduled")
-    search_fields = ("name",)
-    ordering = ("-created_at",)
+    search_fields = ("=id", "name")
+    ordering = ("-id",)
 
 
 @admin.register(Look)
 class LookAdmin(LookOnly):
     list_display = ("created_at", "state", "nightly", "deep", "looked", "found", "repaired", "finished_at")
     list_filter = ("state", "nightly", "deep")
-    ordering = ("-created_at",)
+    search_fields = ("=id",)
+    ordering = ("-id",)
 
 
 @admin.register(Finding)
 class FindingAdmin(LookOnly):
     list_display = ("key", "kind", "what", "state", "size_expected", "size_found", "text", "seen_at")
-    list_filter = ("state", "kind", "what", "store")
-    search_fields = ("=original", "=derivative", "key")
+    list_filter = ("state", "kind", "what", one_of("store"))
+    search_fields = ("=id", "=original", "=derivative", "key")
     ordering = ("-id",)
     actions = ("repair", "ignore", "reopen")
 

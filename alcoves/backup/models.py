@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from media.models.base import Row
+from media.models.plain import words_of
 
 NONE, ORIGINALS, ALL = "none", "originals", "all"
 BLOBS: Final = (NONE, ORIGINALS, ALL)
@@ -73,7 +74,13 @@ class Backup(Work):
     pruned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = (models.Index(fields=["state", "-started_at"], name="backup_by_state"),)
+        indexes = (
+            models.Index(fields=["state", "-started_at"], name="backup_by_state"),
+            models.Index(fields=["state", "-id"], name="backup_list_by_state"),
+            models.Index(fields=["blobs", "-id"], name="backup_list_by_blobs"),
+            models.Index(fields=["scheduled", "-id"], name="backup_list_by_scheduled"),
+            words_of("name", name="backup_words"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["state"], condition=Q(state="running"), name="one_backup_runs"),
             models.CheckConstraint(condition=Q(state__in=State.values), name="backup_state_known"),
@@ -98,6 +105,11 @@ class Look(Work):
     class Meta:
         verbose_name = "look at blobs"
         verbose_name_plural = "looks at blobs"
+        indexes = (
+            models.Index(fields=["state", "-id"], name="look_by_state"),
+            models.Index(fields=["nightly", "-id"], name="look_by_nightly"),
+            models.Index(fields=["deep", "-id"], name="look_by_deep"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["state"], condition=Q(state="running"), name="one_look_runs"),
         )
@@ -132,8 +144,8 @@ class Finding(Row):
     store = models.CharField(max_length=32)
     key = models.CharField(max_length=512)
     library = models.UUIDField(null=True, blank=True)
-    original = models.UUIDField(null=True, blank=True)
-    derivative = models.UUIDField(null=True, blank=True)
+    original = models.UUIDField(null=True, blank=True, db_index=True)
+    derivative = models.UUIDField(null=True, blank=True, db_index=True)
     size_expected = models.BigIntegerField(null=True, blank=True)
     size_found = models.BigIntegerField(null=True, blank=True)
     sha256_expected = models.CharField(max_length=64, blank=True, default="")
@@ -143,7 +155,14 @@ class Finding(Row):
     repaired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = (models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),)
+        indexes = (
+            models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),
+            models.Index(fields=["state", "-id"], name="finding_list_by_state"),
+            models.Index(fields=["kind", "-id"], name="finding_list_by_kind"),
+            models.Index(fields=["what", "-id"], name="finding_list_by_what"),
+            models.Index(fields=["store", "-id"], name="finding_list_by_store"),
+            words_of("key", name="finding_words"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["store", "key"],

@@ -144,7 +144,7 @@ def by_key(model: type[models.Model], path: str, term: str) -> Q:
         asked = Q(**{name: column.to_python(term)})
     except ValidationError:
         return NOTHING
-    return asked if rest or field.unique else asked & in_each_library()
+    return asked if rest or field.unique or field.db_index else asked & in_each_library()
 
 
 def in_each_library() -> Q:

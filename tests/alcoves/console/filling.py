@@ -49,6 +49,10 @@ SPECIAL: Final[dict[tuple[str, str], str]] = {
     ("auditentry", "via"): f"CASE WHEN i <= {RARE} THEN 'command' ELSE 'console' END",
     ("auditentry", "action"): f"CASE WHEN i <= {RARE} THEN 'rare.' || i % 4 ELSE 'files.purge' END",
     ("pictureembedding", "embedding"): "'[1,2,3,4]'::halfvec",
+    ("backup", "blobs"): f"CASE WHEN i <= {RARE} THEN 'all' ELSE 'originals' END",
+    ("finding", "store"): f"CASE WHEN i <= {RARE} THEN 'cold' ELSE 'main' END",
+    ("finding", "state"): f"CASE WHEN i <= {RARE} THEN 'open' ELSE 'repaired' END",
+    ("delivery", "event"): f"CASE WHEN i <= {RARE} THEN 'test' ELSE 'alerts' END",
     ("cachedimage", "variants_version"): f"CASE WHEN i <= {RARE} THEN 1 ELSE 0 END",
 }
 """What the database asks of a column, and which of its values are rare."""

@@ -24,7 +24,7 @@ READ: Final = 2_000
 SMALL: Final = {"library", "switching", "download", "searchmodel", "choice", "acceptance"}
 """As many rows as there are libraries or models."""
 
-OURS: Final = {"media", "ml", "accounts", "axes", "django_celery_results"}
+OURS: Final = {"media", "ml", "accounts", "alerts", "backup", "axes", "django_celery_results"}
 BIG = [
     model
     for model, site in admin.site._registry.items()
