@@ -66,6 +66,7 @@ class Attempt(Row):
             models.Index(fields=["outcome", "-id"], name="attempt_by_outcome"),
             models.Index(fields=["deriver", "-id"], name="attempt_by_deriver"),
             models.Index(fields=["worker", "-id"], name="attempt_by_worker"),
+            models.Index(fields=["-id"], condition=~Q(error_code=""), name="attempt_not_well"),
             # A search for a part of what was said, as Django writes `icontains`. Only failures are in it.
             GinIndex(
                 OpClass(Upper("error_message"), name="gin_trgm_ops"),
