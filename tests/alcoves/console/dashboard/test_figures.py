@@ -306,7 +306,7 @@ def test_backups_and_verification(db: None) -> None:
 
 
 BUDGET = {
-    "overview": 9,
+    "overview": 10,
     "types": 3,
     "statuses": 3,
     "storage": 6,
