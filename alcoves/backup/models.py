@@ -1,6 +1,6 @@
 """What is known of backups, of looks at the blobs, of what was found, and whether it is time for maintenance."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
@@ -56,6 +56,19 @@ class Work(Row):
         return self.state in {State.QUEUED, State.RUNNING}
 
 
+class Backups(models.QuerySet["Backup"]):
+    """Sets, and which of them can be relied on."""
+
+    def standing(self) -> Self:
+        """Made to the end and not removed since, the newest first."""
+        made = self.filter(state=State.DONE, finished_at__isnull=False, pruned_at=None)
+        return made.order_by("-finished_at")
+
+    def sound(self) -> Self:
+        """Of these, those that lack no blob, and in which no check found damage."""
+        return self.standing().filter(missing=0, damaged_at=None)
+
+
 class Backup(Work):
     """One set in one target."""
 
@@ -71,7 +84,15 @@ class Backup(Work):
     sent_size = models.BigIntegerField(default=0)
     missing = models.BigIntegerField(default=0, help_text="blobs that were not in the store")
     verified_at = models.DateTimeField(null=True, blank=True)
+    damaged_at = models.DateTimeField(null=True, blank=True, help_text="when a check found it damaged")
+    spoiled = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="digests of blobs in the pool with wrong bytes: sent again by the next",
+    )
     pruned_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = Backups.as_manager()
 
     class Meta:
         indexes = (
@@ -89,6 +110,35 @@ class Backup(Work):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Check(Work):
+    """One verification of one set: every part and every blob of it is read back and compared."""
+
+    backup = models.ForeignKey(Backup, on_delete=models.CASCADE, related_name="checks")
+    scheduled = models.BooleanField(default=False)
+    looked = models.BigIntegerField(default=0, help_text="blobs looked at")
+    missing = models.BigIntegerField(default=0, help_text="blobs that are not in the pool")
+    damaged = models.BigIntegerField(default=0, help_text="blobs with other bytes")
+    examples = models.JSONField(default=list, blank=True)
+    spoiled = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        verbose_name = "check of a backup"
+        verbose_name_plural = "checks of backups"
+        indexes = (
+            models.Index(fields=["state", "-id"], name="check_by_state"),
+            models.Index(fields=["scheduled", "-id"], name="check_by_scheduled"),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["state"], condition=Q(state="running"), name="one_check_runs"),
+            models.UniqueConstraint(
+                fields=["backup"], condition=Q(state__in=("queued", "running")), name="one_check_of_a_backup"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"check of {self.backup.name}"
 
 
 class Look(Work):
