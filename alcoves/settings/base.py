@@ -193,6 +193,7 @@ MAX_UPLOAD_BYTES = env.integer("ALCOVES_MAX_UPLOAD_BYTES", 1024**4, low=1, high=
 UPLOAD_EXPIRE_HOURS = env.integer("ALCOVES_UPLOAD_EXPIRE_HOURS", 24, low=1, high=168)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_100  # The answer about a thousand rows names each of them.
 
 # What a new library begins with, and links to moments.
 NEW_LIBRARY_FACES = env.boolean("ALCOVES_NEW_LIBRARY_FACES", default=False)

@@ -3,19 +3,18 @@
 Of more rows than one request may touch no keys are loaded: jobs are handed to the page for many, others are refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from media import audit, holding, selecting
+from media.admin import many
 from media.errors import RequestError
 from media.selecting import BATCH
 
@@ -38,16 +37,14 @@ def few_keys(rows: QuerySet[Any]) -> list[UUID] | None:
     return keys if len(keys) <= BATCH else None
 
 
-def act_on_jobs(request: HttpRequest, rows: QuerySet[Any], act: str) -> HttpResponse | None:
+def act_on_jobs(page: Any, request: HttpRequest, rows: QuerySet[Any], act: str) -> HttpResponse | None:
     """Asks, then acts. Many go to the page for many, with the filters of the list."""
     keys = few_keys(rows)
     if keys is None:
         return to_page_for_many(request, act)
-    if act == selecting.CANCEL and "confirmed" not in request.POST:
-        title = f"Stop {len(keys)} jobs?"
-        return ask(
-            request, "cancel", keys, title, "What waits or runs stops. Older results stay and are shown."
-        )
+    if act == selecting.CANCEL and not many.is_sure(request):
+        about = "What waits or runs stops. Older results stay and are shown."
+        return ask(page, request, rows, keys, f"Stop {len(keys)} jobs?", about)
     count = selecting.act_on_keys(act, keys, audit.of(request))
     left = len(keys) - count
     others = f" {left} others were not waiting or running, or are parts of others." if left else ""
@@ -69,15 +66,15 @@ def to_page_for_many(request: HttpRequest, act: str) -> HttpResponse | None:
     return HttpResponseRedirect(f"{reverse('admin:reprocess')}?{urlencode({**marks, 'act': act})}")
 
 
-def hold_originals(request: HttpRequest, rows: QuerySet[Any], field: str) -> HttpResponse | None:
+def hold_originals(page: Any, request: HttpRequest, rows: QuerySet[Any], field: str) -> HttpResponse | None:
     """Asks why, then sets aside. `field` names the original in the rows."""
     keys = few_keys(rows)
     if keys is None:
         messages.error(request, f"At most {BATCH:,} at once. Choose fewer.")
         return None
-    if "confirmed" not in request.POST:
+    if not many.is_sure(request):
         about = "No work is done on them, and no member sees more than their names, until they are released."
-        return ask(request, "hold", keys, f"Set {len(keys)} aside?", about, reason=True)
+        return ask(page, request, rows, keys, f"Set {len(keys)} aside?", about, reason=True)
     told(
         request,
         lambda by: holding.hold(originals(rows, field), by, request.POST.get("reason", "")),
@@ -105,17 +102,16 @@ def told(request: HttpRequest, act: Callable[[audit.Actor], int], done: str) -> 
 
 
 def ask(
-    request: HttpRequest, action: str, keys: Sequence[UUID], title: str, about: str, *, reason: bool = False
+    page: Any,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    keys: list[UUID],
+    title: str,
+    about: str,
+    *,
+    reason: bool = False,
 ) -> HttpResponse:
-    """The question. Its answer comes to the same list, as the same action."""
-    context = {
-        **admin.site.each_context(request),
-        "title": title,
-        "about": about,
-        "action": action,
-        "keys": [str(key) for key in keys],
-        "checkbox": ACTION_CHECKBOX_NAME,
-        "reason": reason,
-        "back": request.get_full_path(),
-    }
-    return TemplateResponse(request, "console/ask.html", context)
+    """The question, about these rows and no others that come meanwhile."""
+    kept = {"action": request.POST.get("action", "")}
+    told = {"title": title, "sentence": about, "button": "Yes", "reason": reason}
+    return many.ask(page, request, rows, keys=keys, kept=kept, **told)

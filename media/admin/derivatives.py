@@ -154,8 +154,8 @@ class DerivativeAdmin(LookOnly):
 
     @admin.action(description="Reprocess: make these anew", permissions=["reprocess"])
     def reprocess(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        return acting.act_on_jobs(request, rows, selecting.REPROCESS)
+        return acting.act_on_jobs(self, request, rows, selecting.REPROCESS)
 
     @admin.action(description="Cancel what is queued or running", permissions=["reprocess"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        return acting.act_on_jobs(request, rows, selecting.CANCEL)
+        return acting.act_on_jobs(self, request, rows, selecting.CANCEL)

@@ -109,7 +109,7 @@ class FileAdmin(BigTable):
 
     @admin.action(description="Set aside: no work, not shown", permissions=["hold"])
     def hold(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        return acting.hold_originals(request, rows, "original_id")
+        return acting.hold_originals(self, request, rows, "original_id")
 
     @admin.action(description="Release what was set aside", permissions=["hold"])
     def release(self, request: HttpRequest, rows: QuerySet[Any]) -> None:

@@ -123,7 +123,7 @@ class OriginalAdmin(LookOnly):
 
     @admin.action(description="Set aside: no work, not shown", permissions=["hold"])
     def hold(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        return acting.hold_originals(request, rows, "pk")
+        return acting.hold_originals(self, request, rows, "pk")
 
     @admin.action(description="Release what was set aside", permissions=["hold"])
     def release(self, request: HttpRequest, rows: QuerySet[Any]) -> None:

@@ -226,7 +226,7 @@ def test_reprocess_and_cancel_with_counts(root: Client, file: File) -> None:
     asked = root.post(page(Derivative, "changelist"), {**data, "action": "cancel"})
     assert f"Stop {len(keys)} jobs?" in asked.content.decode()
     assert set(Derivative.objects.values_list("status", flat=True)) == {"queued"}
-    sure = {**data, "action": "cancel", "confirmed": "yes"}
+    sure = {**data, "action": "cancel", "sure": "yes"}
     answer = root.post(page(Derivative, "changelist"), sure, follow=True)
     assert f"{len(keys)} jobs are stopped." in answer.content.decode()
     assert set(Derivative.objects.values_list("error_code", flat=True)) == {"cancelled"}

@@ -1,6 +1,7 @@
 """The history in the console: on the pages of jobs and files, in a list that is searched, for those who may see it."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -14,6 +15,7 @@ from django.utils import timezone
 from media import selecting
 from media.admin import acting
 from media.models import Attempt, AuditEntry, Derivative, File, Library, Original
+from media.selecting import BATCH
 from tests.alcoves.console.test_reprocess import staff, text
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
@@ -126,7 +128,7 @@ def test_jobs_are_reprocessed_and_stopped_with_an_entry(file: File) -> None:
     asked = act(operator, Derivative, "cancel", keys)
     assert "Stop 2 jobs?" in text(asked)
     assert not Derivative.objects.filter(status="failed").exists()
-    act(operator, Derivative, "cancel", keys, confirmed="yes")
+    act(operator, Derivative, "cancel", keys, sure="yes")
     assert set(Derivative.objects.values_list("error_code", flat=True)) == {"cancelled"}
     told = AuditEntry.objects.filter(action__startswith="derivatives.").order_by("id")
     assert list(told.values_list("action", "count")) == [
@@ -148,15 +150,23 @@ def test_many_jobs_are_handed_to_the_page_for_many(file: File, monkeypatch: pyte
     assert not AuditEntry.objects.filter(action__startswith="derivatives.").exists()
 
 
+def test_the_answer_about_a_thousand_rows_is_taken(file: File) -> None:
+    keys = [*Derivative.objects.values_list("pk", flat=True), *(uuid4() for _ in range(BATCH - 2))]
+    assert len(keys) == BATCH
+    Derivative.objects.update(status="queued")
+    assert act(staff("operator"), Derivative, "cancel", keys, sure="yes").status_code == 302
+    assert set(Derivative.objects.values_list("error_code", flat=True)) == {"cancelled"}
+
+
 @pytest.mark.parametrize("model", [File, Original])
 def test_files_are_set_aside_and_released(file: File, model: Any) -> None:
     operator, key = staff("operator"), file.pk if model is File else file.original_id
     asked = act(operator, model, "hold", [key])
     assert "Set 1 aside?" in text(asked)
     assert not Original.objects.filter(held_at__isnull=False).exists()
-    act(operator, model, "hold", [key], confirmed="yes", reason="")
+    act(operator, model, "hold", [key], sure="yes", reason="")
     assert not Original.objects.filter(held_at__isnull=False).exists()
-    act(operator, model, "hold", [key], confirmed="yes", reason="Somebody complained.")
+    act(operator, model, "hold", [key], sure="yes", reason="Somebody complained.")
     assert Original.objects.get().held_reason == "Somebody complained."
     shown = text(operator.get(reverse(f"admin:media_{model._meta.model_name}_change", args=(key,))))
     assert "by operator@example.org: Somebody complained." in shown
@@ -170,7 +180,7 @@ def test_files_are_set_aside_and_released(file: File, model: Any) -> None:
 
 def test_auditors_may_not_act(file: File) -> None:
     auditor = staff("auditor")
-    act(auditor, Original, "hold", [file.original_id], confirmed="yes", reason="x")
+    act(auditor, Original, "hold", [file.original_id], sure="yes", reason="x")
     act(auditor, Derivative, "reprocess", Derivative.objects.values_list("pk", flat=True))
     assert not Original.objects.filter(held_at__isnull=False).exists()
     assert not Derivative.objects.exclude(requested_version=1).exists()
