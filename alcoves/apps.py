@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from alcoves import logs, queries
 
@@ -19,11 +20,15 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         import_module("alcoves.celery")
         queries.start()
-        for secret in (settings.SECRET_KEY, *passwords()):
+        for secret in secrets():
             logs.hide(secret)
 
 
-def passwords() -> list[str]:
-    """Those of the servers, however their addresses were given."""
+def secrets() -> list[str]:
+    """The key of the settings, which some programs do without, and the passwords of the servers."""
+    try:
+        key = [settings.SECRET_KEY]
+    except ImproperlyConfigured:
+        key = []
     found = [str(one.get("PASSWORD") or "") for one in settings.DATABASES.values()]
-    return [*found, unquote(urlsplit(settings.REDIS_URL).password or "")]
+    return [*key, *found, unquote(urlsplit(settings.REDIS_URL).password or "")]

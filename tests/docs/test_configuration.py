@@ -22,7 +22,17 @@ from tests.docs.reading import (
 )
 
 T = TypeVar("T")
-HEADINGS = ("Server", "Postgres and Redis", "Stores", "Uploads", "Work", "Tools", "Models", "Alerts")
+HEADINGS = (
+    "Server",
+    "Postgres and Redis",
+    "Stores",
+    "Uploads",
+    "Work",
+    "Tools",
+    "Models",
+    "Alerts",
+    "Backups",
+)
 DOCUMENTED = {bare(row[0]): row for heading in HEADINGS for row in rows("configuration.md", heading)}
 
 

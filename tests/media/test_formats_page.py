@@ -9,7 +9,9 @@ PAGE = "/admin/formats"
 
 
 def staff(client: Client) -> Client:
-    client.force_login(User.objects.create_user("staff@example.org", "a-password", is_staff=True))
+    user = User.objects.create_user("staff@example.org", "a-password", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="see_dashboard"))
+    client.force_login(user)
     return client
 
 
@@ -21,12 +23,14 @@ def test_staff_see_what_works_and_why_not(db: None, client: Client) -> None:
 
 
 def test_the_first_page_leads_there(db: None, client: Client) -> None:
-    user = User.objects.create_user("staff@example.org", "a-password", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="view_file"))
-    client.force_login(user)
-    text = client.get("/admin/").content.decode()
+    text = staff(client).get("/admin/").content.decode()
     assert f'href="{PAGE}"' in text
     assert "Operators&#x27; console" in text
+
+
+def test_staff_without_a_role_do_not_see_it(db: None, client: Client) -> None:
+    client.force_login(User.objects.create_user("staff@example.org", "a-password", is_staff=True))
+    assert client.get(PAGE).status_code == 403
 
 
 def test_others_are_sent_to_the_door(db: None, client: Client) -> None:
