@@ -8,13 +8,14 @@ and the number of processes. A process that is busy is never ended; one too many
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from celery import bootsteps
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from alcoves.backup import maintenance
 from alcoves.queues import LANES, Lane
 from alcoves.reporting import Reporter
 from alcoves.scheduling import end_poll_under_way, slots
@@ -50,6 +51,12 @@ def sized(lane: Lane | None, own: Sizes, ordered: Mapping[Lane, int]) -> Sizes:
     return Sizes(max(2, ordered.get("interactive", own.total), *needed), caps)
 
 
+def standing_orders() -> Orders:
+    """A restore replaces the table of orders as well: nothing is taken until its end, whatever the table says."""
+    orders = controls.orders()
+    return replace(orders, lanes=frozenset(LANES)) if maintenance.is_restoring() else orders
+
+
 class Subject:
     """This worker under its orders."""
 
@@ -66,7 +73,7 @@ class Subject:
     def read(self) -> None:
         """Before the first time that this succeeds the worker takes nothing."""
         try:
-            orders = controls.orders()
+            orders = standing_orders()
         except DatabaseError as error:
             connection.close()
             logger.warning("what was ordered of queues cannot be read, so nothing changes: %s", error)

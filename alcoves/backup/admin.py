@@ -1,18 +1,24 @@
 """Rows of backups, looks and findings in the console; findings can be repaired and set aside."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from alcoves.backup import mending
 from alcoves.backup.models import Backup, Finding, Look
 from media import audit
+from media.admin import many
 from media.admin.filters import one_of
 from media.admin.paging import LookOnly
 
 MOST = 1000
+REPAIRS: Final = (
+    "What was made of an original is made anew, and lost bytes are brought back from a backup. Blobs that nothing "
+    "names are deleted in a week."
+)
+IGNORES: Final = "No look and no alert tells of them again, until they are opened again."
 
 
 @admin.register(Backup)
@@ -52,18 +58,27 @@ class FindingAdmin(LookOnly):
         return request.user.has_perm("console.manage_backups")
 
     @admin.action(description="Repair: make anew, or bring back from a backup", permissions=["manage"])
-    def repair(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
+    def repair(self, request: HttpRequest, rows: QuerySet[Finding]) -> HttpResponse | None:
         wanted = list(rows.filter(state__in=("open", "repairing"))[:MOST])
+        if not many.is_sure(request):
+            title = f"Repair {len(wanted)} findings?"
+            return many.ask(self, request, rows, title=title, sentence=REPAIRS, button="Yes, repair")
         with audit.noting("findings.repair", by=audit.of(request)) as act:
             act.count = sum(mending.mend(finding) for finding in wanted)
             act.text = f"Repaired {act.count} of {len(wanted)} findings."
             act.detail = {"keys": [finding.key for finding in wanted[:50]]}
         text = f"{act.count} of {len(wanted)} could be repaired; the column Text says how, or why not."
         messages.success(request, text)
+        return None
 
     @admin.action(description="Ignore: nothing can be done, and nobody needs it", permissions=["manage"])
-    def ignore(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
-        self.turn(request, rows.filter(state__in=("open", "repairing")), Finding.State.IGNORED, "ignore")
+    def ignore(self, request: HttpRequest, rows: QuerySet[Finding]) -> HttpResponse | None:
+        rows = rows.filter(state__in=("open", "repairing"))
+        if not many.is_sure(request):
+            title = f"Ignore {rows.order_by()[:MOST].count()} findings?"
+            return many.ask(self, request, rows, title=title, sentence=IGNORES, button="Yes, ignore")
+        self.turn(request, rows, Finding.State.IGNORED, "ignore")
+        return None
 
     @admin.action(description="Open again", permissions=["manage"])
     def reopen(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:

@@ -89,10 +89,16 @@ def flag() -> Path:
     return Path(settings.BACKUP_PATH) / "maintenance.json"
 
 
+def is_restoring() -> bool:
+    """Asked anew: for workers, whose orders in Postgres are replaced by a restore."""
+    return ask().restoring
+
+
 def ask() -> Standing:
     told = of_redis()
     if told is None:
-        told = of_postgres()
+        kept = of_file()  # A Redis that was emptied during a restore: the row does not know of that.
+        told = kept if kept is not None and kept.restoring else of_postgres()
         if told is not None:
             tell_redis(told)
     if told is None:
@@ -201,3 +207,4 @@ def end(*, by: Actor) -> None:
     with contextlib.suppress(redis.RedisError):
         dispatch.redis_client().delete(KEY)
     tell(Standing())
+    controls.tell()  # Workers that heard of the row before this was told still rest.

@@ -1,50 +1,51 @@
-"""Brings a set back: looks at everything first, then the database in one go, then the blobs, then what is left to say.
+"""Brings a set back: the database in one go, then the blobs, then what is left to say (`alcoves.backup.settling`).
 
-Where it stands is kept in a file of the folder of backups, because the database is what is being replaced; so a restore
-that was killed goes on with the same command, and does nothing twice. Maintenance is on from the first change to the
-end; a restore that failed leaves it on.
+Everything is looked at before (`alcoves.backup.examining`). Where it stands is kept in a file of the folder of
+backups, because the database is what is being replaced; so a restore that was killed goes on with the same command,
+and does nothing twice. Maintenance is on from the first change to the end, no worker takes anything, and nothing is
+swept; a restore that failed leaves it so.
 """
 
 import fcntl
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import ProgrammingError, connection, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-from rich.filesize import decimal
 
-from alcoves import env
-from alcoves.accounts.models import User
-from alcoves.backup import checking, contents, database, maintenance, sealing, sets
+from alcoves.accounts.avatars import AVATARS
+from alcoves.backup import database, maintenance, sets, settling
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import NONE, Backup, Maintenance, State
-from alcoves.backup.sealing import Plain
-from alcoves.backup.sets import Entry, Head
-from alcoves.backup.targets import Target
+from alcoves.backup.examining import Opened, Stored, installation, occupied
+from alcoves.backup.models import NONE, Backup, Look, Maintenance, State
+from alcoves.backup.sets import Entry
 from alcoves.backup.working import is_dead
-from alcoves.settings import secret_key
-from media import audit, reprocess
+from media import audit, controls
 from media.audit import Actor
-from media.models import AuditEntry, CachedImage, Derivative, Library, Original, SweepHold, Upload
+from media.models import AuditEntry, Derivative, SweepHold, Upload
+from media.models.blob import FILES
 from media.models.cached_image import CACHE
-from storage.errors import BlobNotFoundError, StoreError
+from storage.errors import StoreError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS: Final = 600.0
 DATABASE, BLOBS, FINISH, OPEN, DONE = "database", "blobs", "finish", "open", "done"
-BATCH: Final = 500
+HOLD: Final = "restore"
+HELD: Final = (FILES, AVATARS, CACHE)
+HELD_FOR: Final = timedelta(days=30)
+"""Longer than any restore; one that was killed leaves everything shut, and what it held must stay as well."""
 TOLD: Final = 20
 AGAIN: Final = (
     "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
@@ -101,9 +102,10 @@ def refused(name: str, target: str, sentence: str) -> None:
         keep(Progress(name, target, phase=DONE, began_at=now(), error=sentence))
 
 
-def is_done(name: str, *, since: str) -> bool:
+def was_done(*, since: str) -> bool:
+    """Whether a restore was begun after that, of this set or of another, and has ended."""
     begun = under_way()
-    return begun is not None and begun.phase == DONE and begun.set == name and begun.began_at >= since
+    return begun is not None and begun.phase == DONE and begun.began_at >= since
 
 
 @contextmanager
@@ -117,104 +119,6 @@ def alone() -> Iterator[None]:
         except BlockingIOError:
             raise BackupError("A restore is under way already: wait for its end.") from None
         yield
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A set that has been looked at."""
-
-    target: Target
-    head: Head
-    seal: Plain
-
-
-def opened(target: Target, name: str, passphrase: str) -> Opened:
-    """`latest` is a name too. BackupError with a sentence for whatever cannot be restored here."""
-    if name == "latest":
-        found = sets.heads(target.store)
-        if not found:
-            raise BackupError(f"There is no set in {target}: name another target with --from.")
-        head = found[-1]
-    else:
-        head = sets.read_head(target.store, name)
-    unknown = [
-        one
-        for one in head.migrations
-        if one.partition(".")[0] in contents.our_apps() and one not in contents.known_migrations()
-    ]
-    if unknown:
-        raise BackupError(
-            f"The set {head.name} was made by a newer Alcoves ({head.alcoves}; it has {unknown[-1]}): "
-            "update Alcoves first."
-        )
-    if not head.encrypted:
-        return Opened(target, head, Plain())
-    seal = sealing.find(target.store, passphrase)
-    if seal is None:
-        raise BackupError(f"{sealing.IDENTITY} is missing in {target}: without it nothing there can be read.")
-    return Opened(target, head, seal)
-
-
-def check(of: Opened) -> None:
-    """Everything that can be known before anything is touched."""
-    server = database.server_major()
-    if server < of.head.postgres:
-        raise BackupError(
-            f"The set is of Postgres {of.head.postgres} and this database is Postgres {server}: restore into "
-            f"{of.head.postgres} or newer."
-        )
-    checking.check_parts(of.target.store, of.head, of.seal)
-    listed = database.check_readable(
-        sets.part_chunks(of.target.store, of.head, sets.DATABASE, of.seal), server
-    )
-    wanted = [line.split(" EXTENSION - ")[1].split()[0] for line in listed if " EXTENSION - " in line]
-    if missing := database.missing_extensions(wanted):
-        raise BackupError(f"This Postgres lacks {', '.join(missing)}: install it there first.")
-    found = checking.check_blobs(of.target.store, of.head, of.seal)
-    if found.missing:
-        raise BackupError(f"The set cannot be restored whole: {found.sentence()} Take another set.")
-
-
-def check_room(of: Opened) -> None:
-    """For the blobs that are not there yet; the database's disk is not ours to see."""
-    needed: dict[str, int] = {}
-    if of.head.blobs != NONE:
-        for entry in sets.entries(of.target.store, of.head, of.seal):
-            if get_store(entry.store).free_bytes() is None:
-                continue  # A bucket has no end that is known.
-            if size_in(entry.store, entry.key) != entry.size:
-                needed[entry.store] = needed.get(entry.store, 0) + entry.size
-    for name, size in needed.items():
-        free = get_store(name).free_bytes()
-        if free is not None and free < size:
-            raise BackupError(
-                f"The store {name} needs {decimal(size)} and has {decimal(free)} free: make room, then try again."
-            )
-
-
-def size_in(store: str, key: str) -> int | None:
-    try:
-        return get_store(store).stat(key).size
-    except BlobNotFoundError:
-        return None
-
-
-def occupied() -> str:
-    """What would be overwritten, as the end of a sentence; empty on a new machine."""
-    try:
-        counts = {
-            "libraries": Library.objects.count(),
-            "files": Original.objects.all()[:1000].count(),
-            "people": User.objects.count() - 1,
-        }
-    except ProgrammingError:
-        return ""
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
-
-
-def installation() -> str:
-    """What a person types to say that they mean this one."""
-    return settings.PUBLIC_URL.partition("://")[2] or settings.PUBLIC_URL
 
 
 def allow(of: Opened, over: str) -> None:
@@ -299,6 +203,7 @@ class Restoring:
         maintenance.tell(told)
         if has_tables():
             maintenance.switch_on(reason, by=nobody(self.by), restoring=True)
+            self.hold_sweeper()
             if self.progress.phase == DATABASE:
                 wait_until_quiet(self.progress.set)
         if self.progress.phase == DATABASE:
@@ -321,6 +226,12 @@ class Restoring:
             pk=1, defaults={"on": True, "reason": "A backup is being restored.", "by": self.by.name}
         )
         maintenance.switch_on("A backup is being restored.", by=nobody(self.by), restoring=True)
+        self.hold_sweeper()
+
+    def hold_sweeper(self) -> None:
+        """Until the end of the restore, whichever database is there: nothing that it names may go."""
+        if table_exists(SweepHold):
+            SweepHold.objects.hold(HOLD, HELD, HELD_FOR)
 
     def bring_blobs(self) -> str:
         self.hold()
@@ -332,8 +243,9 @@ class Restoring:
             [],
         )
         pool = sets.Pool(of.target.store, of.seal) if of.head.blobs != NONE else None
+        stored = Stored()
         for entry in sets.entries(of.target.store, of.head, of.seal):
-            if size_in(entry.store, entry.key) != entry.size and not self.bring(entry, pool):
+            if stored.size(entry.store, entry.key) != entry.size and not self.bring(entry, pool):
                 progress.lost += 1
                 progress.lost_examples += [entry.name or entry.key][: TOLD - len(progress.lost_examples)]
             progress.done_bytes += entry.size
@@ -356,22 +268,12 @@ class Restoring:
     def finish(self) -> str:
         """What the database says of work, uploads and caches of another machine is made true of this one."""
         progress = self.progress
-        progress.notes = [AGAIN]
-        bring_keys(self.of, progress)
-        with transaction.atomic():
-            SweepHold.objects.all().delete()
-            Upload.objects.filter(finished_at__isnull=True).delete()
-            Backup.objects.filter(name=self.of.head.name).update(
-                state=State.DONE, finished_at=Now(), verified_at=Now(), holder="", error=""
-            )
-            Backup.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(
-                state=State.KILLED,
-                finished_at=Now(),
-                holder="",
-                error="It was under way when the backup was made.",
-            )
-        forget_lost_pictures()
-        progress.remade = remake_lost_outputs(self.tell)
+        note = settling.bring_keys(self.of)
+        progress.notes = [AGAIN, note] if note else [AGAIN]
+        settling.forget_unfinished(self.of.head.name, HOLD)
+        stored = Stored()
+        settling.forget_lost_pictures(stored)
+        progress.remade = settling.remake_lost_outputs(stored, self.tell)
         self.note()
         return OPEN
 
@@ -392,9 +294,11 @@ class Restoring:
                 )
 
     def open_again(self) -> str:
+        SweepHold.objects.let_go(HOLD)
         if self.progress.stays_on:
             told = maintenance.standing()
             maintenance.tell(maintenance.Standing(True, told.reason, told.since, told.by))
+            controls.tell()
         else:
             maintenance.end(by=nobody(self.by))
         return DONE
@@ -446,68 +350,8 @@ def what_runs(coming: str) -> str:
     uploads = Upload.objects.filter(locked_until__gt=Now()).count()
     backups = Backup.objects.filter(state=State.RUNNING).exclude(holder="").exclude(name=coming)
     making = sum(not is_dead(row) for row in backups) if table_exists(Backup) else 0
-    counts = ((runs, "runs"), (uploads, "uploads"), (making, "backups"))
+    looks = Look.objects.filter(state=State.RUNNING).exclude(holder="")
+    looking = sum(not is_dead(row) for row in looks) if table_exists(Look) else 0
+    counts = ((runs, "runs"), (uploads, "uploads"), (making, "backups"), (looking, "looks at the blobs"))
     told = [f"{count} {what}" for count, what in counts if count]
     return " and ".join(told)
-
-
-def bring_keys(of: Opened, progress: Progress) -> None:
-    """The signing key of an installation that keeps its own in a file; others are told what to set."""
-    if not of.head.encrypted:
-        progress.notes.append("The set is not encrypted, so it has no keys: people log in again.")
-        return
-    kept = sets.small_part(of.target.store, of.head, sets.KEYS, of.seal)
-    signing = kept.get("ALCOVES_SECRET_KEY", "")
-    if not signing or signing == settings.SECRET_KEY:
-        return
-    if env.raw("ALCOVES_SECRET_KEY"):
-        progress.notes.append(
-            "ALCOVES_SECRET_KEY differs from that of the backup: set it to the one that --keys-to FILE writes, or "
-            "people log in again and signed links end."
-        )
-        return
-    path = Path(settings.DATA_PATH) / "secret_key"
-    if path.exists():
-        shutil.copy2(path, path.with_name("secret_key.before-restore"))
-    staged = path.with_name("secret_key.new")
-    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(signing)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
-    secret_key.sync_folder(path.parent)
-    progress.notes.append("The signing key was brought back.")
-
-
-def forget_lost_pictures() -> None:
-    """Rows of the image cache whose picture did not come along: they are made again when somebody asks."""
-    last: Any = None
-    while True:
-        rows = CachedImage.objects.order_by("pk")
-        batch = list((rows.filter(pk__gt=last) if last else rows)[:BATCH])
-        if not batch:
-            return
-        last = batch[-1].pk
-        lost = [row.pk for row in batch if size_in(CACHE, row.key) != row.size]
-        with transaction.atomic():
-            Original.objects.filter(cached_images__in=lost).forget_warmth()
-            CachedImage.objects.filter(pk__in=lost).delete()
-
-
-def remake_lost_outputs(tick: Callable[[], None]) -> int:
-    """Asks anew for what was made and is not there. What needs bytes that are lost fails later, and says so."""
-    last: Any = None
-    count = 0
-    while True:
-        rows = Derivative.objects.filter(parent__isnull=True).exclude(outputs=[]).order_by("pk")
-        batch = list((rows.filter(pk__gt=last) if last else rows).only("pk", "outputs")[:BATCH])
-        if not batch:
-            return count
-        last = batch[-1].pk
-        tick()
-        lost = [
-            row.pk for row in batch if any(size_in("files", one["key"]) != one["size"] for one in row.outputs)
-        ]
-        if lost:
-            count += reprocess.request(lost)

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from alcoves.backup import checking, looking, maintenance, restoring, targets, working, writing
+from alcoves.backup import checking, examining, looking, maintenance, restoring, targets, working, writing
 from alcoves.backup.errors import BackupError, BusyError
 from alcoves.backup.models import Backup, Look, State
 from alcoves.backup.restoring import Named, Restoring
@@ -31,6 +31,8 @@ def make(backup_id: str) -> None:
         return
     try:
         ended = writing.make(row, seconds=SLICE)
+        while not ended and nobody_waits():
+            ended = writing.make(row, seconds=SLICE)
     except BusyError as error:
         logger.info("backup %s: %s", row.name, error)
         return
@@ -39,6 +41,12 @@ def make(backup_id: str) -> None:
         return
     if not ended:
         make.apply_async((backup_id,), queue="maintenance")
+
+
+def nobody_waits() -> bool:
+    """In maintenance no other upkeep has its turn, and a message would wait for the end of it. But a restore waits."""
+    told = maintenance.standing()
+    return told.on and not told.restoring
 
 
 @shared_task(name="backup.check", acks_late=True, ignore_result=False)
@@ -56,6 +64,8 @@ def look(look_id: str, seconds: float = SLICE) -> None:
         return
     try:
         ended = looking.look(row, seconds=min(seconds, SLICE))
+        while not ended and not row.nightly and nobody_waits():
+            ended = looking.look(row, seconds=SLICE)
     except BackupError as error:
         logger.warning("the look at the blobs ends: %s", error)
         return
@@ -68,15 +78,16 @@ def look(look_id: str, seconds: float = SLICE) -> None:
 def restore(target: str, name: str, by: str, over: str, asked_at: str) -> None:
     """A restore that was asked for in the console. What became of it is in its file, and in the audit log.
 
-    A message that comes again, after the restore was finished from the command line, must not do it once more.
+    A message that comes again, or late, after another restore was done, must not undo that one.
     """
-    if restoring.is_done(name, since=asked_at):
+    if restoring.was_done(since=asked_at):
+        logger.info("restore of %s: one was done since that was asked for", name)
         return
     try:
-        of = restoring.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
+        of = examining.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
         restoring.allow(of, over)
-        restoring.check(of)
-        restoring.check_room(of)
+        examining.check(of)
+        examining.check_room(of)
         Restoring(of, Named(Via.CONSOLE, None, None, "", by)).run()
     except (BackupError, StoreError) as error:
         logger.warning("restore of %s: %s", name, error)

@@ -20,13 +20,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from alcoves.backup import maintenance, restoring, sealing, sets, targets, tasks, working, writing
+from alcoves.backup import examining, maintenance, restoring, sealing, sets, targets, tasks, working, writing
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import BLOBS, Backup, Finding, Look, State
 from alcoves.backup.sealing import Plain
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
-from media import audit, live
+from media import audit, controls, live
 from storage.errors import StoreError
 
 MANAGE, RESTORE = "console.manage_backups", "console.restore_backups"
@@ -106,10 +106,20 @@ def act(request: HttpRequest) -> HttpResponse:
     try:
         if wanted is None:
             raise BackupError("This page can make and check backups, look at blobs and turn maintenance.")
+        if wanted is not turn:
+            require_workers()
         messages.success(request, wanted(request))
     except (BackupError, StoreError) as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(reverse("admin:backups"))
+
+
+def require_workers(or_else: str = "give manage.py backup or manage.py verify") -> None:
+    """Where workers take nothing, what is asked of them here would wait for who knows how long."""
+    if maintenance.standing().on:
+        raise BackupError(f"Workers rest while maintenance is on: end it first, or {or_else} on the server.")
+    if not controls.orders().takes("maintenance"):
+        raise BackupError(f"The maintenance lane is paused: resume it first, or {or_else} on the server.")
 
 
 def make(request: HttpRequest) -> str:
@@ -131,6 +141,8 @@ def check(request: HttpRequest) -> str:
 
 def look(request: HttpRequest) -> str:
     deep, repair = request.POST.get("deep") == "on", request.POST.get("repair") == "on"
+    if repair and request.POST.get("sure") != "yes":
+        raise BackupError("Say that you are sure: repair asks for that first. Nothing was done.")
     working.bury(Look)
     if Look.objects.filter(state=State.RUNNING).exists():
         raise BackupError("Somebody looks at the blobs already. Wait for the end of that.")
@@ -196,9 +208,10 @@ def show_restore(request: HttpRequest) -> HttpResponse:
         "target": wanted,
         "sets": found,
         "trouble": trouble,
-        "installation": restoring.installation(),
-        "occupied": restoring.occupied(),
+        "installation": examining.installation(),
+        "occupied": examining.occupied(),
         "restore": restoring.under_way(),
+        "rests": maintenance.standing().on,
     }
     return TemplateResponse(request, "admin/backups_restore.html", about)
 
@@ -207,11 +220,12 @@ def restore(request: HttpRequest) -> HttpResponse:
     target, name = request.POST.get("target", ""), request.POST.get("set", "")
     back = HttpResponseRedirect(reverse("admin:backups-restore"))
     try:
-        if request.POST.get("name", "") != restoring.installation():
+        if request.POST.get("name", "") != examining.installation():
             raise BackupError(
-                f"Type {restoring.installation()} to say that this installation is meant. Nothing was done."
+                f"Type {examining.installation()} to say that this installation is meant. Nothing was done."
             )
-        of = restoring.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
+        require_workers("give manage.py restore")
+        of = examining.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
         by = audit.of(request)
         with transaction.atomic():
             audit.note(
@@ -220,7 +234,7 @@ def restore(request: HttpRequest) -> HttpResponse:
                 text=f"Asked to restore {of.head.name} over this installation.",
                 set=name,
             )
-            given = (target, name, by.name, restoring.installation(), restoring.now())
+            given = (target, name, by.name, examining.installation(), restoring.now())
             transaction.on_commit(
                 lambda: tasks.restore.apply_async(given, queue="maintenance", expires=RESTORE_WAITS)
             )

@@ -30,7 +30,7 @@ STEPS_OF_RESTORE = (
     ("alcoves.backup.restoring", "Restoring.hold", 1),
     ("alcoves.backup.restoring", "Restoring.bring", 2),
     ("alcoves.backup.restoring", "Restoring.finish", 1),
-    ("alcoves.backup.restoring", "remake_lost_outputs", 1),
+    ("alcoves.backup.settling", "remake_lost_outputs", 1),
     ("alcoves.backup.restoring", "Restoring.open_again", 1),
 )
 

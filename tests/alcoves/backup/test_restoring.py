@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
-from alcoves.backup import maintenance, restoring, sets, targets, tasks
+from alcoves.backup import examining, maintenance, restoring, sets, targets, tasks
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
 from media.models import Derivative, File, Library, Upload
@@ -163,6 +163,6 @@ def test_one_at_a_time_and_a_message_that_comes_again_does_nothing(
     restore(over="127.0.0.1:8000")
     begun = restoring.under_way()
     assert begun is not None
-    monkeypatch.setattr(restoring, "opened", None)  # It would break here.
+    monkeypatch.setattr(examining, "opened", None)  # It would break here.
     tasks.restore("shelf", begun.set, "boss@example.org", "127.0.0.1:8000", asked)
     assert restoring.under_way() == begun

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance, tasks
 from alcoves.backup.models import Backup, Finding, Look
+from media import audit, controls
 from media.models import AuditEntry
 from storage.registry import get_store
 
@@ -79,6 +80,7 @@ def test_a_backup_is_asked_for(operator: Client, sent: Any) -> None:
         ({"act": "make", "target": "/etc", "blobs": "none"}, "no backup target named /etc"),
         ({"act": "check", "backup": "none"}, "no finished backup of that name"),
         ({"act": "maintenance", "on": "yes", "reason": " "}, "Say why"),
+        ({"act": "look", "repair": "on"}, "Say that you are sure"),
         ({"act": "dance"}, "This page can make"),
     ],
 )
@@ -124,6 +126,32 @@ def test_maintenance_is_turned(operator: Client) -> None:
     assert "Maintenance is off" in told(operator, {"act": "maintenance", "on": "no"})
 
 
+def test_nothing_is_asked_of_workers_that_rest(operator: Client, boss: Client, sent: Any) -> None:
+    told(operator, {"act": "maintenance", "on": "yes", "reason": "Moving."})
+    maintenance.known.forget()
+    Backup.objects.create(name="20260311-030000-abcdef", target="local", state="done")
+    for data in (
+        {"act": "make", "target": "local", "blobs": "none"},
+        {"act": "check", "backup": "20260311-030000-abcdef"},
+        {"act": "look"},
+    ):
+        assert "Workers rest while maintenance is on" in told(operator, data)
+    page = f"{PAGE}/restore"
+    assert "Workers rest" in boss.get(page).content.decode()
+    given = {"target": "local", "set": "20260311-030000-abcdef", "name": "127.0.0.1:8000"}
+    assert "give manage.py restore on the server" in told(boss, given, page)
+    assert sent == []
+    assert Backup.objects.count() == 1
+    assert not Look.objects.exists()
+    assert not AuditEntry.objects.filter(action__in=("backup.make", "backup.restore")).exists()
+    told(operator, {"act": "maintenance", "on": "no"})
+    maintenance.known.forget()
+    controls.pause("maintenance", by=audit.COMMAND)
+    assert "The maintenance lane is paused" in told(operator, {"act": "look"})
+    assert "The maintenance lane is paused" in told(boss, given, page)
+    assert sent == []
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_restore_is_asked_for_by_name(boss: Client, sent: Any) -> None:
     from django.core.management import call_command
@@ -153,8 +181,12 @@ def test_findings_are_repaired_and_ignored(operator: Client) -> None:
         for number in range(2)
     ]
     assert operator.get(page).status_code == 200
-    operator.post(page, {"action": "ignore", "_selected_action": [str(rows[0].pk)]})
-    operator.post(page, {"action": "repair", "_selected_action": [str(rows[1].pk)]})
+    for row, act in zip(rows, ("ignore", "repair"), strict=True):
+        given = {"action": act, "_selected_action": [str(row.pk)]}
+        assert f"{act.capitalize()} 1 findings?" in operator.post(page, given).content.decode()
+        row.refresh_from_db()
+        assert row.state == "open"
+        operator.post(page, {**given, "sure": "yes"})
     states = dict(Finding.objects.values_list("key", "state"))
     assert states == {"a/b/0": "ignored", "a/b/1": "repaired"}
     assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"findings.repair", "findings.ignore"}

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.filesize import decimal
 
-from alcoves.backup import restoring, sets, shown, targets
+from alcoves.backup import examining, restoring, sets, shown, targets
 from alcoves.backup.errors import BackupError
-from alcoves.backup.restoring import Opened, Restoring
+from alcoves.backup.examining import Opened
+from alcoves.backup.restoring import Restoring
 from media import audit
 
 
@@ -44,15 +45,15 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def restore(self, options: dict[str, Any]) -> None:
-        of = restoring.opened(targets.get(options["target"]), options["set"], settings.BACKUP_PASSPHRASE)
+        of = examining.opened(targets.get(options["target"]), options["set"], settings.BACKUP_PASSPHRASE)
         if options["keys_to"] is not None:
             self.write_keys(of, options["keys_to"])
             return
         if not options["check"]:
             restoring.allow(of, options["over"])
         self.stdout.write(f"Looking at the set {of.head.name} of {of.head.made_at}.")
-        restoring.check(of)
-        restoring.check_room(of)
+        examining.check(of)
+        examining.check_room(of)
         if options["check"]:
             self.stdout.write("It can be restored here. Nothing was changed.")
             return

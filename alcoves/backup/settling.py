@@ -1,0 +1,104 @@
+"""What a restored database says of another machine is made true of this one: keys, work, caches, outputs."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+
+from alcoves import env
+from alcoves.backup import sets
+from alcoves.backup.examining import Opened, Stored
+from alcoves.backup.models import Backup, Check, Look, State
+from alcoves.settings import secret_key
+from media import reprocess
+from media.models import CachedImage, Derivative, Original, SweepHold, Upload
+from media.models.blob import FILES
+from media.models.cached_image import CACHE
+
+BATCH: Final = 500
+UNDER_WAY: Final = "It was under way when the backup was made."
+
+
+def bring_keys(of: Opened) -> str:
+    """The signing key of an installation that keeps its own in a file. What to tell people, if anything."""
+    if not of.head.encrypted:
+        return "The set is not encrypted, so it has no keys: people log in again."
+    kept = sets.small_part(of.target.store, of.head, sets.KEYS, of.seal)
+    signing = kept.get("ALCOVES_SECRET_KEY", "")
+    if not signing or signing == settings.SECRET_KEY:
+        return ""
+    if env.raw("ALCOVES_SECRET_KEY"):
+        return (
+            "ALCOVES_SECRET_KEY differs from that of the backup: set it to the one that --keys-to FILE writes, or "
+            "people log in again and signed links end."
+        )
+    write_key(Path(settings.DATA_PATH) / "secret_key", signing)
+    return "The signing key was brought back."
+
+
+def write_key(path: Path, signing: str) -> None:
+    """The one before is kept beside it."""
+    if path.exists():
+        shutil.copy2(path, path.with_name("secret_key.before-restore"))
+    staged = path.with_name("secret_key.new")
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(signing)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+    secret_key.sync_folder(path.parent)
+
+
+@transaction.atomic
+def forget_unfinished(name: str, hold: str) -> None:
+    """Uploads without their bytes, backups without their maker, holds of who is gone. The set itself is whole."""
+    SweepHold.objects.exclude(reason=hold).delete()
+    Upload.objects.filter(finished_at__isnull=True).delete()
+    Backup.objects.filter(name=name).update(
+        state=State.DONE, finished_at=Now(), verified_at=Now(), holder="", error=""
+    )
+    gone: dict[str, Any] = {"state": State.KILLED, "finished_at": Now(), "holder": "", "error": UNDER_WAY}
+    Backup.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
+    Check.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
+    Look.objects.filter(state=State.RUNNING).update(**gone)
+
+
+def forget_lost_pictures(stored: Stored) -> None:
+    """Rows of the image cache whose picture did not come along: they are made again when somebody asks."""
+    last: Any = None
+    while True:
+        rows = CachedImage.objects.order_by("pk")
+        batch = list((rows.filter(pk__gt=last) if last else rows)[:BATCH])
+        if not batch:
+            return
+        last = batch[-1].pk
+        lost = [row.pk for row in batch if stored.size(CACHE, row.key) != row.size]
+        with transaction.atomic():
+            Original.objects.filter(cached_images__in=lost).forget_warmth()
+            CachedImage.objects.filter(pk__in=lost).delete()
+
+
+def remake_lost_outputs(stored: Stored, tick: Callable[[], None]) -> int:
+    """Asks anew for what was made and is not there. What needs bytes that are lost fails later, and says so."""
+    last: Any = None
+    count = 0
+    while True:
+        rows = Derivative.objects.filter(parent__isnull=True).exclude(outputs=[]).order_by("pk")
+        batch = list((rows.filter(pk__gt=last) if last else rows).only("pk", "outputs")[:BATCH])
+        if not batch:
+            return count
+        last = batch[-1].pk
+        tick()
+        lost = [
+            row.pk
+            for row in batch
+            if any(stored.size(FILES, one["key"]) != one["size"] for one in row.outputs)
+        ]
+        if lost:
+            count += reprocess.request(lost)
