@@ -1,22 +1,24 @@
-"""A backup is made, looked at and restored in the console, by a real worker. Skipped where there is no Chromium."""
+"""The pages of backups, restore and maintenance as they look. Skipped where there is no Chromium."""
 
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
+from django.utils import timezone
 from playwright.sync_api import Page, expect, sync_playwright
 
 from alcoves.accounts.models import User
-from alcoves.backup import maintenance, restoring
-from alcoves.backup.models import Backup, Finding
+from alcoves.backup import maintenance
+from alcoves.backup.models import Backup, Finding, Look
 from media.libraries import create_library
-from media.models import AuditEntry, File, Library
-from tests.alcoves.backup.making import digests, fill
-from tests.workers import running_worker, wait_until
+from media.models import Library
+from tests.alcoves.backup.making import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -78,42 +80,52 @@ def shoot(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_a_backup_is_made_and_restored(page: Page, owned: Library, tmp_path: Path) -> None:
-    before = fill(owned, count=2, run=False)
-    with running_worker(
-        tmp_path, ALCOVES_DATA_PATH=str(tmp_path / "data"), ALCOVES_TEST_REAL_DERIVERS="metadata"
-    ):
-        page.goto("/admin/backups")
-        page.get_by_role("button", name="Back up now").click()
-        expect(page.get_by_text("begins as soon as")).to_be_visible()
-        wait_until(lambda: Backup.objects.filter(state="done").exists(), 120, "the backup is done")
-        name = Backup.objects.get().name
-        expect(page.get_by_role("button", name="Verify")).to_be_visible(timeout=30_000)
-        Finding.objects.create(
-            kind="missing", what="output", store="files", key="a/b/c", seen_at="2026-01-01T00:00Z"
-        )
-        page.reload()
-        shoot(page, "backups")
-        File.objects.filter(name="picture-0.jpg").delete()
-        page.get_by_role("link", name="Restore a backup").click()
-        page.get_by_role("radio").check()
-        page.get_by_label("Type 127.0.0.1:8000 to go on").fill("127.0.0.1:8000")
-        shoot(page, "restore")
-        page.get_by_role("button", name="Restore over this installation").click()
-        expect(page.get_by_text("is looked at, then restored")).to_be_visible()
-
-        def is_restored() -> bool:
-            begun = restoring.under_way()
-            return begun is not None and begun.phase == restoring.DONE
-
-        wait_until(is_restored, 180, "the restore is done")
-        assert digests() == before
-        assert Finding.objects.count() == 0
-        maintenance.known.forget()
-        assert not maintenance.standing().on
-        assert AuditEntry.objects.filter(action="backup.restore", text__contains=name).exists()
-        page.goto("/admin/backups")
-        expect(page.get_by_text(f"Restore of {name}: done")).to_be_visible()
+def test_the_pages_of_backups(page: Page, owned: Library) -> None:
+    """With a whole set, one under way, one that failed, and a finding. The rest is done in an operator's day."""
+    fill(owned, count=1, run=False)
+    call_command("backup", to="local", blobs="originals")
+    name = Backup.objects.get().name
+    now = timezone.now()
+    begun: dict[str, Any] = {"target": "local", "started_at": now - timedelta(minutes=9), "alive_at": now}
+    Backup.objects.create(
+        name="20260311-030000-abcdef",
+        state="running",
+        phase="blobs",
+        holder="another 1 1",
+        done_bytes=3 * 10**9,
+        total_bytes=10**10,
+        **begun,
+    )
+    Backup.objects.create(
+        name="20260310-030000-abcdef",
+        state="failed",
+        error="The target has no room left: make some, or keep fewer sets.",
+        finished_at=now,
+        **begun,
+    )
+    Look.objects.create(state="done", deep=True, looked=2, done_bytes=10**6, found=1)
+    Finding.objects.create(kind="missing", what="output", store="files", key="a/b/c", seen_at=now)
+    page.goto("/admin/backups")
+    expect(page.get_by_role("button", name="Verify")).to_have_count(1)
+    expect(page.get_by_text("blobs 30 %")).to_be_visible()
+    page.get_by_text("Look and repair").click()
+    expect(page.get_by_role("button", name="Repair what can be repaired")).to_be_visible()
+    shoot(page, "backups")
+    page.get_by_role("link", name="Restore a backup").click()
+    expect(page.get_by_role("radio")).to_have_count(1)
+    page.get_by_role("radio", name=name).check()
+    page.get_by_label("Type 127.0.0.1:8000 to go on").fill("another.example.org")
+    shoot(page, "restore")
+    page.get_by_role("button", name="Restore over this installation").click()
+    expect(page.get_by_text("Nothing was done")).to_be_visible()
+    page.goto("/admin/backup/finding/?state__exact=open")
+    page.locator("input[name=_selected_action]").first.check()
+    page.locator("select[name=action]").select_option("repair")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("heading", name="Repair 1 findings?").first).to_be_visible()
+    shoot(page, "repair")
+    page.get_by_role("button", name="Yes, repair").click()
+    expect(page.get_by_text("1 of 1 could be repaired")).to_be_visible()
 
 
 def test_maintenance_is_shown_on_every_page(page: Page) -> None:
@@ -122,6 +134,9 @@ def test_maintenance_is_shown_on_every_page(page: Page) -> None:
     page.get_by_label("What shall people be told?").fill("The disks are moved.")
     page.get_by_role("button", name="Shut members out").click()
     expect(page.get_by_text("Maintenance is on. Members")).to_be_visible()
+    shoot(page, "maintenance")
+    page.get_by_role("link", name="Restore a backup").click()
+    expect(page.get_by_text("Workers rest while maintenance is on")).to_be_visible()
     page.goto("/admin/backup/finding/")
     expect(page.get_by_text("members are shut out").first).to_be_visible()
     maintenance.known.forget()
