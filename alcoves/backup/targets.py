@@ -63,10 +63,11 @@ def get(text: str = "") -> Target:
 
 
 def by_name(name: str) -> Target:
-    """For the console and the schedule."""
-    if name and name not in named():
-        raise BackupError(f"There is no backup target named {name}: add it to ALCOVES_BACKUP_TARGETS.")
-    return get(name)
+    """For the console and the schedule. Without a name: the one of the settings, which has to be a name, too."""
+    wanted = name.strip() or str(live.value("BACKUP_TARGET")).strip() or LOCAL
+    if wanted not in named():
+        raise BackupError(f"There is no backup target named {wanted}: add it to ALCOVES_BACKUP_TARGETS.")
+    return get(wanted)
 
 
 def refuse_stores(folder: Path) -> None:

@@ -7,6 +7,7 @@ from django.urls import URLPattern
 
 from alcoves.console import pages
 from alcoves.console.dashboard import page as dashboard
+from alcoves.console.narrowing import Narrowed
 from alcoves.console.noting import Audited
 from alcoves.themed import AdminSite, ModelAdmin
 
@@ -26,11 +27,11 @@ class ConsoleSite(AdminSite):
     index_title = "Dashboard"
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """Whatever a page changes is in the audit log."""
+        """Whatever a page changes is in the audit log, and addresses of lists ask for no more than they offer."""
         page = admin_class or ModelAdmin
         super().register(
             model_or_iterable,
-            type(page.__name__, (Audited, page), {"__module__": page.__module__}),
+            type(page.__name__, (Audited, Narrowed, page), {"__module__": page.__module__}),
             **options,
         )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -205,6 +206,7 @@ def owner(alice: User) -> Client:
 def staff(db: None) -> Client:
     user = make_user("root@example.org", "root-password", name="Root")
     User.objects.filter(pk=user.pk).update(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="choose_models"))
     return client_of(user)
 
 
