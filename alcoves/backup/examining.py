@@ -117,13 +117,13 @@ def occupied() -> str:
     """What would be overwritten, as the end of a sentence; empty on a new machine."""
     try:
         counts = {
-            "libraries": Library.objects.count(),
-            "files": Original.objects.all()[:1000].count(),
-            "people": User.objects.count() - 1,
+            ("library", "libraries"): Library.objects.count(),
+            ("file", "files"): Original.objects.all()[:1000].count(),
+            ("person", "people"): User.objects.count() - 1,
         }
     except ProgrammingError:
         return ""
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count > 0)
+    return ", ".join(f"{count} {what[count != 1]}" for what, count in counts.items() if count > 0)
 
 
 def installation() -> str:

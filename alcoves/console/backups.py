@@ -1,6 +1,7 @@
 """Backups in the console: what was made, make one, look at one, restore one; the blobs; maintenance."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -60,12 +61,14 @@ def show_live(request: HttpRequest) -> JsonResponse:
 def described(request: HttpRequest) -> dict[str, Any]:
     for model in (Backup, Look):
         working.bury(model)
+    told = maintenance.standing()
     rows = Backup.objects.filter(pruned_at=None).order_by("-created_at")[:SHOWN]
     return {
         "backups": [describe(row) for row in rows],
         "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
         "findings": Finding.objects.filter(state=Finding.State.OPEN).count(),
-        "standing": maintenance.standing(),
+        "standing": told,
+        "since": datetime.fromisoformat(told.since) if told.since else None,
         "restore": restoring.under_way(),
         "may_manage": request.user.has_perm(MANAGE),
         "may_restore": request.user.has_perm(RESTORE),
@@ -198,7 +201,8 @@ def show_restore(request: HttpRequest) -> HttpResponse:
     found: list[dict[str, Any]] = []
     trouble = ""
     try:
-        found = [asdict(head) for head in reversed(sets.heads(targets.by_name(wanted).store))]
+        heads = sets.heads(targets.by_name(wanted).store)
+        found = [{**asdict(head), "made": head.made} for head in reversed(heads)]
     except (BackupError, StoreError) as error:
         trouble = str(error)
     about = {

@@ -26,6 +26,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.django_db(transaction=True),
 ]
+THEMED = """dark => !document.querySelector("html[x-data]")
+    || document.documentElement.classList.contains("dark") === dark"""
 SCREENS = os.environ.get("ALCOVES_SCREENSHOTS", "")
 
 
@@ -76,6 +78,7 @@ def shoot(page: Page, name: str) -> None:
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             if SCREENS:
+                page.wait_for_function(THEMED, arg=scheme == "dark")
                 page.screenshot(path=f"{SCREENS}/{name}-{width}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 900})
 

@@ -42,7 +42,7 @@ def refused(match: str, **options: Any) -> None:
 
 
 def test_an_installation_that_is_not_empty_is_named_first(made: Any) -> None:
-    refused("not empty: it has 1 libraries, 2 files, 1 people")
+    refused("not empty: it has 1 library, 2 files, 1 person")
     refused("is named 127.0.0.1:8000, not elsewhere", over="elsewhere")
     before = digests()
     Upload.objects.all().delete()
