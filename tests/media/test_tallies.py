@@ -15,7 +15,10 @@ from media.models import CachedImage, Derivative, File, Library, Original, Tally
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image
 
-TODAY = tallies.day_of(datetime.now(UTC))
+
+def day_of(file: File) -> str:
+    """On which it came."""
+    return tallies.day_of(file.original.created_at)
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_what_comes_in_is_counted(file: File) -> None:
     assert counts(tally.FILES, 0, 2, 3) == {("live", "image", "image/jpeg"): 1}
     (original,) = tallies.told(tally.ORIGINALS, 0, 1)
     assert original == tallies.Told((str(file.library_id), "image"), 1, file.original.size)
-    assert counts(tally.ADDED, 0) == {(TODAY,): 1}
+    assert counts(tally.ADDED, 0) == {(day_of(file),): 1}
     assert tallies.told(tally.GROWTH, 0)[0].amount == file.original.size
     made = sum(output["size"] for row in Derivative.objects.all() for output in row.outputs)
     assert tallies.told(tally.MADE, 0)[0].amount == made > 0
@@ -62,12 +65,13 @@ def test_trash_and_setting_aside_change_the_state(file: File) -> None:
 
 
 def test_what_is_purged_is_counted_no_more_but_came_that_day(file: File) -> None:
+    day = day_of(file)
     trash.trash(file.library, [file.pk])
     trash.purge(file.library, [file.pk])
     assert not Original.objects.exists()
     for topic in tallies.TRUTH:
         assert tallies.told(topic) == []
-    assert counts(tally.ADDED, 0) == {(TODAY,): 1}
+    assert counts(tally.ADDED, 0) == {(day,): 1}
     assert tallies.told(tally.GROWTH) == []
     assert true()
 
