@@ -1,23 +1,30 @@
-"""How common the words are that were said: the index of them is partial, and of those no statistics are kept."""
+"""Searches among what jobs said read words as those of names do, and Postgres knows how common each is.
+
+The index is partial, and of those no statistics are kept.
+"""
 
 from django.db import migrations, models
 
+from media.models.plain import words_of
+
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("media", "0023_words_of_names"),
-    ]
+    dependencies = [("media", "0023_words_of_names")]
 
     operations = [
+        migrations.RemoveIndex(model_name="attempt", name="attempt_by_error_text"),
         migrations.AddIndex(
             model_name="attempt",
-            index=models.Index(
-                condition=models.Q(("error_code", ""), _negated=True), fields=["-id"], name="attempt_not_well"
+            index=words_of(
+                "error_message",
+                "error_detail",
+                condition=~models.Q(error_code=""),
+                name="attempt_by_words_said",
             ),
         ),
         *(
             migrations.RunSQL(
-                f"CREATE STATISTICS media_attempt_{column} ON (upper({column})) FROM media_attempt",
+                f"CREATE STATISTICS media_attempt_{column} ON (alcoves_plain({column})) FROM media_attempt",
                 f"DROP STATISTICS media_attempt_{column}",
             )
             for column in ("error_message", "error_detail")

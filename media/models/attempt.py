@@ -6,13 +6,12 @@ stays until its time is over. It goes with the original.
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Upper
 
 from media.models.base import Row
 from media.models.original import Original
+from media.models.plain import words_of
 
 
 class Outcome(models.TextChoices):
@@ -66,13 +65,9 @@ class Attempt(Row):
             models.Index(fields=["outcome", "-id"], name="attempt_by_outcome"),
             models.Index(fields=["deriver", "-id"], name="attempt_by_deriver"),
             models.Index(fields=["worker", "-id"], name="attempt_by_worker"),
-            models.Index(fields=["-id"], condition=~Q(error_code=""), name="attempt_not_well"),
-            # A search for a part of what was said, as Django writes `icontains`. Only failures are in it.
-            GinIndex(
-                OpClass(Upper("error_message"), name="gin_trgm_ops"),
-                OpClass(Upper("error_detail"), name="gin_trgm_ops"),
-                condition=~Q(error_code=""),
-                name="attempt_by_error_text",
+            # Only failures are in it.
+            words_of(
+                "error_message", "error_detail", condition=~Q(error_code=""), name="attempt_by_words_said"
             ),
         )
 
