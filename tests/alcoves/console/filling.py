@@ -62,8 +62,9 @@ def fill(model: type[models.Model], count: int, *, with_others: bool = True) -> 
     """`count` rows, and as many of those they point at. No trigger counts them (`session_replication_role`)."""
     for other in pointed_at(model) if with_others else ():
         fill(other, count)
-    if model._default_manager.count() < count:
-        insert(model, count)
+    there = model._default_manager.count()
+    if there < count:
+        insert(model, count, there + 1)
 
 
 def pointed_at(model: Any) -> set[Any]:
@@ -75,14 +76,16 @@ def pointed_at(model: Any) -> set[Any]:
     return {other for other in found if other not in {model, Library, get_user_model()}}
 
 
-def insert(model: type[models.Model], count: int) -> None:
+def insert(model: type[models.Model], count: int, first: int = 1) -> None:
     fields = [field for field in model._meta.concrete_fields if not getattr(field, "generated", False)]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     values = ", ".join(value_of(model, field) for field in fields)
     table = model._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = 'replica'")
-        cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series(1, {count}) i")
+        cursor.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series({first}, {count}) i"
+        )
         cursor.execute("SET LOCAL session_replication_role = 'origin'")
         cursor.execute(f"ANALYZE {table}")
 
