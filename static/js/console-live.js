@@ -65,7 +65,9 @@ class Live {
     // An open form is not pulled away under the hand of somebody who fills it in.
     const kept = this.keep();
     this.last = html;
-    this.element.innerHTML = html;
+    // Parsed apart, so that no script and no handler of it ever runs here.
+    const parsed = new DOMParser().parseFromString(html, "text/html");
+    this.element.replaceChildren(...parsed.body.childNodes);
     this.restore(kept);
   }
 
