@@ -64,6 +64,7 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="50", hour="3"),
         "options": {"expires": 86400},
     },
+    "tell-lost": {"task": "console.tell_lost", "schedule": 300.0, "options": {"expires": 300}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
 app.conf.task_routes = {
@@ -71,6 +72,7 @@ app.conf.task_routes = {
     for name in (
         "celery.*",
         "backup.*",
+        "console.*",
         "alerts.*",
         "media.sweep_*",
         "media.find_orphans",

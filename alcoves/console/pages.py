@@ -1,13 +1,23 @@
 """The console's own pages beside those of the models: one table, from which addresses, sidebar and permissions come."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.module_loading import import_string
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+logger = logging.getLogger(__name__)
+NOT_SENT = (
+    "Redis does not answer. What is shown here as waiting is sent as soon as it does; anything else was not begun. "
+    "Try again a little later."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +188,14 @@ def guarded(page: Page) -> Callable[..., HttpResponseBase]:
     def show(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         if not request.user.has_perm(page.permission):
             raise PermissionDenied
-        answer: HttpResponseBase = import_string(page.view)(request, *args, **values)
+        try:
+            answer: HttpResponseBase = import_string(page.view)(request, *args, **values)
+        except (OperationalError, RedisError) as error:
+            if request.method != "POST":
+                raise
+            logger.warning("%s: the broker is away: %s", page.name, error)
+            messages.error(request, NOT_SENT)
+            return HttpResponseRedirect(request.path)
         return answer
 
     return show

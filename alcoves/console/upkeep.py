@@ -202,9 +202,9 @@ def send(work: Work, key: str) -> None:
         ) from error
 
 
-def settle(key: str, why: str) -> None:
+def settle(key: str, why: str) -> int:
     rows = TaskResult.objects.filter(task_id=key, status__in=UNFINISHED)
-    rows.update(status=states.FAILURE, result=json.dumps(why), date_done=timezone.now())
+    return rows.update(status=states.FAILURE, result=json.dumps(why), date_done=timezone.now())
 
 
 def require_free(work: Work) -> None:

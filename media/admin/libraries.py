@@ -1,5 +1,6 @@
 """Libraries and their members. Members are changed through `media.libraries` here too, so its rules hold."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +9,12 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Now
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -21,6 +22,7 @@ from alcoves.themed import TabularInline
 from media import audit, libraries, switching
 from media.admin import many
 from media.admin.paging import BigTable, listing, page_name
+from media.errors import MediaError
 from media.models import File, Library, Membership
 from media.models.library import FIELD_OF, Role
 from media.switching import LossError
@@ -117,15 +119,32 @@ def question(chosen: list[Library]) -> dict[str, Any]:
 
 
 def hand_over(request: HttpRequest, chosen: list[Library]) -> None:
-    """A worker does it, batch by batch."""
-    for library in chosen:
-        with transaction.atomic():
-            text = f"Emptying the trash of {library} was handed to a worker."
-            audit.note("trash.empty", by=audit.of(request), text=text, target=library)
-            given = {"before": timezone.now().isoformat(), "actor": str(request.user.pk)}
-            many.hand_over("console.empty_trash", library=str(library.pk), **given)
-    names = ", ".join(library.name for library in chosen)
-    messages.info(request, f"The trash of {names} is being emptied. Task results says how many files went.")
+    """A worker does it, batch by batch. Told are those that were handed over, also where others were not."""
+    handed = []
+    try:
+        for library in chosen:
+            hand_over_one(request, library)
+            handed.append(library.name)
+    except MediaError as error:
+        messages.error(request, f"The trash of {library} was not emptied: {error.message}")
+    if handed:
+        names = ", ".join(handed)
+        messages.info(
+            request, f"The trash of {names} is being emptied. Task results says how many files went."
+        )
+
+
+def now_of_the_database(library: Library) -> datetime:
+    """The clock that notes when files were trashed; ours may be ahead of it."""
+    return Library.objects.filter(pk=library.pk).values_list(Now(), flat=True).get()
+
+
+def hand_over_one(request: HttpRequest, library: Library) -> None:
+    with transaction.atomic():
+        text = f"Emptying the trash of {library} was handed to a worker."
+        audit.note("trash.empty", by=audit.of(request), text=text, target=library)
+        given = {"before": now_of_the_database(library).isoformat(), "actor": str(request.user.pk)}
+        many.hand_over("console.empty_trash", library=str(library.pk), **given)
 
 
 @admin.register(Library)

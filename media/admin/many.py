@@ -6,18 +6,22 @@ The worker's task is `alcoves.console.tasks`, known here by its name alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from celery import current_app
+import redis
+from celery import current_app, states
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django_celery_results.models import TaskResult
+from kombu.exceptions import OperationalError
 
 from media import audit, trash
 from media.audit import Actor
+from media.errors import InfrastructureError
 from media.models import File, Library
 
 AT_ONCE: Final = 1_000
@@ -25,6 +29,8 @@ AT_ONCE: Final = 1_000
 MOST: Final = 20_000
 """Keys in one message for a worker."""
 TASK: Final = "console.act_on_files"
+AWAY: Final = (OperationalError, redis.RedisError, OSError)
+"""What sending raises where the broker is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +61,33 @@ def act(request: HttpRequest, what: str, rows: QuerySet[Any]) -> Done:
 
 
 def hand_over(name: str, **given: Any) -> str:
-    """After the commit: a worker must not read what is not there yet. Its result is kept."""
-    from celery.utils import uuid
+    """The message, and a row that keeps what comes of it. Call it in the transaction of the entry that tells of it.
 
-    key = str(uuid())
-    transaction.on_commit(
-        lambda: current_app.send_task(
-            name, kwargs=given, task_id=key, queue="maintenance", ignore_result=False
+    Sent before the commit: where the broker is away neither entry nor row stays. A worker that is quicker than the
+    commit reads nothing of this transaction but the row, and waits for that.
+    """
+    key = str(uuid4())
+    with transaction.atomic():
+        TaskResult.objects.create(
+            task_id=key,
+            task_name=name,
+            status=states.PENDING,
+            content_type="application/json",
+            content_encoding="utf-8",
         )
-    )
+        send(name, key, given)
     return key
+
+
+def send(name: str, key: str, given: dict[str, Any]) -> None:
+    try:
+        current_app.send_task(
+            name, kwargs=given, task_id=key, queue="maintenance", ignore_result=False, retry=False
+        )
+    except AWAY as error:
+        raise InfrastructureError(
+            "Redis does not answer, so nothing was begun. Try again a little later.", detail=str(error)
+        ) from error
 
 
 def do(what: str, keys: Sequence[UUID], *, by: Actor) -> int:

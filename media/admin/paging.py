@@ -5,19 +5,20 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import Any, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import connection, models
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.lookups import Contains
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import smart_split, unescape_string_literal
 
 from alcoves.themed import ChangeList, ModelAdmin
+from media.errors import MediaError
 from media.models import Library
 from media.models.plain import plain
 
@@ -78,6 +79,14 @@ class BigTable(ModelAdmin[Any]):
     @admin.display(description="rows about it")
     def rows_about_it(self, row: Any) -> SafeString | str:
         return related(row)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        """An action that cannot be done answers with its sentence, never with a page of errors."""
+        try:
+            return super().response_action(request, queryset)
+        except MediaError as error:
+            messages.error(request, error.message)
+            return HttpResponseRedirect(request.get_full_path())
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return BoundedList
