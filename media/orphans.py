@@ -269,32 +269,7 @@ def find_unnamed(wanted: list[str]) -> set[str]:
     )
     left = set(wanted)
     left.difference_update(known)
-    owners = {owner for key in left if (owner := owner_of(key)) is not None}
-    if owners:
-        left -= keys_of(Derivative.objects.filter(original__in=owners))
-    if libraries := {library for key in left if (library := part_of(key, 0)) is not None}:
-        # What people had made of bytes hashed late lies in the folder of the original that was merged into another one.
-        left -= keys_of(Derivative.objects.filter(original__library__in=libraries).exclude(variant=""))
-    return left
-
-
-def keys_of(rows: Any) -> set[str]:
-    outputs = rows.values_list("outputs", flat=True)
-    return {output["key"] for row in outputs.iterator() for output in row}
-
-
-def owner_of(key: str) -> UUID | None:
-    """The original in whose folder a blob lies."""
-    return part_of(key, 1)
-
-
-def part_of(key: str, place: int) -> UUID | None:
-    """The library (0) or the original (1) in a key."""
-    parts = key.split("/", 2)
-    try:
-        return UUID(parts[place]) if len(parts) == 3 else None
-    except ValueError:
-        return None
+    return left - blobs.named_by_outputs(left)
 
 
 class Listing:

@@ -209,11 +209,8 @@ class Looking(Effort[Look]):
             if self.over:
                 return UNNAMED
         close_named_again()
-        if self.row.repair and orphans.is_alarming(orphans.Position(looked=looked, orphans=found)):
-            self.row.error = (
-                f"{found} of {looked} blobs are named by nothing, which is too much to be true, so none was entered "
-                "to be swept. Check that this is the right database."
-            )
+        if orphans.is_alarming(orphans.Position(looked=looked, orphans=found)):
+            self.row.error = f"{found} of {looked} {mending.ALARM}"
         elif self.row.repair:
             self.row.repaired += mending.enter_orphans()
         return CACHED

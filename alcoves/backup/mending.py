@@ -1,16 +1,19 @@
 """Repairs what was found: makes it anew, brings it back from a backup, or leaves it to the sweeper."""
 
 import logging
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from alcoves.backup import sealing, sets, targets
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import Finding
+from alcoves.backup.models import Finding, Look, State
 from alcoves.backup.sealing import Plain
-from media import orphans, reprocess
+from media import audit, blobs, orphans, reprocess
+from media.audit import Actor
 from media.models import Derivative, UnnamedBlob
 from media.models.derivative import GIVEN
 from storage.errors import StoreError
@@ -18,17 +21,88 @@ from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 BATCH: Final = 1000
+WAITS: Final = "It waits for a worker to repair it."
+UNDER_WAY: Final = "It is being repaired."
+LOST_AFTER: Final = timedelta(minutes=15)
+DEAD_AFTER: Final = timedelta(hours=12)
+SWEPT: Final = f"It is swept in {orphans.GRACE.days} days."
+NAMED_AGAIN: Final = "It has a name by now, so it stays."
+ALARM: Final = (
+    "blobs are named by nothing, which is too much to be true, so none is entered to be swept. Check that this is the "
+    "right database and that it is whole; if it is, run manage.py orphans --force."
+)
 NOWHERE: Final = "No backup of the targets has these bytes. Bring the file back by hand and look again."
+
+
+def ask(findings: QuerySet[Finding], *, by: Actor) -> list[str]:
+    """Marks them and writes it down; whoever asks sends the keys to a worker. Bytes are not moved in a request."""
+    with audit.noting("findings.repair", by=by) as act:
+        rows = findings.filter(state__in=(Finding.State.OPEN, Finding.State.REPAIRING))
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        marked = {"state": Finding.State.REPAIRING, "text": WAITS, "updated_at": timezone.now()}
+        act.count = Finding.objects.filter(pk__in=keys).update(**marked)
+        act.text = f"Asked to repair {act.count} findings."
+    return [str(key) for key in keys]
+
+
+def mend_asked(keys: list[str], *, by: Actor) -> int:
+    """One batch, as it was asked for. The bytes first, then what was done in one entry: no transaction is held open."""
+    done: list[str] = []
+    left: list[str] = []
+    for key in keys:
+        taken = Finding.objects.filter(pk=key, state=Finding.State.REPAIRING, text=WAITS)
+        if not taken.update(text=UNDER_WAY, updated_at=timezone.now()):
+            continue  # Another message had it, or it is well by now.
+        finding = Finding.objects.get(pk=key)
+        (done if mend_safely(finding) else left).append(finding.key)
+    if done or left:
+        text = f"Repaired {len(done)} of {len(done) + len(left)} findings."
+        audit.note("findings.repaired", by=by, text=text, count=len(done), keys=done, left=left)
+    return len(done)
+
+
+def mend_safely(finding: Finding) -> bool:
+    """One that breaks off stops no other."""
+    try:
+        return mend(finding)
+    except Exception as error:
+        logger.exception("the repair of %s failed", finding.key)
+        return leave(finding, f"Its repair broke off ({type(error).__name__}). The log says more.")
+
+
+def lost(now: datetime) -> list[str]:
+    """Keys of those whose message or worker is gone; they wait anew."""
+    asked = Finding.objects.filter(state=Finding.State.REPAIRING)
+    old = Q(text=WAITS, updated_at__lt=now - LOST_AFTER) | Q(text=UNDER_WAY, updated_at__lt=now - DEAD_AFTER)
+    keys = list(asked.filter(old).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    Finding.objects.filter(pk__in=keys, state=Finding.State.REPAIRING).update(text=WAITS, updated_at=now)
+    return [str(key) for key in keys]
 
 
 def mend(finding: Finding) -> bool:
     """Whether something could be done. The finding says what."""
     if finding.kind == Finding.Kind.ORPHANED:
-        UnnamedBlob.objects.enter([finding.key], due=orphans.GRACE, store=finding.store)
-        return done(finding, f"It is swept in {orphans.GRACE.days} days.")
+        return let_be_swept(finding)
     if finding.what == Finding.What.OUTPUT and can_be_made(finding):
         return make_again(finding)
     return bring_back(finding)
+
+
+def let_be_swept(finding: Finding) -> bool:
+    """Never on the word of a look of some days ago: what names it now is asked now."""
+    if said := alarm():
+        return leave(finding, said)
+    if blobs.find_named([finding.key]):
+        return done(finding, NAMED_AGAIN)
+    UnnamedBlob.objects.enter([finding.key], due=orphans.GRACE, store=finding.store)
+    return done(finding, SWEPT)
+
+
+def alarm() -> str:
+    """Why the last whole look would have no orphan deleted; empty where it saw nothing strange."""
+    whole = Look.objects.filter(library=None, state=State.DONE).order_by("-finished_at")
+    said = whole.values_list("error", flat=True).first() or ""
+    return said if ALARM in said else ""
 
 
 def can_be_made(finding: Finding) -> bool:
@@ -49,26 +123,26 @@ def bring_back(finding: Finding) -> bool:
         return leave(finding, "Its checksum was never known, so no backup can be asked for it.")
     for name in targets.named():
         try:
-            if brought_from(name, finding):
+            wanted = (finding.store, finding.key, finding.size_expected, finding.sha256_expected)
+            if brought_from(name, *wanted):
                 return done(finding, f"Its bytes came back from the target {name}.")
         except (BackupError, StoreError) as error:
             logger.warning("the target %s cannot help: %s", name, error)
     return leave(finding, NOWHERE)
 
 
-def brought_from(name: str, finding: Finding) -> bool:
-    """From its pool, encrypted or plain; only the right bytes are let in."""
+def brought_from(name: str, to: str, key: str, size: int, sha256: str) -> bool:
+    """From the pool of a target, encrypted or plain; only the right bytes are let in."""
     store = targets.get(name).store
-    size = finding.size_expected
     seals = [Plain()]
     if settings.BACKUP_PASSPHRASE and (sealed := sealing.find(store, settings.BACKUP_PASSPHRASE)):
         seals.insert(0, sealed)
     for seal in seals:
-        key = sets.pool_key(seal, finding.sha256_expected)
-        if next(iter(store.iterate(key)), None) is None:
+        kept = sets.pool_key(seal, sha256)
+        if next(iter(store.iterate(kept)), None) is None:
             continue
-        chunks = seal.unwrap(sets.stored_chunks(store, key))
-        get_store(finding.store).put(finding.key, chunks, size=size, sha256=finding.sha256_expected)
+        chunks = seal.unwrap(sets.stored_chunks(store, kept))
+        get_store(to).put(key, chunks, size=size, sha256=sha256)
         return True
     return False
 
@@ -78,13 +152,18 @@ def enter_orphans() -> int:
     rows = Finding.objects.filter(kind=Finding.Kind.ORPHANED, state=Finding.State.OPEN).order_by("pk")
     count = 0
     while batch := list(rows[:BATCH]):
-        UnnamedBlob.objects.enter([row.key for row in batch], due=orphans.GRACE)
-        text = f"It is swept in {orphans.GRACE.days} days."
-        Finding.objects.filter(pk__in=[row.pk for row in batch]).update(
-            state=Finding.State.REPAIRED, repaired_at=timezone.now(), text=text
-        )
-        count += len(batch)
+        named = blobs.find_named([row.key for row in batch])
+        swept = [row for row in batch if row.key not in named]
+        UnnamedBlob.objects.enter([row.key for row in swept], due=orphans.GRACE)
+        close([row for row in batch if row.key in named], NAMED_AGAIN)
+        close(swept, SWEPT)
+        count += len(swept)
     return count
+
+
+def close(findings: list[Finding], text: str) -> None:
+    rows = Finding.objects.filter(pk__in=[row.pk for row in findings])
+    rows.update(state=Finding.State.REPAIRED, repaired_at=timezone.now(), text=text)
 
 
 def done(finding: Finding, text: str, *, state: str = Finding.State.REPAIRED) -> bool:
@@ -94,5 +173,5 @@ def done(finding: Finding, text: str, *, state: str = Finding.State.REPAIRED) ->
 
 
 def leave(finding: Finding, text: str) -> bool:
-    Finding.objects.filter(pk=finding.pk).update(text=text)
+    Finding.objects.filter(pk=finding.pk).update(state=Finding.State.OPEN, text=text)
     return False
