@@ -100,7 +100,7 @@ def ask() -> Standing:
         kept = of_file()  # A Redis that was emptied during a restore: the row does not know of that.
         told = kept if kept is not None and kept.restoring else of_postgres()
         if told is not None:
-            tell_redis(told)
+            tell_redis(told, unless_told=True)
     if told is None:
         told = of_file()
     return told or Standing()
@@ -140,13 +140,14 @@ def of_postgres() -> Standing | None:
     return Standing(True, row.reason, row.since.isoformat(timespec="seconds"), row.by)
 
 
-def tell_redis(told: Standing) -> None:
+def tell_redis(told: Standing, *, unless_told: bool = False) -> None:
+    """Whoever only passes on what it read a moment ago never writes over what was said meanwhile."""
     try:
         client = dispatch.redis_client()
         if told.on:
-            client.set(KEY, json.dumps(asdict(told)))
+            client.set(KEY, json.dumps(asdict(told)), nx=unless_told)
         else:
-            client.set(KEY, OFF, ex=OFF_SECONDS)
+            client.set(KEY, OFF, ex=OFF_SECONDS, nx=unless_told)
     except redis.RedisError as error:
         logger.warning("Redis was not told of maintenance: %s", error)
 

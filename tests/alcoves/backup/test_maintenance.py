@@ -135,3 +135,19 @@ def test_the_front_hears_of_it_without_waiting(db: None) -> None:
     assert not maintenance.known.peek().on
     assert wait_until(lambda: maintenance.known.peek().on)
     maintenance.tell(maintenance.Standing())
+
+
+def test_a_look_that_was_under_way_does_not_write_over_what_was_said(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read that all is open, then somebody shut it, then it tells what it has read."""
+    dispatch.redis_client().flushdb()
+    said = maintenance.Standing(True, "A restore.", "", "", restoring=True)
+
+    def read_before() -> maintenance.Standing:
+        maintenance.tell_redis(said)
+        return maintenance.Standing()
+
+    monkeypatch.setattr(maintenance, "of_postgres", read_before)
+    maintenance.ask()
+    assert maintenance.of_redis() == said
