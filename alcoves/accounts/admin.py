@@ -3,6 +3,7 @@
 Nobody gives what they do not have: who is no superuser makes none, touches none, and gives no right beyond their own.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -166,7 +167,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Django asks about many only once, and not about each."""
-        if not is_root(request) and queryset.filter(is_superuser=True).exists():
+        if not all(may_touch(request, row) for row in queryset):
             raise PermissionDenied
         super().delete_queryset(request, queryset)
 
@@ -193,8 +194,13 @@ def is_root(request: HttpRequest) -> bool:
 
 
 def may_touch(request: HttpRequest, other: User | None) -> bool:
-    """Superusers are changed by superusers alone: a new password would be all of their rights."""
-    return other is None or not other.is_superuser or is_root(request)
+    """A new password of another is all of their rights, so these may be no more than those of who asks.
+
+    Of the switched off too: whoever may change them may switch them on.
+    """
+    if other is None or is_root(request):
+        return True
+    return not other.is_superuser and holds(request, list(other.groups.all()), other.user_permissions.all())
 
 
 class GroupForm(ModelForm[Group]):
@@ -248,10 +254,13 @@ def is_ours(group: Group | None) -> bool:
 
 def within(request: HttpRequest, group: Group | None) -> bool:
     """Whether all that a group may do is also a right of who asks."""
-    if group is None or is_root(request):
-        return True
+    return group is None or is_root(request) or holds(request, [group], [])
+
+
+def holds(request: HttpRequest, groups: list[Group], permissions: Iterable[Permission]) -> bool:
+    """Whether who asks has all rights of these."""
     try:
-        refuse_beyond(request.user, [group], [])  # type: ignore[arg-type]  # Staff are users.
+        refuse_beyond(request.user, groups, list(permissions))  # type: ignore[arg-type]  # Staff are users.
     except ValidationError:
         return False
     return True

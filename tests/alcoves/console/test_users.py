@@ -89,6 +89,26 @@ def test_a_superuser_is_not_touched_by_others(clerk: Client) -> None:
     assert boss.name == ""
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+def test_whoever_has_more_rights_is_not_touched(clerk: Client, alice: User, is_active: bool) -> None:
+    """A new password for an operator would be an operator's rights, though neither is a superuser."""
+    alice.groups.set([Group.objects.get(name="operator")])
+    alice.is_staff, alice.is_active = True, is_active
+    alice.set_password("her-own-word-7")
+    alice.save()
+    assert change(clerk, alice, name="Pwned").status_code == 403
+    given = {"password1": "another-word-7", "password2": "another-word-7", "usable_password": "true"}
+    address = reverse("admin:auth_user_password_change", args=(alice.pk,))
+    assert clerk.post(address, given).status_code == 403
+    gone = clerk.post(reverse("admin:accounts_user_delete", args=(alice.pk,)), {"post": "yes"})
+    assert gone.status_code == 403
+    picked = {"action": "delete_selected", "_selected_action": [str(alice.pk)], "post": "yes"}
+    assert clerk.post(reverse("admin:accounts_user_changelist"), picked).status_code == 403
+    alice.refresh_from_db()
+    assert alice.check_password("her-own-word-7")
+    assert alice.name != "Pwned"
+
+
 def test_the_password_of_others_is_changed_and_not_written_down(clerk: Client, alice: User) -> None:
     address = reverse("admin:auth_user_password_change", args=(alice.pk,))
     given = {"password1": "another-word-7", "password2": "another-word-7", "usable_password": "true"}
