@@ -113,10 +113,12 @@ def folder(row: Folder) -> dict[str, Any]:
 def file(row: File, image_pass: str) -> dict[str, Any]:
     """One file, its original's facts, its pictures signed for the caller, the state of every job. Needs `with_all`.
 
-    Of one that is set aside: no pictures and no jobs.
+    Of one that is set aside: its name and that it is, but no pictures, no jobs, and nothing of what is in it.
     """
     original = row.original
-    width, height = variants.turned(original.width, original.height, row.rotation)
+    told = metadata.tellable(original)
+    is_told = told is original
+    width, height = variants.turned(told.width, told.height, row.rotation)
     rows = list(original.derivatives.all()) if original.held_at is None else []
     derivatives = {derivative.deriver: derivative for derivative in rows if derivative.variant == ""}
     poster = poster_of(row, rows)
@@ -129,18 +131,18 @@ def file(row: File, image_pass: str) -> dict[str, Any]:
         "mimeType": original.mime,
         "kind": original.kind,
         "size": original.size,
-        "hash": original.sha256,
+        "hash": told.sha256,
         "width": width,
         "height": height,
         "rotation": row.rotation,
-        "duration": original.duration,
-        **metadata.listed(original),
-        "effectiveAt": row.effective_at,
-        "clientModifiedAt": row.client_modified_at,
+        "duration": told.duration,
+        **metadata.listed(told),
+        "effectiveAt": row.effective_at if is_told else row.created_at,
+        "clientModifiedAt": row.client_modified_at if is_told else None,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
         "trashedAt": row.trashed_at,
-        "setAside": original.held_at is not None,
+        "setAside": not is_told,
         "stack": stack_of(row),
         "originalUrl": reverse("api:original", args=(row.library_id, row.pk)),
         **pictures(row, shown),

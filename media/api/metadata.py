@@ -8,6 +8,11 @@ LISTED_CAPTION, LISTED_KEYWORDS = 300, 20
 """Lists are for choosing; the details of one file have all."""
 
 
+def tellable(original: Original) -> Original:
+    """Itself; in place of one that is set aside an empty one, of which there is nothing to be told."""
+    return original if original.held_at is None else Original()
+
+
 def listed(original: Original) -> dict[str, Any]:
     """The typed metadata, short enough for pages of 200 files."""
     return {
@@ -27,6 +32,7 @@ def listed(original: Original) -> dict[str, Any]:
 
 def whole(original: Original) -> dict[str, Any]:
     """Where the details have more than lists: the rest of the words, and the probe with all that is in it."""
+    original = tellable(original)
     return {
         "caption": original.caption or None,
         "keywords": original.keywords,

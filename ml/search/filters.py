@@ -50,8 +50,8 @@ class Filters:
         return [INSIDE.format(value=values.bind(self.folder), allowed=allowed())] if self.folder else []
 
     def of_files(self, values: Values) -> list[str]:
-        """Conditions on `f` and `o`."""
-        found = [] if self.takes_files else ["FALSE"]
+        """Conditions on `f` and `o`. What operators have set aside is not found, nor counted."""
+        found = ["o.held_at IS NULL"] if self.takes_files else ["FALSE"]
         if self.takes_files and self.kind is not None:
             found.append(f"o.kind = {values.bind(self.kind)}")
         if self.person is not None:

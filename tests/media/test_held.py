@@ -292,3 +292,41 @@ def test_it_may_be_purged(file: File, library: Library) -> None:
         trash.trash(library, [file.pk])
     trash.purge(library, [file.pk], only=trash.IN_TRASH)
     assert not Original.objects.exists()
+
+
+TOLD_OF_IT = {
+    "title": "A secret title",
+    "caption": "A secret caption",
+    "keywords": ["hidden"],
+    "latitude": 52.5,
+    "longitude": 13.4,
+    "camera_make": "Secret",
+    "duration": 12.5,
+    "probe": {"Secret": "all of it"},
+}
+
+
+def test_nothing_of_what_is_in_it_is_told(file: File, as_bob: Client) -> None:
+    """The name and that it was set aside: neither words nor place nor digest, in details and in lists."""
+    Original.objects.filter(pk=file.original_id).update(**TOLD_OF_IT, captured_at="2020-02-02T02:02:02Z")
+    File.objects.filter(pk=file.pk).update(client_modified_at="2020-02-02T02:02:02Z")
+    shown = as_bob.get(base(file)).json()
+    assert (shown["title"], shown["probe"]) == ("A secret title", {"Secret": "all of it"})
+    hold(file)
+    shown = as_bob.get(base(file)).json()
+    (listed,) = as_bob.get(f"/api/libraries/{file.library_id}/files").json()["entries"]
+    for told in (shown, listed):
+        assert (told["name"], told["setAside"], told["keywords"]) == ("picture.png", True, [])
+        nothing = {"title", "caption", "location", "camera", "hash", "width", "height", "duration"}
+        assert {told[name] for name in (*nothing, "capturedAt", "clientModifiedAt")} == {None}
+        assert told["effectiveAt"] == told["createdAt"]
+    assert not shown["probe"]
+
+
+def test_a_search_does_not_count_it(file: File, as_bob: Client) -> None:
+    answer = as_bob.get("/api/search", {"q": "picture", "facets": "true"}).json()
+    assert (answer["total"], bool(answer["facets"]["type"])) == (1, True)
+    hold(file)
+    answer = as_bob.get("/api/search", {"q": "picture", "facets": "true"}).json()
+    assert (answer["total"], answer["entries"]) == (0, [])
+    assert not any(answer["facets"].values())
