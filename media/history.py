@@ -62,7 +62,7 @@ def note(
             "ran": round(claim.seconds(), 3),
             "outcome": outcome,
             "code": said.get("code", "")[:64],
-            "message": said.get("message", ""),
+            "message": without_nul(said.get("message", "")),
             "detail": clean(said.get("detail", "")),
             "metrics": {"bytes_in": claim.subject.size, **(metrics or {})},
         }
@@ -71,7 +71,7 @@ def note(
 
 def insert(values: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
-        adapted = connection.ops.adapt_json_value(values["metrics"], None)
+        adapted = connection.ops.adapt_json_value(storable(values["metrics"]), None)
         cursor.execute(NOTE, {**values, "id": uuid7(), "metrics": adapted})
 
 
@@ -116,7 +116,21 @@ def worker_of(owner: str) -> tuple[str, int | None]:
 
 def clean(detail: str) -> str:
     """The end of it, and nothing that Postgres refuses in a text."""
-    return detail[-DETAIL_LENGTH:].replace("\x00", "")
+    return without_nul(detail[-DETAIL_LENGTH:])
+
+
+def without_nul(text: str) -> str:
+    """Postgres refuses it in a text; what programs and files say may have it."""
+    return text.replace("\x00", "")
+
+
+def storable(value: Any) -> Any:
+    """The same of what becomes JSON, however deep."""
+    if isinstance(value, str):
+        return without_nul(value)
+    if isinstance(value, Mapping):
+        return {storable(key): storable(part) for key, part in value.items()}
+    return [storable(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def prune(days: int, *, batch: int = PRUNED_AT_ONCE) -> int:

@@ -357,8 +357,8 @@ def fail_parent(parent: UUID, *, code: str, message: str, detail: str) -> bool:
         .update(
             status="failed",
             error_code=code,
-            error_message=message,
-            error_detail=detail[-8192:],
+            error_message=history.without_nul(message),
+            error_detail=history.clean(detail),
             finished_at=Now(),
             **NO_LEASE,
         )
@@ -372,8 +372,8 @@ def fail(claim: Claim, *, code: str, message: str, detail: str) -> bool:
             status="failed",
             attempts=F("attempts") + 1,
             error_code=code,
-            error_message=message,
-            error_detail=detail[-8192:],
+            error_message=history.without_nul(message),
+            error_detail=history.clean(detail),
             finished_at=Now(),
             **NO_LEASE,
         )
@@ -391,8 +391,8 @@ def try_later(
             not_before=after(delay_seconds),
             published_at=None,
             error_code=code,
-            error_message=message,
-            error_detail=detail[-8192:],
+            error_message=history.without_nul(message),
+            error_detail=history.clean(detail),
             **counter,
             **NO_LEASE,
         )

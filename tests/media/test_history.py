@@ -249,3 +249,22 @@ def test_members_see_a_code_and_a_sentence_and_nothing_else(
         assert b"/var/scratch" not in told.content
     told = as_alice.get(f"{base}/{file.pk}/derivatives/fussy").json()
     assert (told["errorCode"], told["errorMessage"]) == ("moov_missing", "The file is damaged.")
+
+
+def test_what_postgres_refuses_in_a_text_does_not_lose_the_job(row: Derivative) -> None:
+    """Programs and file names may say NUL: the job ends as failed, with the rest of what was said."""
+    claim = claimed(row)
+    said = {"code": "odd", "message": "a\x00b", "detail": "c\x00d"}
+    assert ledger.fail(claim, **said)
+    history.note(claim, "failed", said, metrics={"tool": {"says\x00": ["e\x00f", 3]}})
+    row.refresh_from_db()
+    assert (row.status, row.error_message, row.error_detail) == ("failed", "ab", "cd")
+    assert (last().error_message, last().error_detail) == ("ab", "cd")
+    assert last().metrics["tool"] == {"says": ["ef", 3]}
+
+
+def test_what_is_tried_again_is_cleaned_too(row: Derivative) -> None:
+    claim = claimed(row)
+    assert ledger.try_later(claim, delay_seconds=1, burn=True, code="odd", message="a\x00b", detail="c\x00d")
+    row.refresh_from_db()
+    assert (row.status, row.error_message, row.error_detail) == ("queued", "ab", "cd")
