@@ -1,6 +1,7 @@
 """What work of hours needs: one at a time, a sign of life, a time to stop, and word of who was killed."""
 
 import contextlib
+import hashlib
 import os
 import socket
 import time
@@ -17,6 +18,8 @@ from alcoves.backup.models import State, Work
 from alcoves.embedded.processes import start_ticks
 
 TICK_SECONDS: Final = 2.0
+LONGEST_NAME: Final = 32
+"""Of a machine, beside the numbers of a process."""
 DEAD_AFTER: Final = timedelta(minutes=10)
 """Of silence. On the same machine a process that is gone is noticed at once."""
 KILLED: Final = (
@@ -28,7 +31,13 @@ W = TypeVar("W", bound=Work)
 
 def me() -> str:
     """This process, so that another one of the same machine can see whether it lives."""
-    return f"{socket.gethostname()} {os.getpid()} {start_ticks(os.getpid())}"[:64]
+    return f"{here()} {os.getpid()} {start_ticks(os.getpid())}"
+
+
+def here() -> str:
+    """This machine. Of a long name a digest, so that what comes behind it is never cut off."""
+    name = socket.gethostname()
+    return name if len(name) <= LONGEST_NAME else hashlib.blake2s(name.encode(), digest_size=16).hexdigest()
 
 
 def is_dead(row: Work) -> bool:
@@ -37,7 +46,7 @@ def is_dead(row: Work) -> bool:
         silent = timezone.now() - (row.alive_at or row.updated_at)
         return row.state == State.RUNNING and silent > 6 * DEAD_AFTER
     host, pid, ticks = (*row.holder.split(" "), "", "")[:3]
-    if host == socket.gethostname() and pid.isdigit():
+    if host == here() and pid.isdigit():
         return start_ticks(int(pid)) != ticks
     return timezone.now() - (row.alive_at or row.updated_at) > DEAD_AFTER
 
