@@ -379,3 +379,12 @@ def test_two_who_change_at_once_both_tell_the_truth() -> None:
     steps = [entry.detail["changes"][NAME] for entry in entries()]
     assert [step["old"] for step in steps] == [500, *(step["new"] for step in steps[:-1])]
     assert live.value(NAME) == steps[-1]["new"]
+
+
+def test_an_export_over_a_file_that_all_may_read_shuts_it(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("x" * 10_000)
+    path.chmod(0o644)
+    run("export", str(path), "--with-secrets")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(path.read_text())["settings"] == {}

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,7 @@ class Command(BaseCommand):
             return
         path = Path(options["file"])
         try:
-            path.touch(mode=0o600)  # Secrets may be in it.
-            path.write_text(text + "\n", encoding="utf-8")
+            write_for_us(path, text + "\n")
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
 
@@ -137,3 +137,12 @@ class Command(BaseCommand):
 
     def say(self, told: Any) -> None:
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def write_for_us(path: Path, text: str) -> None:
+    """Readable by its owner alone, also where the file is there already: secrets may be in it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(handle, 0o600)
+        file.truncate()
+        file.write(text)
