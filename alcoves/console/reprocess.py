@@ -129,7 +129,7 @@ def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selecti
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     act, seen = given.get("act", selecting.REPROCESS), given.get("seen", "")
-    if not seen.isdigit():
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 10):
         raise RequestError("Look first at how many are meant.")
     now = selecting.count(act, selection)
     if selecting.has_grown(int(seen), now):

@@ -140,3 +140,11 @@ def test_who_may(rows: None, page: str, as_alice: Client, client: Client, alice:
     assert client.get(page).status_code == 302
     assert client.post(page, {"everything": "yes", "seen": "6"}).status_code == 302
     assert not Derivative.objects.exclude(requested_version=1).exists()
+
+
+@pytest.mark.parametrize("seen", ["\u00b2", "\u0663", "9" * 5000, "-1"])
+def test_a_number_that_is_none_is_refused(rows: None, operator: Client, page: str, seen: str) -> None:
+    answer = operator.post(page, {"deriver": "echo", "seen": seen})
+    assert answer.status_code == 200
+    assert "Look first at how many are meant." in text(answer)
+    assert not Derivative.objects.filter(requested_version=2).exists()
