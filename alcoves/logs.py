@@ -47,7 +47,7 @@ PATTERNS: Final = tuple(
         (("=",), rf"([?&;](?:{SIGNING})=)[^&\s'\"#]+", rf"\1{HIDDEN}"),
         (
             ("pass", "pwd", "secret", "key", "token"),
-            rf"((?:{NAMED})['\"]?\s*[=:]\s*)('[^'\n]*'|\"[^\"\n]*\"|[^\s,;&'\")\]}}]+)",
+            rf"((?:{NAMED})['\"]?\s*[=:]\s*)('(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|[^\s,;&'\")\]}}]+)",
             rf"\1{HIDDEN}",
         ),
         (
@@ -58,6 +58,7 @@ PATTERNS: Final = tuple(
     )
 )
 """What a line must have for a pattern to be tried: most lines have nothing of it."""
+BREAKS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 known: set[str] = set()
 """Secrets by their value, beside those that the environment has given."""
 
@@ -111,10 +112,24 @@ def scrub(text: str) -> str:
 
 
 class Lines(logging.Formatter):
-    """For people, and for whoever reads the files of `script/up`."""
+    """For people, and for whoever reads the files of `script/up`.
+
+    Only a record begins a line: what a program or a file name says cannot write one of its own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return scrub(super().format(record))
+        return scrub(super().format(record).replace("\n", "\n  "))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's.
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  logging's.
+        return "\n".join(one_line(line) for line in super().formatException(ei).split("\n"))
+
+
+def one_line(text: str) -> str:
+    """With its line breaks, and what moves a terminal's cursor, written as Python would."""
+    return BREAKS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class JsonLines(JsonFormatter):

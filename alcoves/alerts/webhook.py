@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
 
+from alcoves import logs
 from alcoves.alerts.guarding import ForbiddenAddressError, Guarded
 from alcoves.alerts.mail import NotTakenError
 from alcoves.alerts.models import Delivery
@@ -19,8 +21,21 @@ from media import live
 
 ANSWER_LENGTH: Final = 2000
 SHORTEST_SECRET: Final = 32
+SHORTEST_PATH: Final = 16
+"""Of an address: it may be what the receiver knows us by, so no log has it."""
 CONNECT_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 1.0
+
+
+def hide(url: str) -> None:
+    """Of many receivers the path is all that one needs to know to write there."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = ""
+    for part in (url, path):
+        if len(part) >= SHORTEST_PATH:
+            logs.hide(part)
 
 
 def send(letter: Delivery) -> tuple[int, str]:
@@ -35,6 +50,7 @@ def send(letter: Delivery) -> tuple[int, str]:
             f"Calls cannot be signed: set ALCOVES_ALERT_WEBHOOK_SECRET to a random text of at least {SHORTEST_SECRET} "
             "characters."
         )
+    hide(url)
     now = int(time.time())
     body = body_of(letter, now)
     try:

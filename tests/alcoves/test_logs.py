@@ -13,6 +13,7 @@ import pytest
 from alcoves import logs
 from alcoves.accounts.models import AccessToken, User
 from alcoves.celery import app
+from media import dispatch
 from media.ledger import after
 from media.models import Derivative, File, Library
 from tests.alcoves.test_tracing import running_web
@@ -156,6 +157,8 @@ def test_tasks_are_told_with_their_ids_and_without_their_secrets(photo: File, tm
     Derivative.objects.filter(pk=row.pk).update(
         deriver="fussy", queue="thumbnail", parameters={"mood": "permanent"}, published_at=after(3600)
     )
+    # What was sent when the file came would be run first, and is of no request.
+    dispatch.redis_client().flushdb()
     with running_worker(tmp_path, **JSON) as worker:
         with logs.about(request_id="0123456789abcdef"):
             app.send_task("media.derive", args=(str(row.pk),), queue="thumbnail")
@@ -176,3 +179,20 @@ def test_tasks_are_told_with_their_ids_and_without_their_secrets(photo: File, tm
     assert failed["task_id"]
     assert failed["worker"].startswith("all@")
     assert all(set(line) >= NAMES for line in lines)
+
+
+def test_only_a_record_begins_a_line() -> None:
+    """Neither a message nor an error can write a line that looks like another one."""
+    try:
+        raise ValueError("bad\nERROR a line of nobody\rERROR and another")
+    except ValueError:
+        error = sys.exc_info()[1]
+    text = formatters()[0].format(record("file %s", "x\nERROR a line of nobody\u2028\x1b[2J", error=error))
+    assert text.startswith("ERROR file x\\nERROR a line of nobody\\u2028\\x1b[2J\n")
+    assert [line for line in text.splitlines() if not line.startswith(" ")] == [text.splitlines()[0]]
+    assert "Traceback" in text
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_quote_within_a_secret_does_not_end_it(quote: str) -> None:
+    assert logs.scrub(f"password={quote}a\\{quote}b c{quote} and more") == "password=*** and more"

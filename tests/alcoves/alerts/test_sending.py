@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from alcoves import logs
 from alcoves.alerts import delivering, guarding, letters, noting
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.alerts.rules import Severity, Trouble
@@ -430,3 +431,19 @@ def test_old_alerts_and_letters_are_forgotten(hook: HookSink) -> None:
     noting.forget()
     assert not Alert.objects.exists()
     assert not Delivery.objects.exists()
+
+
+def test_the_address_of_a_hook_is_in_no_log(hook: HookSink, settings: Any) -> None:
+    """Who knows the path of a chat's hook writes there."""
+    settings.ALERT_WEBHOOK_URL = (
+        f"{settings.ALERT_WEBHOOK_URL.rstrip('/')}/services/T0001/B0002/long-and-secret"
+    )
+    before = set(logs.known)
+    try:
+        found(BEAT)
+        assert go() == 1
+        for said in (f"POST {settings.ALERT_WEBHOOK_URL} 200", "POST /services/T0001/B0002/long-and-secret"):
+            assert "T0001" not in logs.scrub(said)
+    finally:
+        logs.known.clear()
+        logs.known.update(before)
