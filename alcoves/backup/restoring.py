@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -82,7 +82,10 @@ def under_way() -> Progress | None:
         found = json.loads(place().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return Progress(**found)
+    if not isinstance(found, dict) or not {"set", "target"} <= found.keys():
+        return None
+    known = {one.name for one in fields(Progress)}
+    return Progress(**{name: value for name, value in found.items() if name in known})
 
 
 def keep(progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """What is looked at before anything is touched, and what a restore without blobs says."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,18 @@ def test_one_at_a_time_and_a_message_that_comes_again_does_nothing(
     monkeypatch.setattr(examining, "opened", None)  # It would break here.
     tasks.restore("shelf", begun.set, "boss@example.org", "127.0.0.1:8000", asked)
     assert restoring.under_way() == begun
+
+
+@pytest.mark.parametrize("more", [{"of_another_version": 1}, {}])
+def test_a_state_of_another_version_is_read_as_far_as_it_is_known(
+    settings: Any, tmp_path: Path, more: dict[str, int]
+) -> None:
+    settings.BACKUP_PATH = str(tmp_path)
+    restoring.keep(restoring.Progress("set", "target", phase=restoring.BLOBS))
+    known = json.loads(restoring.place().read_text())
+    restoring.place().write_text(json.dumps(known | more))
+    begun = restoring.under_way()
+    assert begun is not None
+    assert (begun.set, begun.phase) == ("set", restoring.BLOBS)
+    restoring.place().write_text(json.dumps([known]))
+    assert restoring.under_way() is None
