@@ -167,7 +167,7 @@ def send(task: str, act: str, selection: Selection, by: Actor) -> None:
     try:
         current_app.send_task(
             TASK,
-            (act, selection.as_json(), actor_as_json(by)),
+            (act, selection.as_json(), actor_as_json(by), str(uuid7())),
             task_id=task,
             queue="maintenance",
             ignore_result=False,
@@ -215,12 +215,20 @@ def act_on_all(
     *,
     tell: Callable[[dict[str, Any]], None] = lambda _: None,
     before: Mapping[str, Any] | None = None,
+    until: str = "",
 ) -> dict[str, Any]:
     """All rows that are there now, in the order of their keys, in batches that each commit and publish.
 
+    With `until`, a key, those that were there when it was made: what came since then nobody has looked at.
     `before` is what an earlier run of the same task told last: it goes on from there.
     """
-    state: dict[str, Any] = {"act": act, "done": 0, "last": None, "until": str(uuid7()), **(before or {})}
+    state: dict[str, Any] = {
+        "act": act,
+        "done": 0,
+        "last": None,
+        "until": until or str(uuid7()),
+        **(before or {}),
+    }
     for keys in batches(act, selection, after=state["last"], until=state["until"]):
         state |= {"done": state["done"] + done_to(act, keys), "last": str(keys[-1])}
         tell(state)

@@ -150,7 +150,9 @@ def prune_attempts() -> int:
 
 
 @shared_task(name=selecting.TASK, bind=True, acks_late=True, ignore_result=False)
-def act_on_many(self: Any, act: str, selection: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
+def act_on_many(
+    self: Any, act: str, selection: dict[str, Any], actor: dict[str, Any], until: str = ""
+) -> dict[str, Any]:
     """What an operator asked for with more rows than one request may touch. Begun anew it goes on where it was."""
     before = self.AsyncResult(self.request.id).info
     return selecting.act_on_all(
@@ -159,6 +161,7 @@ def act_on_many(self: Any, act: str, selection: dict[str, Any], actor: dict[str,
         selecting.actor_from_json(actor),
         tell=lambda progress: self.update_state(state=selecting.UNDER_WAY, meta=progress),
         before=before if isinstance(before, dict) else {},
+        until=until,
     )
 
 
