@@ -17,6 +17,7 @@ SELECT found.label, sum(live.files)::integer
 FROM (SELECT DISTINCT label, original_id FROM {table} WHERE library_id = %(library)s) found
 JOIN (SELECT original_id, count(*) AS files FROM media_file
       WHERE library_id = %(library)s AND trashed_at IS NULL GROUP BY original_id) live USING (original_id)
+WHERE NOT EXISTS (SELECT FROM media_original o WHERE o.id = found.original_id AND o.held_at IS NOT NULL)
 GROUP BY found.label ORDER BY 2 DESC, 1
 """
 """Each original once for each name, however often it was found there: an index has these pairs in order."""
@@ -38,7 +39,7 @@ def files_of(request: Request, library: Library, model: Any) -> Response:
         original=OuterRef("original_id"),
         score__gte=given["minScore"],
     )
-    files = File.objects.live().filter(Exists(rows), library=library)
+    files = File.objects.live().filter(Exists(rows), library=library, original__held_at=None)
     limit = min(given["limit"], PAGE_LIMIT)
     return Response(page_of(request, library, files, given["order"], given.get("cursor"), limit))
 

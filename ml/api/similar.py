@@ -125,7 +125,7 @@ def told(groups: Sequence[Group], library: Library, signature: str) -> Iterable[
 
 def some_of_each(library: Library, originals: Collection[UUID]) -> Any:
     """Of each original so many live files as are listed, those first that are not decided about; `among` how many."""
-    files = File.objects.live().filter(library=library, original__in=originals)
+    files = File.objects.live().filter(library=library, original__in=originals, original__held_at=None)
     bytes_of = F("original_id")
     counted = files.annotate(
         among=Window(Count("*"), partition_by=bytes_of),

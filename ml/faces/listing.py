@@ -38,7 +38,8 @@ WHERE p.library_id = %(library)s AND p.merged_into_id IS NULL
     AND (%(hidden)s::boolean IS NULL OR p.hidden = %(hidden)s)
     AND (%(empty)s AND (p.made_by_user OR p.name <> '') OR EXISTS (
         SELECT 1 FROM ml_face f WHERE f.person_id = p.id AND NOT f.removed AND EXISTS (
-            SELECT 1 FROM media_file m WHERE m.original_id = f.original_id AND m.trashed_at IS NULL)))
+            SELECT 1 FROM media_file m WHERE m.original_id = f.original_id AND m.trashed_at IS NULL) AND NOT EXISTS (
+            SELECT 1 FROM media_original o WHERE o.id = f.original_id AND o.held_at IS NOT NULL)))
 ORDER BY p.name = '', lower(p.name), -p.faces_known, p.id LIMIT %(limit)s
 """
 """Read in the order of the index `person_in_list_order`. Faces are looked at until one is live, and not counted."""
@@ -46,7 +47,9 @@ COUNTED: Final = """
 SELECT person_id, coalesce(sum(faces) FILTER (WHERE files > 0), 0)::integer, sum(files)::integer FROM (
     SELECT f.person_id, count(*) AS faces,
         (SELECT count(*) FROM media_file m WHERE m.original_id = f.original_id AND m.trashed_at IS NULL) AS files
-    FROM ml_face f WHERE f.person_id = ANY(%s) AND NOT f.removed GROUP BY f.person_id, f.original_id) seen
+    FROM ml_face f WHERE f.person_id = ANY(%s) AND NOT f.removed AND NOT EXISTS (
+        SELECT 1 FROM media_original o WHERE o.id = f.original_id AND o.held_at IS NOT NULL)
+    GROUP BY f.person_id, f.original_id) seen
 GROUP BY person_id
 """
 """Files are asked for by original: a join would tempt the planner to read those of all libraries."""
@@ -96,15 +99,15 @@ def shown(keys: Sequence[UUID]) -> list[Person]:
 
 
 def counts_of(keys: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-    """Faces and files of each of these people that are not in the trash."""
+    """Faces and files of each of these people that are neither in the trash nor set aside."""
     with connection.cursor() as cursor:
         cursor.execute(COUNTED, [list(keys)])
         return {key: (faces, files) for key, faces, files in cursor.fetchall()}
 
 
 def live(faces: QuerySet[Face]) -> QuerySet[Face]:
-    """Those of whose original there is a file outside the trash."""
-    files = File.objects.live().filter(original=OuterRef("original")).order_by("id")
+    """Those of whose original there is a file outside the trash, and that is not set aside."""
+    files = File.objects.live().filter(original=OuterRef("original"), original__held_at=None).order_by("id")
     found: QuerySet[Face] = faces.annotate(file=Subquery(files.values("pk")[:1])).filter(file__isnull=False)
     return found
 
@@ -150,5 +153,7 @@ def faces_of_file(file: File) -> QuerySet[Face]:
 
 def files_of_person(library: Library, person: Person) -> QuerySet[File]:
     faces = Face.objects.filter(person=person, removed=False)
-    found: QuerySet[File] = File.objects.live().filter(library=library, original__in=faces.values("original"))
+    found: QuerySet[File] = File.objects.live().filter(
+        library=library, original__in=faces.values("original"), original__held_at=None
+    )
     return found

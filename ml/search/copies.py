@@ -47,8 +47,8 @@ def more_than_one(library: Library, after: UUID | None) -> Any:
 
 
 def undecided(originals: Collection[UUID]) -> list[UUID]:
-    """Those of them of which not all live files are to be kept, in the same order."""
-    files = File.objects.live().filter(~Exists(kept()), original__in=originals)
+    """Those of them of which not all live files are to be kept, in the same order. None that is set aside."""
+    files = File.objects.live().filter(~Exists(kept()), original__in=originals, original__held_at=None)
     asked = set(files.order_by().values_list("original_id", flat=True).distinct())
     return [one for one in originals if one in asked]
 

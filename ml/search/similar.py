@@ -85,7 +85,9 @@ def near_enough(library: Library, limits: Limits) -> Any:
 
 
 def live(side: str) -> QuerySet[File]:
-    files: QuerySet[File] = File.objects.live().filter(original=OuterRef(f"{side}__original"))
+    files: QuerySet[File] = File.objects.live().filter(
+        original=OuterRef(f"{side}__original"), original__held_at=None
+    )
     return files
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.models import Count, Q
 
-from media import trash
+from media import audit, holding, trash
 from media.models import Library
 from ml.faces import deciding, listing, people
 from ml.models import Face, Person
@@ -55,6 +55,20 @@ def test_who_is_only_in_the_trash_is_not_listed_and_not_counted(library: Library
     trash.trash(library, [copy.pk])
     assert [place.id for place in listing.people_after(library, None, 9)] == [person.pk]
     assert listing.counts_of([person.pk, other.pk]) == {person.pk: (3, 3), other.pk: (0, 0)}
+
+
+def test_who_is_only_on_what_is_set_aside_is_not_listed_and_not_counted(library: Library) -> None:
+    person, other = make_person(library, 1, 3), make_person(library, 2, 2)
+    best = person.faces.order_by("-quality", "id")[0]
+    held = [best.original_id, *other.faces.values_list("original", flat=True)]
+    holding.hold(held, audit.SYSTEM, "Somebody complained.")
+    assert [place.id for place in listing.people_after(library, None, 9)] == [person.pk]
+    counts = listing.counts_of([person.pk, other.pk])
+    assert (counts[person.pk], counts.get(other.pk, (0, 0))) == ((2, 2), (0, 0))
+    assert best.pk not in [face.pk for face in listing.faces_of_person(person, None)]
+    shown, empty = listing.shown([person.pk, other.pk])
+    assert shown.face is None or shown.face.pk != best.pk
+    assert (empty.face, empty.face_count) == (None, 0)
 
 
 def test_a_page_is_read_in_the_order_of_the_index(library: Library) -> None:

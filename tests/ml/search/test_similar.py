@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from PIL import Image
 
-from media import reprocess, trash
+from media import audit, holding, reprocess, trash
 from media.libraries import create_library
 from media.models import Derivative, File, Library, Original, Stack
 from media.reprocess import Selection
@@ -95,6 +95,14 @@ def test_trashed_purged_and_restored(searched: Library, copies: dict[str, File])
     trash.purge(searched, [copies["bad.webp"].pk])
     assert groups_in(searched) == [["small.jpg", "whole.png"]]
     assert not SimilarPair.objects.filter(first__original=copies["bad.webp"].original_id).exists()
+
+
+def test_what_is_set_aside_is_like_nothing(searched: Library, copies: dict[str, File]) -> None:
+    held = [copies["small.jpg"].original_id]
+    holding.hold(held, audit.SYSTEM, "Somebody complained.")
+    assert groups_in(searched) == [["bad.webp", "whole.png"]]
+    holding.release(held, audit.SYSTEM)
+    assert groups_in(searched) == [["bad.webp", "small.jpg", "whole.png"]]
 
 
 def test_what_was_decided_does_not_come_back(searched: Library, copies: dict[str, File]) -> None:
