@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from alcoves.accounts.avatars import AVATARS
-from alcoves.backup import database, maintenance, sets, settling
+from alcoves.backup import bringing, database, keeping, maintenance, sets, settling
 from alcoves.backup.errors import BackupError
 from alcoves.backup.examining import Opened, Stored, installation, occupied
 from alcoves.backup.models import NONE, Backup, Look, Maintenance, State
@@ -37,7 +37,6 @@ from media.models import AuditEntry, Derivative, SweepHold, Upload
 from media.models.blob import FILES
 from media.models.cached_image import CACHE
 from storage.errors import StoreError
-from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 QUIET_SECONDS: Final = 600.0
@@ -50,6 +49,9 @@ TOLD: Final = 20
 AGAIN: Final = (
     "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
 )
+
+
+WAS_HERE: Final = "The database that was here before lies in {}; pg_restore reads it."
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class Progress:
     lost_examples: list[str] = field(default_factory=list)
     remade: int = 0
     notes: list[str] = field(default_factory=list)
+    before: str = ""
+    """Where the database lies that was here."""
 
 
 def place() -> Path:
@@ -215,11 +219,25 @@ class Restoring:
 
     def bring_database(self) -> str:
         of = self.of
+        self.keep_database()
         chunks = sets.part_chunks(of.target.store, of.head, sets.DATABASE, of.seal)
-        database.restore(chunks, database.server_major())
+        try:
+            database.restore(chunks, database.server_major())
+        except BackupError as error:
+            kept = f" {WAS_HERE.format(self.progress.before)}" if self.progress.before else ""
+            raise BackupError(f"{error}{kept}") from error
         self.hold()
         call_command("migrate", interactive=False, verbosity=0)
         return BLOBS
+
+    def keep_database(self) -> None:
+        """What is here goes before anybody knows that the new one fits: it is dumped first, once for each restore."""
+        if self.progress.before or not occupied():
+            return
+        path = place().with_name(f"before-{timezone.now():%Y%m%d-%H%M%S}.dump")
+        keeping.dump_to(path, self.tell)
+        self.progress.before = str(path)
+        self.tell(at_once=True)
 
     def hold(self) -> None:
         """The database that has just come says nothing of this restore: it is told at once."""
@@ -248,20 +266,20 @@ class Restoring:
         pool = sets.Pool(of.target.store, of.seal) if of.head.blobs != NONE else None
         stored = Stored()
         for entry in sets.entries(of.target.store, of.head, of.seal):
-            if stored.size(entry.store, entry.key) != entry.size and not self.bring(entry, pool):
+            if not self.is_here(entry, stored) and not self.bring(entry, pool):
                 progress.lost += 1
                 progress.lost_examples += [entry.name or entry.key][: TOLD - len(progress.lost_examples)]
             progress.done_bytes += entry.size
             self.tell()
         return FINISH
 
-    def bring(self, entry: Entry, pool: sets.Pool | None) -> bool:
-        if pool is None or not pool.has(entry.sha256, entry.size):
+    def is_here(self, entry: Entry, stored: Stored) -> bool:
+        if stored.size(entry.store, entry.key) != entry.size:
             return False
-        get_store(entry.store).put(
-            entry.key, self.passing(pool.chunks(entry.sha256)), size=entry.size, sha256=entry.sha256
-        )
-        return True
+        return bringing.is_right(entry, datetime.fromisoformat(self.progress.began_at), self.passing)
+
+    def bring(self, entry: Entry, pool: sets.Pool | None) -> bool:
+        return pool is not None and bringing.bring(entry, pool, self.passing)
 
     def passing(self, chunks: Any) -> Any:
         for chunk in chunks:
@@ -273,6 +291,10 @@ class Restoring:
         progress = self.progress
         note = settling.bring_keys(self.of)
         progress.notes = [AGAIN, note] if note else [AGAIN]
+        if progress.before:
+            progress.notes.append(
+                f"{WAS_HERE.format(progress.before)} Delete it when nobody needs it any more."
+            )
         settling.forget_unfinished(self.of.head.name, HOLD)
         stored = Stored()
         settling.forget_lost_pictures(stored)

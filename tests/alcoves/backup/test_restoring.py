@@ -9,11 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
-from alcoves.backup import examining, maintenance, restoring, sets, targets, tasks
+from alcoves.backup import database, examining, maintenance, restoring, sets, targets, tasks
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
-from media.models import Derivative, File, Library, Upload
+from media.models import Derivative, File, Library, Original, Upload
 from storage.local import LocalStore
+from storage.registry import get_store
 from tests.alcoves.backup.making import digests, empty_machine, empty_stores, fill
 from tests.storage.s3server import running_server
 
@@ -106,7 +107,7 @@ def test_without_blobs_what_is_lost_is_told(settings: Any, library: Library) -> 
     call_command("backup", no_blobs=True)
     empty_machine()
     told = restore()
-    assert "2 blobs are not here and not in the set" in told
+    assert "2 blobs are lost" in told
     assert f"{outputs} derived files are made again" in told
     assert Derivative.objects.filter(status="queued").count() >= outputs
     assert File.objects.count() == 2
@@ -182,3 +183,93 @@ def test_a_state_of_another_version_is_read_as_far_as_it_is_known(
     assert (begun.set, begun.phase) == ("set", restoring.BLOBS)
     restoring.place().write_text(json.dumps([known]))
     assert restoring.under_way() is None
+
+
+def rot(store: Any) -> Path:
+    """The largest blob of the pool gets another first byte, as of a disk that forgets."""
+    blob = max(store.iterate(sets.POOL), key=lambda stat: stat.size)
+    path = Path(store.root) / blob.key
+    raw = bytearray(path.read_bytes())
+    raw[0] ^= 0xFF
+    path.unlink()
+    path.write_bytes(bytes(raw))
+    return path
+
+
+@pytest.mark.parametrize("passphrase", ["", "correct horse battery staple"])
+def test_a_rotten_blob_costs_no_other(settings: Any, library: Library, passphrase: str) -> None:
+    settings.BACKUP_PASSPHRASE = passphrase
+    fill(library, count=1, run=False)
+    call_command("backup", blobs="originals")
+    before = digests()
+    rot(targets.get("shelf").store)
+    Upload.objects.all().delete()
+    empty_stores()
+    told = restore(over="127.0.0.1:8000")
+    assert "1 blobs are lost" in told
+    assert "words.bin" in told
+    lost = Original.objects.get(files__name="words.bin")
+    assert [stat.key for stat in get_store("files").iterate()] == list(
+        Original.objects.exclude(pk=lost.pk).values_list("key", flat=True)
+    )
+    assert not maintenance.standing().on
+    assert len(before) == 2
+
+
+def test_a_rotten_blob_comes_from_another_target(made: Any, settings: Any, tmp_path: Path) -> None:
+    settings.BACKUP_TARGETS = [*settings.BACKUP_TARGETS, f"attic={tmp_path / 'attic'}"]
+    call_command("backup", blobs="originals", to="attic")
+    before = digests()
+    rot(made)
+    Upload.objects.all().delete()
+    empty_stores()
+    assert "lost" not in restore(over="127.0.0.1:8000")
+    assert digests() == before
+
+
+def test_other_bytes_of_the_same_size_are_put_right(made: Any) -> None:
+    before = digests()
+    for original in Original.objects.all():
+        get_store("files").put(original.key, [b"X" * original.size])
+    Upload.objects.all().delete()
+    restore(over="127.0.0.1:8000")
+    assert digests() == before
+
+
+def test_the_database_that_is_replaced_is_kept(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the new one does not go in after all."""
+    Upload.objects.all().delete()
+    User.objects.create_user(email="late@example.com", password="long enough words")
+    with monkeypatch.context() as patch:
+
+        def full(*_: Any, **__: Any) -> None:
+            raise BackupError("The disk of Postgres is full.")
+
+        patch.setattr(database.postgres, "restore", full)
+        with pytest.raises(CommandError, match=r"is full\. The database that was here before lies in"):
+            restore(over="127.0.0.1:8000")
+    begun = restoring.under_way()
+    assert begun is not None
+    kept = Path(begun.before)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert str(kept) in restore()
+    assert not User.objects.filter(email="late@example.com").exists()
+    database.restore(iter([kept.read_bytes()]), database.server_major())
+    assert User.objects.filter(email="late@example.com").exists()
+
+
+def test_where_it_cannot_be_kept_nothing_is_changed(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digests()
+    Upload.objects.all().delete()
+
+    def full(*_: Any) -> Any:
+        raise BackupError("No room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "dumped", full)
+        with pytest.raises(CommandError, match="could not be kept first"):
+            restore(over="127.0.0.1:8000")
+    assert digests() == before
+    restore()
+    assert digests() == before
+    assert not maintenance.standing().on

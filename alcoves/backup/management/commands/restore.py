@@ -74,7 +74,8 @@ class Command(BaseCommand):
         if done.lost:
             some = ", ".join(done.lost_examples[:5])
             self.stdout.write(
-                f"{done.lost} blobs are not here and not in the set, such as {some}. Run manage.py verify to list them."
+                f"{done.lost} blobs are lost: the set lacks them or holds them damaged, and no other target has them, "
+                f"such as {some}. Run manage.py verify to list them."
             )
         if done.remade:
             self.stdout.write(f"{done.remade} derived files are made again by the workers.")
