@@ -15,7 +15,6 @@ from media import audit, selecting, trash
 from media.admin import libraries, many
 from media.models import Derivative, File, Library
 from media.selecting import Selection
-from media.tasks import act_on_many
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
 
@@ -41,14 +40,10 @@ def test_what_came_after_the_asking_is_left_alone(
         selecting.act_on("reprocess", Selection(deriver="echo"), audit.SYSTEM)
     take_in(library, PNG + b"late", "late.png")
     run_queued()
-    act_on_many.apply(sent[0])
+    act, given, _by, until = sent[0]
+    selecting.act_on_all(act, Selection.from_json(given), audit.SYSTEM, until=until)
     assert Derivative.objects.filter(requested_version=2).count() == 3
     assert Derivative.objects.get(original__files__name="late.png").requested_version == 1
-
-
-def test_a_message_of_before_an_update_is_still_understood(rows: list[File]) -> None:
-    act_on_many.apply(["reprocess", {"deriver": "echo"}, selecting.actor_as_json(audit.SYSTEM)])
-    assert Derivative.objects.filter(requested_version=2).count() == 3
 
 
 def test_a_clock_that_is_ahead_empties_no_more(
