@@ -15,10 +15,12 @@ from alcoves.backup.models import NONE
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Head
 from alcoves.backup.targets import Target
-from media.models import Library, Original
+from media.models import File, Library
 from storage.registry import get_store
 
 KEY_BYTES: Final = 16
+MANY: Final = 1000
+"""Nobody counts further for a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +120,16 @@ def occupied() -> str:
     try:
         counts = {
             ("library", "libraries"): Library.objects.count(),
-            ("file", "files"): Original.objects.all()[:1000].count(),
+            ("file", "files"): File.objects.all()[: MANY + 1].count(),
             ("person", "people"): User.objects.count() - 1,
         }
     except ProgrammingError:
         return ""
-    return ", ".join(f"{count} {what[count != 1]}" for what, count in counts.items() if count > 0)
+    return ", ".join(
+        f"over {MANY} {many}" if count > MANY else f"{count} {one if count == 1 else many}"
+        for (one, many), count in counts.items()
+        if count > 0
+    )
 
 
 def installation() -> str:
