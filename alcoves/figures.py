@@ -15,14 +15,14 @@ from typing import Final, TypeAlias
 
 import redis
 from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.utils import timezone
 from prometheus_client import Metric
 
 from alcoves import metrics
 from alcoves.backup.models import Backup
 from alcoves.metrics import figures as families
 from alcoves.metrics.figures import Family
-from alcoves.queues import BY_NAME
-from media import dispatch, tallies, workers
+from media import backlog, controls, dispatch, tallies, workers
 from media.models import Library, tally
 
 logger = logging.getLogger(__name__)
@@ -53,41 +53,28 @@ def files() -> Iterator[Sample]:
 
 
 def derivatives() -> Iterator[Sample]:
-    active: Counter[str] = Counter(dict.fromkeys(BY_NAME, 0))
-    by_kind: Counter[tuple[str, str]] = Counter()
-    for one in tallies.told(tally.DERIVATIVES, 0, 1, 2):
-        deriver, status, queue = one.keys
-        by_kind[deriver, status] += one.number
-        if status == "processing":
-            active[queue] += one.number
-    for keys, number in by_kind.items():
-        yield families.DERIVATIVES, keys, number
-    for queue, number in active.items():
-        yield families.JOBS_ACTIVE, (queue,), number
-
-
-QUEUES: Final = """
-SELECT queue, CASE WHEN status = 'queued' AND not_before > clock_timestamp() THEN 'delayed'
-                   WHEN status = 'queued' THEN 'due'
-                   WHEN parts_left IS NOT NULL THEN 'divided' ELSE 'processing' END AS state,
-       count(*), extract(epoch FROM clock_timestamp() - min(queued_at))
-FROM media_derivative WHERE status IN ('queued', 'processing') GROUP BY 1, 2
-"""
+    for one in tallies.told(tally.DERIVATIVES, 0, 1):
+        yield families.DERIVATIVES, one.keys, one.number
 
 
 def ledger() -> Iterator[Sample]:
-    counts = {(queue, state): 0 for queue in BY_NAME for state in ("due", "delayed", "processing", "divided")}
-    oldest: dict[str, float] = dict.fromkeys(BY_NAME, 0.0)
-    with connection.cursor() as cursor:
-        cursor.execute(QUEUES)
-        for queue, state, number, age in cursor.fetchall():
-            counts[queue, state] = number
-            if state == "due":
-                oldest[queue] = max(0.0, float(age))
-    for keys, number in counts.items():
-        yield families.QUEUE_TASKS, keys, number
-    for queue, age in oldest.items():
-        yield families.QUEUE_OLDEST, (queue,), age
+    """A paused queue is not late: what would be due in it is told as paused."""
+    orders = controls.orders()
+    for queue, rows in backlog.rows().items():
+        open_ = orders.takes(queue)
+        states = {
+            "due": rows.due if open_ else 0,
+            "paused": 0 if open_ else rows.due,
+            "delayed": rows.delayed,
+            "asleep": rows.asleep,
+            "processing": rows.running,
+            "divided": rows.divided,
+        }
+        for state, number in states.items():
+            yield families.QUEUE_TASKS, (queue, state), number
+        age = (timezone.now() - rows.oldest).total_seconds() if rows.oldest and open_ else 0.0
+        yield families.QUEUE_OLDEST, (queue,), max(0.0, age)
+        yield families.JOBS_ACTIVE, (queue,), rows.running
 
 
 def messages() -> Iterator[Sample]:

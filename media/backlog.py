@@ -1,6 +1,8 @@
-"""What waits in which queue, what of it runs, and what is paused: for the console, the API and the command.
+"""What waits in which queue, what of it runs, and what is paused: for the console, the API, the command, the doctor
+and the metrics. Nothing else counts queues.
 
-Counts come from `media.tallies`, so that a million rows cost no more than ten.
+Sums come from `media.tallies`, so that a million rows cost no more than ten. Of each queue the first rows are looked
+at one by one: those that are to be tried later, or that nobody wants now, are not due.
 """
 
 from collections import Counter
@@ -15,15 +17,65 @@ from django.utils import timezone
 
 from alcoves.queues import LANES, QUEUES, Lane, Queue
 from media import dispatch, tallies, workers
+from media.ledger import PARENT_WAITS
 from media.models import Control, tally
 from media.models.control import ControlKind
 from media.workers import Report
 
-OLDEST = """
-SELECT q.name, (SELECT d.queued_at FROM media_derivative d WHERE d.queue = q.name AND d.status = 'queued'
-                ORDER BY d.queued_at LIMIT 1)
-FROM unnest(%s::text[]) AS q (name)
-"""
+LOOKED_AT = 1_000
+"""Of each queue, the rows that were queued first. Those behind them are taken to be due."""
+LOOKED_FOR = 20_000
+"""So many are passed over, in search of one that is due."""
+
+LATE = "coalesce(d.not_before > clock_timestamp(), FALSE)"
+WANTED = f"""
+    EXISTS (SELECT 1 FROM media_file f WHERE f.original_id = d.original_id AND f.trashed_at IS NULL OFFSET 0)
+    AND NOT EXISTS (SELECT 1 FROM media_original o WHERE o.id = d.original_id AND o.held_at IS NOT NULL OFFSET 0)
+    AND (d.parent_id IS NULL OR {PARENT_WAITS})"""  # noqa: S608  Only constants are put in.
+"""As `ledger.waiting`. OFFSET 0 makes Postgres ask row by row, so that it ends with the first that is due."""
+
+LOOK = f"""
+WITH divided AS (
+    SELECT queue, count(*) AS number FROM media_derivative
+    WHERE status = 'processing' AND parts_left IS NOT NULL GROUP BY queue
+)
+SELECT q.name, looked.late, looked.unwanted, due.queued_at, coalesce(divided.number, 0)
+FROM unnest(%(names)s::text[]) AS q (name) LEFT JOIN divided ON divided.queue = q.name
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE late) AS late, count(*) FILTER (WHERE NOT late AND NOT wanted) AS unwanted
+    FROM (SELECT {LATE} AS late, {WANTED} AS wanted FROM media_derivative d
+          WHERE d.status = 'queued' AND d.queue = q.name ORDER BY d.queued_at LIMIT %(looked)s) first
+) looked
+LEFT JOIN LATERAL (
+    SELECT d.queued_at FROM (SELECT * FROM media_derivative d
+          WHERE d.status = 'queued' AND d.queue = q.name ORDER BY d.queued_at LIMIT %(far)s) d
+    WHERE NOT {LATE} AND {WANTED} ORDER BY d.queued_at LIMIT 1
+) due ON TRUE
+"""  # noqa: S608  Only constants of this module are put in.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows of one queue in the ledger."""
+
+    queued: int = 0
+    delayed: int = 0
+    """Of them, to be tried later."""
+    asleep: int = 0
+    """Of them, wanted by nobody now: in the trash, set aside, or of a parent that does not wait."""
+    oldest: datetime | None = None
+    """Of those that are due."""
+    processing: int = 0
+    divided: int = 0
+    """Of these, waiting for their parts."""
+
+    @property
+    def due(self) -> int:
+        return max(0, self.queued - self.delayed - self.asleep) if self.oldest is not None else 0
+
+    @property
+    def running(self) -> int:
+        return max(0, self.processing - self.divided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +85,29 @@ class QueueState:
     about: Queue
     depth: int | None
     """Messages in Redis; None where it is away."""
-    rows: int
-    oldest: datetime | None
-    running: int
+    ledger: Rows
+    told: int
+    """Tasks that workers tell of. Upkeep has no rows."""
     pause: Control | None
     """Its own, its lane's, or that of everything."""
+
+    @property
+    def rows(self) -> int:
+        return self.ledger.queued
+
+    @property
+    def due(self) -> int:
+        """Rows that may run now, in a queue from which work is taken."""
+        return self.ledger.due if self.pause is None else 0
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Also where the queue is paused: so long somebody has waited."""
+        return self.ledger.oldest
+
+    @property
+    def running(self) -> int:
+        return max(self.ledger.running, self.told)
 
     @property
     def name(self) -> str:
@@ -77,6 +147,10 @@ class LaneState:
         return sum(queue.rows for queue in self.queues)
 
     @property
+    def due(self) -> int:
+        return sum(queue.due for queue in self.queues)
+
+    @property
     def running(self) -> int:
         return sum(queue.running for queue in self.queues)
 
@@ -112,8 +186,8 @@ def find(reports: Iterable[Report] | None = None) -> Backlog:
     alive = [report for report in (workers.find() if reports is None else reports) if report.alive]
     ordered = {(row.kind, row.name): row for row in Control.objects.all()}
     everything = standing(ordered.get((ControlKind.ALL, "all")))
-    lengths, waiting, oldest = depths(), counts(), oldest_rows()
-    running = Counter(task.queue for report in alive for task in report.running)
+    lengths, ledger = depths(), rows()
+    told = Counter(task.queue for report in alive for task in report.running)
     lanes = []
     for name in LANES:
         lane = ordered.get((ControlKind.LANE, name))
@@ -121,9 +195,8 @@ def find(reports: Iterable[Report] | None = None) -> Backlog:
             QueueState(
                 about=queue,
                 depth=None if lengths is None else lengths[queue.name],
-                rows=waiting[queue.name],
-                oldest=oldest.get(queue.name),
-                running=running[queue.name],
+                ledger=ledger[queue.name],
+                told=told[queue.name],
                 pause=standing(ordered.get((ControlKind.QUEUE, queue.name))) or standing(lane) or everything,
             )
             for queue in QUEUES
@@ -162,14 +235,22 @@ def depths() -> dict[str, int] | None:
         return None
 
 
-def counts() -> Counter[str]:
-    """Rows that wait, by queue."""
-    return Counter(
-        {one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 2, 1) if one.keys[1] == "queued"}
+def rows() -> dict[str, Rows]:
+    """Of every queue. Two queries; what they read does not grow with what waits."""
+    counts = Counter(
+        {(one.keys[0], one.keys[1]): one.number for one in tallies.told(tally.DERIVATIVES, 2, 1)}
     )
-
-
-def oldest_rows() -> dict[str, datetime]:
+    names = [queue.name for queue in QUEUES]
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST, [[queue.name for queue in QUEUES]])
-        return {name: moment for name, moment in cursor.fetchall() if moment is not None}
+        cursor.execute(LOOK, {"names": names, "looked": LOOKED_AT, "far": LOOKED_FOR})
+        return {
+            name: Rows(
+                queued=counts[name, "queued"],
+                delayed=late,
+                asleep=unwanted,
+                oldest=oldest,
+                processing=counts[name, "processing"],
+                divided=divided,
+            )
+            for name, late, unwanted, oldest, divided in cursor.fetchall()
+        }

@@ -6,14 +6,13 @@ from functools import partial
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Min
 
 from alcoves import health
 from alcoves.alerts import mail, pulses
 from alcoves.alerts.rules import fleet, keeping, work
 from alcoves.alerts.rules.base import Severity, Trouble, age, ago
 from alcoves.doctor.findings import Finding, failure, note, ok, warning
-from media import controls, dispatch, ledger, live
+from media import backlog, dispatch, live
 from media.models import WorkerReport
 from ml import selection
 from ml.models import Acceptance
@@ -32,10 +31,9 @@ def told(trouble: Trouble) -> Finding:
 
 def check_queues() -> Iterator[Finding]:
     lengths = dispatch.queue_lengths()
-    waiting = ledger.waiting().order_by()
-    oldest = waiting.aggregate(oldest=Min("queued_at"))["oldest"]
-    orders = controls.orders()
-    paused = sorted(name for name in lengths if not orders.takes(name))
+    found = backlog.find(reports=())
+    oldest = min((one.oldest for one in found.queues if one.due and one.oldest), default=None)
+    paused = sorted(one.name for one in found.queues if one.pause is not None)
     for trouble in work.waiting():
         yield told(trouble)
     if paused:

@@ -30,7 +30,8 @@ QUEUE_OLDEST: Final = Family(
 )
 QUEUE_TASKS: Final = Family(
     "alcoves_queue_tasks",
-    "Rows of the ledger: due, delayed (to be tried later), processing, divided (waiting for their parts).",
+    "Rows of the ledger: due, paused (due but for an order), delayed (to be tried later), asleep (in the trash or set "
+    "aside), processing, divided (waiting for their parts).",
     ("queue", "state"),
 )
 WORKERS: Final = Family("alcoves_workers", "Workers that are known, by status.", ("status",))

@@ -14,7 +14,7 @@ from alcoves.backup.models import Backup, Finding, Look
 from alcoves.console.dashboard import figures
 from alcoves.console.dashboard.figures import FIGURES, Asked
 from alcoves.queues import QUEUES
-from media import controls, dispatch, tallies, workers
+from media import backlog, controls, dispatch, tallies, workers
 from media.audit import SYSTEM
 from media.models import Control, Derivative, File, Library, Original, Tally
 from media.workers import Report, Running
@@ -313,7 +313,7 @@ BUDGET = {
     "uploads": 5,
     "throughput": 3,
     "failures": 3,
-    "queues": 5,
+    "queues": 6,
     "workers": 4,
     "slowest": 5,
     "machine": 4,
@@ -351,13 +351,13 @@ def plan(query: str, values: Any) -> str:
 
 
 def test_what_is_looked_up_has_an_index(library: Library) -> None:
-    from alcoves.console.dashboard import queues, slowness
+    from alcoves.console.dashboard import slowness
 
     made_up.derivatives(made_up.originals(library, 3))
     values = {"day": timezone.now().date(), "since": timezone.now(), "most": 10, "shown": 10}
     assert "derivative_slowest_of_day" in plan(slowness.SLOWEST, values)
     assert "Sort" not in plan(slowness.SLOWEST, values)
-    text = plan(queues.OLDEST, {"names": ["thumbnail"], "most": 10})
+    text = plan(backlog.LOOK, {"names": ["thumbnail"], "looked": 10, "far": 10})
     assert "derivative_oldest_queued" in text
     running = Derivative.objects.filter(status="processing", parts_left__isnull=True).order_by("started_at")
     assert "derivative_leased" in running.explain() or "Index" in running.explain()
