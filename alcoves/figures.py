@@ -124,8 +124,7 @@ def storage() -> Iterator[Sample]:
 
 
 def backups() -> Iterator[Sample]:
-    done = Backup.objects.filter(state="done", finished_at__isnull=False).order_by("-finished_at")
-    last = done.values_list("finished_at", flat=True).first()
+    last = Backup.objects.sound().values_list("finished_at", flat=True).first()
     if last is not None:
         yield families.BACKUP_SUCCESS, (), last.timestamp()
     counts = Counter(Backup.objects.values_list("state", flat=True)[:10_000])

@@ -3,11 +3,12 @@
 from typing import Any, Final
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from alcoves.backup import mending
-from alcoves.backup.models import Backup, Finding, Look
+from alcoves.backup import mending, tasks
+from alcoves.backup.models import BLOBS, Backup, Finding, Look
 from media import audit
 from media.admin import many
 from media.admin.filters import one_of
@@ -31,9 +32,11 @@ class BackupAdmin(LookOnly):
         "encrypted",
         "started_at",
         "finished_at",
+        "missing",
         "verified_at",
+        "damaged_at",
     )
-    list_filter = ("state", "blobs", "scheduled")
+    list_filter = ("state", one_of("blobs", BLOBS), "scheduled")
     search_fields = ("=id", "name")
     ordering = ("-id",)
 
@@ -59,15 +62,14 @@ class FindingAdmin(LookOnly):
 
     @admin.action(description="Repair: make anew, or bring back from a backup", permissions=["manage"])
     def repair(self, request: HttpRequest, rows: QuerySet[Finding]) -> HttpResponse | None:
-        wanted = list(rows.filter(state__in=("open", "repairing"))[:MOST])
         if not many.is_sure(request):
-            title = f"Repair {len(wanted)} findings?"
+            wanted = rows.filter(state__in=("open", "repairing")).order_by()
+            title = f"Repair {wanted[:MOST].count()} findings?"
             return many.ask(self, request, rows, title=title, sentence=REPAIRS, button="Yes, repair")
-        with audit.noting("findings.repair", by=audit.of(request)) as act:
-            act.count = sum(mending.mend(finding) for finding in wanted)
-            act.text = f"Repaired {act.count} of {len(wanted)} findings."
-            act.detail = {"keys": [finding.key for finding in wanted[:50]]}
-        text = f"{act.count} of {len(wanted)} could be repaired; the column Text says how, or why not."
+        with transaction.atomic():
+            keys = mending.ask(rows, by=audit.of(request))
+            transaction.on_commit(lambda: tasks.send_mend(keys, str(request.user.pk)))
+        text = f"{len(keys)} findings are repaired by a worker, one by one; the column Text says how, or why not."
         messages.success(request, text)
         return None
 

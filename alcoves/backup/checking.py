@@ -2,19 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from django.utils import timezone
 
-from alcoves.backup import database, sealing, sets, targets
-from alcoves.backup.errors import BackupError
+from alcoves.backup import database, sets
+from alcoves.backup.errors import BackupError, DamagedError, LostError
 from alcoves.backup.models import NONE, Backup
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Entry, Head
 from storage.base import BlobStore
-from storage.errors import StoreError
+from storage.errors import BlobNotFoundError, ChecksumMismatchError, SizeMismatchError
 from storage.streams import Tally
 
-TOLD = 100
+Reading = Callable[[Iterator[bytes]], Iterator[bytes]]
+"""What chunks go through as they are read."""
+TOLD: Final = 100
+SPOILED_KEPT: Final = 10_000
+WRONG: Final = (BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, BackupError)
+"""What the bytes themselves are to blame for. A target that is away for the moment says nothing about them."""
 
 
 @dataclass(slots=True)
@@ -26,6 +33,20 @@ class Checked:
     missing: int = 0
     damaged: int = 0
     examples: list[str] = field(default_factory=list)
+    spoiled: list[str] = field(default_factory=list)
+
+    def look_at(self, entry: Entry, pool: sets.Pool, reading: Reading | None) -> None:
+        """One line of the manifest; its bytes too, where they are to be read."""
+        self.files += 1
+        self.size += entry.size
+        if not pool.has(entry.sha256, entry.size):
+            self.missing += 1
+        elif reading is not None and not is_right(pool, entry, reading):
+            self.damaged += 1
+        else:
+            return
+        self.examples += [entry.name or entry.key][: TOLD - len(self.examples)]
+        self.spoiled += [entry.sha256][: SPOILED_KEPT - len(self.spoiled)]
 
     def sentence(self) -> str:
         """Empty where all is well."""
@@ -44,9 +65,14 @@ def check_parts(store: BlobStore, head: Head, seal: Plain, *, tick: Callable[[],
     for part in head.parts:
         name = part.name.removesuffix(".age")
         drain(ticking(sets.part_chunks(store, head, name, seal), tick), head.name, name)
-    # Once more from the beginning: pg_restore reads no further than it has to.
-    if not database.check_readable(sets.part_chunks(store, head, sets.DATABASE, seal), head.postgres):
-        raise BackupError(f"The dump of the set {head.name} is empty: take another set.")
+    check_dump(store, head, seal, tick=tick)
+
+
+def check_dump(store: BlobStore, head: Head, seal: Plain, *, tick: Callable[[], None] = nothing) -> None:
+    """Read once more from the beginning: pg_restore reads no further than it has to."""
+    chunks = ticking(sets.part_chunks(store, head, sets.DATABASE, seal), tick)
+    if not database.check_readable(chunks, head.postgres):
+        raise DamagedError(f"The dump of the set {head.name} is empty: take another set.")
 
 
 def ticking(chunks: Iterator[bytes], tick: Callable[[], None]) -> Iterator[bytes]:
@@ -59,12 +85,14 @@ def drain(chunks: Iterator[bytes], name: str, part: str) -> None:
     try:
         for _ in chunks:
             pass
-    except (StoreError, BackupError) as error:
+    except LostError:
+        raise
+    except WRONG as error:
         raise damaged(name, part) from error
 
 
-def damaged(name: str, part: str) -> BackupError:
-    return BackupError(f"The part {part} of the set {name} is damaged or missing: take another set.")
+def damaged(name: str, part: str) -> DamagedError:
+    return DamagedError(f"The part {part} of the set {name} is damaged or missing: take another set.")
 
 
 def check_blobs(
@@ -76,44 +104,34 @@ def check_blobs(
         return found
     known_missing = set(head.missing)
     pool = sets.Pool(store, seal)
+    reading = partial(ticking, tick=tick) if deep else None
     for entry in sets.entries(store, head, seal):
         tick()
         if entry.key in known_missing:
             continue
-        found.files += 1
-        found.size += entry.size
-        if not pool.has(entry.sha256, entry.size):
-            found.missing += 1
-        elif deep and not is_right(pool, entry, tick):
-            found.damaged += 1
-        else:
-            continue
-        found.examples += [entry.name or entry.key][: TOLD - len(found.examples)]
+        found.look_at(entry, pool, reading)
     return found
 
 
-def is_right(pool: sets.Pool, entry: Entry, tick: Callable[[], None]) -> bool:
+def is_right(pool: sets.Pool, entry: Entry, reading: Reading) -> bool:
     tally = Tally(size=entry.size, sha256=entry.sha256)
     try:
-        for _ in ticking(tally.through(pool.chunks(entry.sha256)), tick):
+        for _ in reading(tally.through(pool.chunks(entry.sha256))):
             pass
         tally.verify()
-    except (StoreError, BackupError):
+    except LostError:
+        raise
+    except WRONG:
         return False
     return True
 
 
-def verify(row: Backup, passphrase: str, *, deep: bool, tick: Callable[[], None] = nothing) -> str:
-    """Looks at a set and keeps the answer with its row: a sentence, empty where all is well."""
-    try:
-        store = targets.get(row.target).store
-        seal = sealing.find(store, passphrase) or Plain()
-        head = sets.read_head(store, row.name)
-        check_parts(store, head, seal if head.encrypted else Plain(), tick=tick)
-        sentence = check_blobs(
-            store, head, seal if head.encrypted else Plain(), deep=deep, tick=tick
-        ).sentence()
-    except (BackupError, StoreError) as error:
-        sentence = str(error)
-    Backup.objects.filter(pk=row.pk).update(verified_at=timezone.now(), error=sentence)
-    return sentence
+def record(name: str, target: str, sentence: str, spoiled: list[str]) -> None:
+    """What was found of a set, with its row: a sentence, empty where all is well."""
+    row = Backup.objects.filter(name=name, target=target).first()
+    if row is None:
+        return  # Another installation made it, or this is a copy of it.
+    now = timezone.now()
+    row.verified_at, row.damaged_at = now, now if sentence else None
+    row.error, row.spoiled = sentence or row.lack, spoiled
+    row.save(update_fields=["verified_at", "damaged_at", "error", "spoiled", "updated_at"])

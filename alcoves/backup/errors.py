@@ -15,3 +15,7 @@ class BusyError(BackupError):
 
 class LostError(BackupError):
     """The row was taken from this process, which has been thought dead."""
+
+
+class DamagedError(BackupError):
+    """The set itself is not whole: not the passphrase, and not a target that is away."""

@@ -111,6 +111,16 @@ class Backup(Work):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def lack(self) -> str:
+        """A sentence about blobs that are not in it; empty where it has all."""
+        if not self.missing:
+            return ""
+        return (
+            f"{self.missing} blobs are not in it, because the store lacks them or has other bytes. "
+            "Run manage.py verify."
+        )
+
 
 class Check(Work):
     """One verification of one set: every part and every blob of it is read back and compared."""

@@ -1,7 +1,7 @@
 """What nobody needs any more in a target: sets beyond those to keep, folders without backup.json, blobs of no set."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -49,7 +49,9 @@ def to_keep(made: Iterable[tuple[str, datetime]], days: int, weeks: int) -> set[
     return {*list(by_day.values())[: max(1, days)], *list(by_week.values())[:weeks]}
 
 
-def prune(target: Target, seal: Plain, *, days: int | None = None) -> list[str]:
+def prune(
+    target: Target, seal: Plain, *, days: int | None = None, tick: Callable[[], None] = lambda: None
+) -> list[str]:
     """Removes sets beyond those to keep, then blobs that none of the others names. Names of the sets that went."""
     store = target.store
     found = sets.heads(store)
@@ -59,15 +61,19 @@ def prune(target: Target, seal: Plain, *, days: int | None = None) -> list[str]:
         int(live.value("BACKUP_KEEP")) if days is None else days,
         int(live.value("BACKUP_KEEP_WEEKLY")) if days is None else 0,
     )
-    # The last that carries blobs and lacks none stays, whatever came after it.
-    good = [head for head in found if head.blobs != NONE and not head.missing_count]
+    # The last that carries blobs, lacks none and was not found damaged stays, whatever came after it.
+    damaged = set(Backup.objects.exclude(damaged_at=None).values_list("name", flat=True))
+    good = [
+        head for head in found if head.blobs != NONE and not head.missing_count and head.name not in damaged
+    ]
     keep |= {good[-1].name} if good else set()
     gone = [head.name for head in found if head.name not in keep]
     for name in gone:
         forget(store, name)
+        tick()
     left = [head for head in found if head.name in keep]
     if {head.name for head in left} == whole - set(gone):
-        drop_blobs(store, left, seal)
+        drop_blobs(store, left, seal, tick)
     else:
         logger.warning(
             "blobs of %s are kept: a set there cannot be read, so nobody knows what it names", target
@@ -84,16 +90,19 @@ def forget(store: BlobStore, name: str) -> None:
     logger.info("backup %s was removed: newer ones are kept", name)
 
 
-def drop_blobs(store: BlobStore, heads: list[Head], seal: Plain) -> int:
+def drop_blobs(store: BlobStore, heads: list[Head], seal: Plain, tick: Callable[[], None]) -> int:
     """Those that no set names and that have lain for a while. Of the other kind of pool nothing is touched."""
     named: set[str] = set()
     for head in heads:
         if head.encrypted != seal.encrypted:
             continue
-        named.update(entry.pool for entry in sets.entries(store, head, seal))
+        for entry in sets.entries(store, head, seal):
+            named.add(entry.pool)
+            tick()
     gone = 0
     before = timezone.now() - YOUNG
     for stat in store.iterate(sets.POOL):
+        tick()
         rest = stat.key.removeprefix(sets.POOL)
         of_this_kind = rest.endswith(".age") == seal.encrypted
         if of_this_kind and rest not in named and stat.modified_at < before:

@@ -1,25 +1,40 @@
 """What Celery calls: slices of long work, and the clock that begins it by itself."""
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
-from alcoves.backup import checking, examining, looking, maintenance, restoring, targets, working, writing
+from alcoves.accounts.models import User
+from alcoves.backup import (
+    examining,
+    looking,
+    maintenance,
+    mending,
+    restoring,
+    targets,
+    verifying,
+    working,
+    writing,
+)
 from alcoves.backup.errors import BackupError, BusyError
-from alcoves.backup.models import Backup, Look, State
+from alcoves.backup.models import Backup, Check, Look, State
 from alcoves.backup.restoring import Named, Restoring
 from media import audit, live
+from media.audit import Actor
 from media.models.audit import Via
 from storage.errors import StoreError
 
 logger = logging.getLogger(__name__)
 SLICE: Final = 300.0
 """Seconds of a slice, so that other upkeep has its turn."""
+TRIED_AGAIN_AFTER: Final = timedelta(hours=1)
+MEND_BATCH: Final = 20
 LOST_AFTER: Final = timedelta(minutes=15)
 
 
@@ -50,10 +65,20 @@ def nobody_waits() -> bool:
 
 
 @shared_task(name="backup.check", acks_late=True, ignore_result=False)
-def check(backup_id: str) -> None:
-    """Reads a set and keeps what was found with its row."""
-    row = Backup.objects.get(pk=backup_id)
-    checking.verify(row, settings.BACKUP_PASSPHRASE, deep=True)
+def check(check_id: str) -> None:
+    """One slice of the check of a set, then a message to go on. What was found is kept with the set."""
+    row = Check.objects.filter(pk=check_id, state__in=(State.QUEUED, State.RUNNING)).first()
+    if row is None:
+        return
+    try:
+        ended = verifying.verify(row, seconds=SLICE)
+        while not ended and nobody_waits():
+            ended = verifying.verify(row, seconds=SLICE)
+    except BackupError as error:
+        logger.warning("the check of %s ends: %s", row.backup, error)
+        return
+    if not ended:
+        check.apply_async((check_id,), queue="maintenance")
 
 
 @shared_task(name="backup.look", acks_late=True, ignore_result=False)
@@ -72,6 +97,18 @@ def look(look_id: str, seconds: float = SLICE) -> None:
     left = seconds - SLICE if row.nightly else seconds
     if not ended and left > 0:
         look.apply_async((look_id, left), queue="maintenance")
+
+
+@shared_task(name="backup.mend", acks_late=True, ignore_result=False)
+def mend(keys: list[str], actor: str) -> None:
+    """Findings that somebody asked to be repaired, in batches; after a slice the rest goes to the end of the lane."""
+    by = Actor(Via.CONSOLE, User.objects.filter(pk=actor).first() if actor else None)
+    until = time.monotonic() + SLICE
+    while keys and time.monotonic() < until:
+        mending.mend_asked(keys[:MEND_BATCH], by=by)
+        keys = keys[MEND_BATCH:]
+    if keys:
+        mend.apply_async((keys, actor), queue="maintenance")
 
 
 @shared_task(name="backup.restore", acks_late=True, ignore_result=True)
@@ -97,13 +134,14 @@ def restore(target: str, name: str, by: str, over: str, asked_at: str) -> None:
 @shared_task(name="backup.tick", ignore_result=True)
 def tick() -> None:
     """Each ten minutes: tells of who was killed; begins what is due."""
-    working.bury(Backup)
-    working.bury(Look)
+    for model in (Backup, Check, Look):
+        working.bury(model)
     if maintenance.standing().on:
         return
     send_again(timezone.now())
     if is_due(timezone.now()):
         begin_scheduled()
+    begin_check(timezone.now())
     begin_night(timezone.now())
 
 
@@ -112,6 +150,10 @@ def send_again(now: Any) -> None:
     waiting = {"state__in": (State.QUEUED, State.RUNNING), "holder": "", "updated_at__lt": now - LOST_AFTER}
     for backup in Backup.objects.filter(**waiting):
         send_backup(backup)
+    if keys := mending.lost(now):
+        send_mend(keys, "")
+    for made in Check.objects.filter(**waiting):
+        send_check(made)
     for row in Look.objects.filter(**waiting, nightly=False):
         send_look(row)
 
@@ -134,7 +176,10 @@ def begin_scheduled() -> None:
 
 
 def is_due(now: Any) -> bool:
-    """Whether the last time of the schedule has passed without a backup that was begun since."""
+    """Whether the last time of the schedule has passed without a backup that was begun since.
+
+    One that failed or was killed is tried again, once in an hour.
+    """
     schedule = live.value("BACKUP_SCHEDULE")
     if schedule == "off":
         return False
@@ -143,7 +188,21 @@ def is_due(now: Any) -> bool:
     if schedule == "weekly":
         wanted = settings.WEEKDAYS.index(live.value("BACKUP_WEEKDAY"))
         at -= timedelta(days=(at.weekday() - wanted) % 7)
-    return not Backup.objects.filter(scheduled=True, created_at__gte=at).exists()
+    since = Backup.objects.filter(scheduled=True, created_at__gte=at)
+    ended_badly = Q(state__in=(State.FAILED, State.KILLED), created_at__lte=now - TRIED_AGAIN_AFTER)
+    return not since.exclude(ended_badly).exists()
+
+
+def begin_check(now: Any) -> None:
+    """The newest set is read back each VERIFY_DAYS; a check that was killed goes on."""
+    backup = verifying.due(now)
+    if backup is None:
+        return
+    try:
+        row = verifying.resume(backup) or verifying.ask(backup, by=audit.SYSTEM, scheduled=True)
+    except BusyError:
+        return  # The next tick asks again.
+    send_check(row)
 
 
 def begin_night(now: Any) -> None:
@@ -175,5 +234,9 @@ def send_look(row: Look) -> None:
     look.apply_async((str(row.pk), 7 * 86400.0), queue="maintenance")
 
 
-def send_check(key: UUID) -> None:
-    check.apply_async((str(key),), queue="maintenance")
+def send_mend(keys: list[str], actor: str) -> None:
+    mend.apply_async((keys, actor), queue="maintenance")
+
+
+def send_check(row: Check) -> None:
+    check.apply_async((str(row.pk),), queue="maintenance")

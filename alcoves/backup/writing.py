@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -28,7 +28,7 @@ from django.utils import timezone
 
 from alcoves.accounts.avatars import AVATARS
 from alcoves.backup import contents, database, pruning, sealing, sets, targets
-from alcoves.backup.errors import BackupError, BusyError
+from alcoves.backup.errors import BackupError, BusyError, LostError
 from alcoves.backup.models import NONE, Backup, State
 from alcoves.backup.sets import Entry, Head, Part
 from alcoves.backup.working import Effort, bury, claim
@@ -217,13 +217,14 @@ class Writing(Effort[Backup]):
 
     def send(self) -> str:
         row, head = self.row, self.head()
-        pool = sets.Pool(self.store, self.seal)
+        pool, spoiled = sets.Pool(self.store, self.seal), self.spoiled()
         done = int(row.position["line"])
         for entry in islice(sets.entries(self.store, head, self.seal), done, None):
-            if pool.has(entry.sha256, entry.size):
+            if entry.sha256 not in spoiled and pool.has(entry.sha256, entry.size):
                 row.done_bytes += entry.size
             else:
                 self.send_one(entry, pool, head)
+                spoiled.discard(entry.sha256)
             row.position = {"line": row.position["line"] + 1, "head": row.position["head"]}
             self.tick()
             if self.over:
@@ -231,6 +232,12 @@ class Writing(Effort[Backup]):
                 return SENDING
         row.position["head"] = asdict(head)
         return VERIFY
+
+    def spoiled(self) -> set[str]:
+        """Digests of blobs that a check found with other bytes in this pool: they are sent once more."""
+        rows = Backup.objects.filter(target=self.row.target, created_at__lt=self.row.created_at)
+        known = rows.exclude(spoiled=[]).values_list("spoiled", flat=True)
+        return {digest for digests in known for digest in digests}
 
     def send_one(self, entry: Entry, pool: sets.Pool, head: Head) -> None:
         row = self.row
@@ -271,22 +278,40 @@ class Writing(Effort[Backup]):
         from alcoves.backup import checking
 
         checking.check_parts(self.store, self.head(), self.seal, tick=self.tick)
+        self.send_what_went()
         return FINISH
+
+    def send_what_went(self) -> None:
+        """What the pool had when it was listed may be gone: pruned by another installation, or lost by the target."""
+        head, done = self.head(), self.row.done_bytes
+        if self.row.blobs == NONE or head.missing_count > MISSING_TOLD:
+            return
+        pool, missing = sets.Pool(self.store, self.seal), set(head.missing)
+        for entry in sets.entries(self.store, head, self.seal):
+            if entry.key not in missing and not pool.has(entry.sha256, entry.size):
+                self.send_one(entry, pool, head)
+            self.tick()
+        self.row.done_bytes = done
+        self.row.position["head"] = asdict(head)
 
     def finish(self) -> None:
         head = self.head()
         text = head.text()
         self.store.put(f"{sets.folder_of(head.name)}{sets.HEAD}", [text], size=len(text))
-        more: dict[str, Any] = {"verified_at": timezone.now(), "position": {}}
-        if head.missing_count:
-            more["error"] = (
-                f"{head.missing_count} blobs are not in it, because the store lacks them or has other bytes. "
-                "Run manage.py verify."
-            )
-        self.end(State.DONE, more.pop("error", ""), **more)
+        self.row.missing = head.missing_count
+        self.prune()
+        self.end(State.DONE, self.row.lack, verified_at=timezone.now(), position={})
         SweepHold.objects.let_go(hold_of(self.row))
+        if self.row.blobs != NONE and not head.missing_count:
+            # What was spoiled and is still wanted has been sent again, and read back.
+            Backup.objects.filter(target=self.row.target).exclude(spoiled=[]).update(spoiled=[])
+
+    def prune(self) -> None:
+        """While this backup still runs, so that no other begins and counts on a blob that goes just now."""
         try:
-            pruning.prune(self.target, self.seal)
+            pruning.prune(self.target, self.seal, tick=self.tick)
+        except LostError:
+            raise
         except (BackupError, StoreError) as error:
             logger.warning("older sets were not removed: %s", error)
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.http import (
     Http404,
     HttpRequest,
@@ -21,9 +22,20 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from alcoves.backup import examining, maintenance, restoring, sealing, sets, targets, tasks, working, writing
+from alcoves.backup import (
+    examining,
+    maintenance,
+    restoring,
+    sealing,
+    sets,
+    targets,
+    tasks,
+    verifying,
+    working,
+    writing,
+)
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import BLOBS, Backup, Finding, Look, State
+from alcoves.backup.models import BLOBS, Backup, Check, Finding, Look, State
 from alcoves.backup.sealing import Plain
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
@@ -59,12 +71,15 @@ def show_live(request: HttpRequest) -> JsonResponse:
 
 
 def described(request: HttpRequest) -> dict[str, Any]:
-    for model in (Backup, Look):
+    for model in (Backup, Check, Look):
         working.bury(model)
     told = maintenance.standing()
     rows = Backup.objects.filter(pruned_at=None).order_by("-created_at")[:SHOWN]
     return {
         "backups": [describe(row) for row in rows],
+        "checks": [
+            describe(row) for row in Check.objects.select_related("backup").order_by("-created_at")[:5]
+        ],
         "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
         "findings": Finding.objects.filter(state=Finding.State.OPEN).count(),
         "standing": told,
@@ -137,8 +152,8 @@ def make(request: HttpRequest) -> str:
 def check(request: HttpRequest) -> str:
     row = backup_of(request.POST.get("backup", ""))
     with transaction.atomic():
-        audit.note("backup.verify", by=audit.of(request), text=f"Asked to verify {row.name}.", target=row)
-        transaction.on_commit(lambda: tasks.send_check(row.pk))
+        asked = verifying.ask(row, by=audit.of(request))
+        transaction.on_commit(lambda: tasks.send_check(asked))
     return f"Every part and blob of {row.name} is read and compared. What was found is told here."
 
 
@@ -147,7 +162,7 @@ def look(request: HttpRequest) -> str:
     if repair and request.POST.get("sure") != "yes":
         raise BackupError("Say that you are sure: repair asks for that first. Nothing was done.")
     working.bury(Look)
-    if Look.objects.filter(state=State.RUNNING).exists():
+    if Look.objects.filter(Q(state=State.RUNNING) | Q(state=State.QUEUED, nightly=False)).exists():
         raise BackupError("Somebody looks at the blobs already. Wait for the end of that.")
     with transaction.atomic():
         row = Look.objects.create(deep=deep, repair=repair, asked_by=audit.of(request).user)

@@ -60,7 +60,7 @@ def check_beat() -> Iterator[Finding]:
     at = pulses.heard(pulses.BEAT)
     troubles = list(fleet.beat())
     yield from map(told, troubles)
-    if at is None:
+    if at is None and not troubles:
         yield warning("Beat has never told of itself.", "Start it: script/up, or celery -A alcoves beat.")
     elif not troubles:
         yield ok(f"Beat sent something {age(at)} ago.")
@@ -101,9 +101,9 @@ def check_mail() -> Iterator[Finding]:
 
 
 def check_backup() -> Iterator[Finding]:
-    troubles = [*keeping.backups(), *keeping.findings()]
+    troubles = [*keeping.backups(), *keeping.place(), *keeping.findings()]
     yield from map(told, troubles)
-    good = keeping.objects(keeping.BACKUPS).filter(state="done").order_by("-finished_at").first()
+    good = keeping.objects(keeping.BACKUPS).sound().first()
     if good is not None:
         yield ok(f"The last good backup is {age(good.finished_at)} old.")
     elif not troubles:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from media import stacks
 from media.admin import acting, attempts, many
-from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
+from media.admin.filters import HeldFilter, LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import BigTable, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.intake import clean_name
@@ -21,7 +21,7 @@ from media.models import Derivative, File
 @admin.register(File)
 class FileAdmin(BigTable):
     list_display = ("name", "picture", "library", "kind", "size", "created_at", "trashed_at")
-    list_filter = (TrashedFilter, LibraryFilter, WhenFilter)
+    list_filter = (TrashedFilter, HeldFilter, LibraryFilter, WhenFilter)
     search_fields = ("name", "=id", "=original__id")
     search_help_text = "Words of a name, or parts of them; or the id of a file or an original."
     ordering = ("-id",)

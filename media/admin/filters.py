@@ -16,10 +16,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from alcoves.queues import QUEUES
-from media.models import Library
+from media.models import Library, Original
 
 OFFERED: Final = 100
 """Choices of a filter that has no end of them."""
+HELD_SHOWN: Final = 1000
 
 SKIPPING: Final = """
 WITH RECURSIVE found(value) AS (
@@ -97,6 +98,30 @@ TrashedFilter = one_way_or_other(
     "place",
     {"live": ("live", Q(trashed_at__isnull=True)), "trash": ("in the trash", Q(trashed_at__isnull=False))},
 )
+
+
+class HeldFilter(admin.SimpleListFilter):
+    """Those whose originals operators have set aside. The latest of them: as many as one act may take."""
+
+    title = "set aside"
+    parameter_name = "held"
+    original = "original"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", f"yes, the latest {HELD_SHOWN}")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "yes":
+            return queryset
+        held = Original.objects.filter(held_at__isnull=False).order_by("-held_at")
+        keys = list(held.values_list("pk", flat=True)[:HELD_SHOWN])
+        return queryset.filter(**{f"{self.original}__in": keys})
+
+
+class HeldOriginalFilter(HeldFilter):
+    """Of originals themselves."""
+
+    original = "pk"
 
 
 class LibraryFilter(admin.SimpleListFilter):

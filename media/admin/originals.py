@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from media.admin import acting, attempts
-from media.admin.filters import LibraryFilter, one_of
+from media.admin.filters import HeldOriginalFilter, LibraryFilter, one_of
 from media.admin.paging import LookOnly, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.images.variants import VARIANTS_VERSION
@@ -38,9 +38,10 @@ class OriginalAdmin(LookOnly):
         "hashed",
         "warm",
         "created_at",
+        "held",
     )
-    list_select_related = ("library",)
-    list_filter = (one_of("kind", KINDS), LibraryFilter)
+    list_select_related = ("library", "held_by")
+    list_filter = (one_of("kind", KINDS), HeldOriginalFilter, LibraryFilter)
     search_fields = ("=sha256", "=id", "=files__id")
     ordering = ("-id",)
     actions = ("warm_again", "hold", "release")

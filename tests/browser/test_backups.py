@@ -128,7 +128,7 @@ def test_the_pages_of_backups(page: Page, owned: Library) -> None:
     expect(page.get_by_role("heading", name="Repair 1 findings?").first).to_be_visible()
     shoot(page, "repair")
     page.get_by_role("button", name="Yes, repair").click()
-    expect(page.get_by_text("1 of 1 could be repaired")).to_be_visible()
+    expect(page.get_by_text("1 findings are repaired by a worker")).to_be_visible()
 
 
 def test_maintenance_is_shown_on_every_page(page: Page) -> None:

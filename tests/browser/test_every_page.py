@@ -3,8 +3,10 @@
 No page complains in the browser, is wider than its window, answers with an error, or has faint text of ours.
 """
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -15,11 +17,24 @@ from django.utils import timezone
 from playwright.sync_api import Page, sync_playwright
 
 from alcoves.accounts.models import AccessToken, User
+from alcoves.alerts.models import Alert, Delivery, Mention
+from alcoves.backup.models import Backup, Finding, Look
 from alcoves.console.pages import PAGES
 from media import audit
 from media.folders import create_folder
 from media.libraries import create_library
-from media.models import CachedImage, File, Library, Moment, MomentShare, Stack, Switching, Tag, Upload
+from media.models import (
+    Attempt,
+    CachedImage,
+    File,
+    Library,
+    Moment,
+    MomentShare,
+    Stack,
+    Switching,
+    Tag,
+    Upload,
+)
 from media.models.audit import Via
 from ml.models import MergeProposal, Person, PictureEmbedding
 from tests.browser.test_gallery import CHROMIUM
@@ -39,6 +54,7 @@ NAMES: Final = (
     "a" * 180,
     "a name of many words " * 9,
 )
+SHOTS: Final = os.environ.get("ALCOVES_TEST_SHOTS", "")
 SIZES: Final = ((1280, 900), (390, 844))
 QUIET: Final = {"backups-manifest"}
 """Pages that answer with a file."""
@@ -124,8 +140,26 @@ def around(root: User, library: Library, file: File, name: str) -> None:
     Switching.objects.create(library=library, switch="faces", on=True)
     Upload.objects.create(library=library, user=root, kind="tus", name=name[:255], length=10, expires_at=now)
     audit.note("test.act", by=audit.Actor(Via.CONSOLE, root), text=name, target=file, detail_of=name)
+    troubles(root, file, name)
     file.original.derivatives.filter(deriver="objects").update(
         status="failed", error_code="broken", error_message=name, error_detail=name * 20
+    )
+
+
+def troubles(root: User, file: File, name: str) -> None:
+    """A failed try, an alert with its letter, a backup, a look at the blobs and what it found."""
+    now = timezone.now()
+    about = {"deriver": "preview", "queue": "thumbnail", "version": 1, "number": 1, "worker": name[:128]}
+    said = {"outcome": "failed", "error_code": "broken", "error_message": name, "error_detail": name * 20}
+    job = derived(file, "embedding").pk
+    Attempt.objects.create(original=file.original, derivative_id=job, finished_at=now, **about, **said)
+    alert = Alert.objects.create(key=name[:200], severity="critical", sentence=name, link="/admin/")
+    letter = Delivery.objects.create(channel="mail", event="alerts", error=name)
+    Mention.objects.create(delivery=letter, alert=alert, what="trouble")
+    Backup.objects.create(name=f"{Backup.objects.count()}-{name}"[:40], target=name[:255], error=name)
+    Look.objects.create(error=name, asked_by=root)
+    Finding.objects.create(
+        kind="missing", what="original", store="files", key=name[:512], text=name, seen_at=now
     )
 
 
@@ -192,4 +226,7 @@ def test_every_page_is_whole(theme: str, page: Page) -> None:
             if told["title"] == "owned":
                 complaints.append(f"{where[0]}: a name was taken for markup")
             complaints += [f"{where[0]} at {width}: {one}" for one in told["faint"]]
+            if SHOTS:
+                name = f"{address.strip('/').replace('/', '-')}-{width}-{theme}.png"
+                page.screenshot(path=Path(SHOTS) / name)
     assert not complaints, "\n".join(complaints)

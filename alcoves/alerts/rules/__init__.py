@@ -9,17 +9,25 @@ from typing import Final
 
 from django.db import DatabaseError
 
-from alcoves.alerts.rules import fleet, keeping, machine, work
+from alcoves.alerts.rules import fleet, keeping, machine, servers, work
 from alcoves.alerts.rules.base import Rule, Severity, Trouble, page
 
 __all__ = ["RULES", "Severity", "Trouble", "by_rule", "check", "check_all"]
 
 logger = logging.getLogger(__name__)
-MACHINE: Final[Mapping[str, Rule]] = {"parts": machine.parts, "disks": machine.disks}
+MACHINE: Final[Mapping[str, Rule]] = {
+    "parts": machine.parts,
+    "disks": machine.disks,
+    "scratch": machine.scratch,
+}
 """These need no database."""
 RULES: Final[Mapping[str, Rule]] = {
     **MACHINE,
+    "connections": servers.connections,
+    "clock": servers.clock,
+    "migrations": servers.migrations,
     "beat": fleet.beat,
+    "all lanes paused": fleet.paused,
     "lanes": fleet.lanes,
     "workers": fleet.workers,
     "stuck": work.stuck,
@@ -29,6 +37,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "set aside": work.quarantined,
     "models": work.downloads,
     "backup": keeping.backups,
+    "backup place": keeping.place,
     "findings": keeping.findings,
 }
 POSTGRES: Final = "part:postgres"

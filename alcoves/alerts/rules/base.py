@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 from django.apps import apps
 from django.contrib import admin
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from alcoves.alerts.models import Severity
+from media.models import Original
 
-__all__ = ["Rule", "Severity", "Trouble", "age", "ago", "page", "rows"]
+__all__ = ["MANY", "Rule", "Severity", "Trouble", "age", "ago", "counted", "page", "rows", "used_since"]
+
+MANY: Final = 1000
+"""Nobody counts further for a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,22 @@ def age(since: datetime) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
-def page(name: str, fallback: str = "index") -> str:
-    """The address of a page of the console, or of its first one where there is none of that name."""
-    for one in (name, fallback):
-        try:
-            return reverse(f"admin:{one}")
-        except NoReverseMatch:
-            continue
-    return ""
+def counted(count: int, noun: str) -> str:
+    """In words, with its noun. Who counts stops after MANY, and says so."""
+    if count > MANY:
+        return f"over {MANY} {noun}s"
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def used_since(moment: datetime) -> bool:
+    """A file has lain here for as long. Keys begin with their time, so the first one is the oldest."""
+    first = Original.objects.order_by("pk").values_list("created_at", flat=True).first()
+    return first is not None and first < moment
+
+
+def page(name: str) -> str:
+    """The address of a page of the console."""
+    return reverse(f"admin:{name}")
 
 
 def rows(label: str, **filters: Any) -> str:

@@ -5,13 +5,17 @@ from datetime import datetime
 from typing import Final
 
 from alcoves.alerts import pulses
-from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page
+from alcoves.alerts.rules import keeping
+from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, used_since
 from alcoves.queues import LANES, Lane
 from media import ledger, live
-from media.models import WorkerReport
+from media.models import Control, WorkerReport
+from media.models.control import ControlKind
 
 BEAT_SECONDS: Final = 180
 """Beat sends something each minute."""
+NEVER_SECONDS: Final = 600
+"""So long a new installation may be without beat."""
 FORGET_HOURS: Final = 24
 """After that a worker that is gone is one that was taken away."""
 ALL: Final = "all"
@@ -61,10 +65,27 @@ def waits_since(since: datetime) -> bool:
     return found
 
 
+def paused() -> Iterator[Trouble]:
+    """Everything rests, and nobody is at maintenance: what a restore or a backup that died leaves behind."""
+    if not Control.objects.filter(kind=ControlKind.ALL, paused=True).exists():
+        return
+    if not keeping.objects("backup.Maintenance").filter(pk=1, on=True).exists():
+        sentence = "All lanes are paused, and maintenance is off. Resume them."
+        yield Trouble("paused:all", Severity.CRITICAL, sentence, page("queues"))
+
+
+def in_use_since(moment: datetime) -> bool:
+    """A worker has lived, or a file lain here, for as long."""
+    return WorkerReport.objects.filter(began_at__lt=moment).exists() or used_since(moment)
+
+
 def beat() -> Iterator[Trouble]:
     """What sends upkeep on its way."""
     at = pulses.heard(pulses.BEAT)
-    if at is not None and at < ago(seconds=BEAT_SECONDS):
+    if at is None and in_use_since(ago(seconds=NEVER_SECONDS)):
+        sentence = "Beat has never told of itself: no upkeep begins by itself, no backup, no check. Start it."
+        yield Trouble("beat", Severity.CRITICAL, sentence, page("workers"))
+    elif at is not None and at < ago(seconds=BEAT_SECONDS):
         yield Trouble(
             "beat",
             Severity.CRITICAL,

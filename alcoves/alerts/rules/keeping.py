@@ -1,20 +1,26 @@
-"""Backups that failed, are too old or were never made; blobs that a look at the store missed.
+"""Backups that failed, are damaged, lack blobs, are too old or were never made; blobs that a look at the store missed.
 
 The tables are those of `alcoves.backup`, which stands beside us: they are asked by their names.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Count
 
-from alcoves.alerts.rules.base import Severity, Trouble, age, ago, rows
+from alcoves.alerts.rules import machine
+from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, rows, used_since
 from media import live
-from media.models import Original
 
 BACKUPS = "backup.Backup"
+CHECKS = "backup.Check"
 FINDINGS = "backup.Finding"
+DATA: Final = ("data", "store files")
+OVERDUE: Final = 2
+"""So many times VERIFY_DAYS without an answer."""
 
 
 def objects(label: str) -> Any:
@@ -22,7 +28,7 @@ def objects(label: str) -> Any:
 
 
 def backups() -> Iterator[Trouble]:
-    """The last one failed; the last good one is older than it may be; there is none."""
+    """The last one failed; sets are not whole; the last good one is older than it may be; there is none."""
     ended = objects(BACKUPS).filter(finished_at__isnull=False).order_by("-finished_at")
     last = ended.filter(state__in=("done", "failed", "killed")).first()
     if last is not None and last.state != "done":
@@ -31,21 +37,85 @@ def backups() -> Iterator[Trouble]:
             Severity.CRITICAL,
             f"The backup of {age(last.finished_at)} ago failed: {last.error[:300] or last.state} "
             "Mend the cause and make one now.",
-            rows(BACKUPS),
+            page("backups"),
         )
+    good = objects(BACKUPS).sound().first()
+    yield from unsound(good)
     hours = live.value("ALERT_BACKUP_HOURS")
-    good = ended.filter(state="done").first()
     if not hours or (good is not None and good.finished_at >= ago(hours=hours)):
         return
     if good is not None:
         sentence = (
             f"The last good backup is {age(good.finished_at)} old. Make one now, and see why none was made."
         )
-    elif Original.objects.filter(created_at__lt=ago(hours=hours)).exists():
+    elif used_since(ago(hours=hours)):
         sentence = "No backup was ever made of what lies here. Make one, and set up a schedule."
     else:
         return
-    yield Trouble("backup:old", Severity.WARNING, sentence, rows(BACKUPS))
+    yield Trouble("backup:old", Severity.WARNING, sentence, page("backups"))
+
+
+def unsound(good: Any) -> Iterator[Trouble]:
+    """Sets that a restore cannot rely on. One that is older than the last good one is no more than a warning."""
+    made = objects(BACKUPS).standing()
+    damaged = made.exclude(damaged_at=None).first()
+    if damaged is not None:
+        covered = good is not None and good.finished_at > damaged.finished_at
+        yield Trouble(
+            "backup:damaged",
+            Severity.WARNING if covered else Severity.CRITICAL,
+            f"The backup {damaged.name} is damaged: {damaged.error[:300]} "
+            + ("A newer one is whole." if covered else "See to the disk of the target and make one now."),
+            page("backups"),
+        )
+    newest = made.first()
+    yield from unverified(newest)
+    if newest is not None and newest.missing and newest.damaged_at is None:
+        yield Trouble(
+            "backup:incomplete",
+            Severity.WARNING,
+            f"The backup of {age(newest.finished_at)} ago lacks {newest.missing} blobs, which the store did not have "
+            "as the database says. Verify the blobs, repair them, and make one again.",
+            page("backups"),
+        )
+
+
+def unverified(newest: Any) -> Iterator[Trouble]:
+    """Sets are there, and for long nobody has read one of them back."""
+    days = int(live.value("VERIFY_DAYS"))
+    if newest is None or not days:
+        return
+    before = ago(days=OVERDUE * days)
+    last = objects(CHECKS).filter(state="done").order_by("-finished_at").first()
+    since = last.finished_at if last is not None else objects(BACKUPS).standing().last().finished_at
+    if since < before:
+        when = f"{age(since)} ago" if last is not None else "never"
+        yield Trouble(
+            "backup:unverified",
+            Severity.WARNING,
+            f"A backup was read back {when}; that is to be done every {days} days. See why not, and verify one now.",
+            page("backups"),
+        )
+
+
+def place() -> Iterator[Trouble]:
+    """Backups that lie on the disk of what they copy go with it."""
+    target = str(live.value("BACKUP_TARGET"))
+    named = dict(entry.partition("=")[::2] for entry in settings.BACKUP_TARGETS)
+    folder = named.get(target, str(settings.BACKUP_PATH) if target in {"", "local"} else target)
+    made = live.value("BACKUP_SCHEDULE") != "off" or objects(BACKUPS).standing().exists()
+    if not made or not folder.startswith(("/", "~")):
+        return  # A bucket is elsewhere.
+    disk = machine.existing(Path(folder).expanduser()).stat().st_dev
+    held = [name for name, path in machine.places().items() if name in DATA and path.stat().st_dev == disk]
+    if held:
+        yield Trouble(
+            "backup:same-disk",
+            Severity.WARNING,
+            f"Backups go to {folder}, on the disk of {' and '.join(held)}: whoever loses that disk loses both. "
+            "Add a target elsewhere to ALCOVES_BACKUP_TARGETS, and choose it as BACKUP_TARGET.",
+            page("settings"),
+        )
 
 
 def findings() -> Iterator[Trouble]:

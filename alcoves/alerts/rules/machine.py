@@ -11,12 +11,14 @@ from django.conf import settings
 from alcoves import health
 from alcoves.alerts.rules.base import Severity, Trouble, page
 from media import live
+from media import scratch as scratches
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
 GIGABYTE = 1024**3
 FEW_NAMES = 5
 """Percent of the names (inodes) of a disk that are left."""
+SCRATCH_PERCENT = 5
 
 
 def parts() -> Iterator[Trouble]:
@@ -80,3 +82,31 @@ def disks() -> Iterator[Trouble]:
                 f"The disk of {names} has room for {about.f_favail} more files only (inodes). Remove small files.",
                 page("doctor"),
             )
+
+
+def promised() -> dict[str, int]:
+    """Bytes in scratch that runs have been promised and not written yet."""
+    root = Path(settings.SCRATCH_PATH)
+    if not root.is_dir():
+        return {"promised": 0, "reserve": settings.STORE_RESERVE_BYTES}
+    with scratches.deciding(root):
+        outstanding = scratches.promised_to_others(root, "")
+    return {"promised": outstanding, "reserve": settings.STORE_RESERVE_BYTES}
+
+
+def scratch() -> Iterator[Trouble]:
+    """What is promised to runs and the reserve leave no room: the next run waits."""
+    told = promised()
+    where = places()["scratch"]
+    about = os.statvfs(where)
+    free, total = about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize
+    room = free - told["promised"] - told["reserve"]
+    if room < SCRATCH_PERCENT / 100 * min(total, 20 * GIGABYTE):
+        yield Trouble(
+            "scratch",
+            Severity.CRITICAL if room <= 0 else Severity.WARNING,
+            f"Scratch has {free >> 20} MB free, of which {told['promised'] >> 20} MB are promised to runs and "
+            f"{told['reserve'] >> 20} MB kept in reserve: {'work waits for' if room <= 0 else 'there is little'} room. "
+            f"Make room in {where}.",
+            page("doctor"),
+        )

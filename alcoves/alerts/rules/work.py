@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import cast
+from urllib.parse import urlencode
 
 from django.db.models import Count, Q
 
 from alcoves.alerts import pulses
-from alcoves.alerts.rules.base import Severity, Trouble, age, ago, rows
+from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, page, rows
 from alcoves.queues import BY_NAME, Lane
 from media import controls, ledger, live
 from media.models import Derivative
 from media.models.derivative import Status
 
 SHOWN = 20
-MANY = 1000
+ENDED = (Status.READY, Status.NOT_NEEDED, Status.FAILED)
 SET_ASIDE = "quarantined"
-GONE = ("source_missing", "file_missing", "blob_missing")
+GONE = "source_missing"
 
 
 def progress() -> dict[str, str]:
@@ -67,23 +68,28 @@ def waiting() -> Iterator[Trouble]:
         if busy & set(lane_queues(queue.lane)) or not orders.takes(name):
             continue
         late = ledger.waiting().filter(queue=name, queued_at__lt=since).order_by()
-        count = late.values("pk")[:MANY].count()
-        if count and not Derivative.objects.filter(queue=name, started_at__gte=since).exists():
-            many = f"{count} jobs" if 1 < count < MANY else "1 job" if count == 1 else f"over {MANY} jobs"
+        count = late.values("pk")[: MANY + 1].count()
+        if count and not started(name, since):
             yield Trouble(
                 f"queue:{name}",
                 Severity.WARNING,
-                f"{many} of queue {name} wait since {age(since)} or longer and none is started. "
+                f"{counted(count, 'job')} of queue {name} wait since {age(since)} or longer and none is started. "
                 "Look whether its worker is there and takes work.",
                 rows("media.derivative", status="queued", queue=name),
             )
+
+
+def started(queue: str, since: datetime) -> bool:
+    """And has ended: nothing of it runs. By the index of what has changed lately."""
+    ended = Derivative.objects.filter(status__in=ENDED, updated_at__gte=since)
+    return ended.filter(queue=queue, started_at__gte=since).exists()
 
 
 def failing() -> Iterator[Trouble]:
     """Derivers of whose runs in the last while too large a share failed."""
     minutes, percent = live.value("ALERT_FAILURE_MINUTES"), live.value("ALERT_FAILURE_PERCENT")
     ended = Derivative.objects.filter(
-        status__in=(Status.READY, Status.NOT_NEEDED, Status.FAILED),
+        status__in=ENDED,
         updated_at__gte=ago(minutes=minutes),
         finished_at__gte=ago(minutes=minutes),
     ).exclude(error_code="cancelled")
@@ -106,33 +112,33 @@ def failing() -> Iterator[Trouble]:
             f"failing:{row['deriver']}",
             Severity.WARNING,
             f"{row['bad']} of {row['all']} runs of {row['deriver']} failed in the last {minutes} minutes, "
-            f"most often with {code} ({often}). Look at the rows, mend the cause, then reprocess them.",
-            rows("media.derivative", status="failed", deriver=row["deriver"]),
+            f"most often with {code} ({often}). See what they said, mend the cause, then reprocess them.",
+            f"{page('failures')}?{urlencode({'deriver': row['deriver']})}",
         )
 
 
 def missing_blobs() -> Iterator[Trouble]:
     """Originals whose bytes a run did not find."""
-    failed = Derivative.objects.filter(status=Status.FAILED, error_code__in=GONE).order_by()
-    count = failed.values("original").distinct()[:MANY].count()
+    failed = Derivative.objects.filter(status=Status.FAILED, error_code=GONE).order_by()
+    count = failed.values("original").distinct()[: MANY + 1].count()
     if count:
         yield Trouble(
             "blobs:source",
             Severity.CRITICAL,
-            f"The bytes of {count} original{'' if count == 1 else 's'} are missing in the store. "
+            f"The bytes of {counted(count, 'original')} are missing in the store. "
             "Put them back from a backup, then reprocess the failed rows.",
-            rows("media.derivative", status="failed", error_code=GONE[0]),
+            rows("media.derivative", status="failed", error_code=GONE),
         )
 
 
 def quarantined() -> Iterator[Trouble]:
     """Rows that were set aside because every worker that ran them died, and files that a person has set aside."""
-    count = Derivative.objects.filter(status=Status.FAILED, error_code=SET_ASIDE)[:MANY].count()
+    count = Derivative.objects.filter(status=Status.FAILED, error_code=SET_ASIDE)[: MANY + 1].count()
     if count:
         yield Trouble(
             "quarantined",
             Severity.WARNING,
-            f"{count} job{' was' if count == 1 else 's were'} set aside: each worker that ran them died. "
+            f"{counted(count, 'job')} {'was' if count == 1 else 'were'} set aside: each worker that ran them died. "
             "Look at their files before you reprocess them.",
             rows("media.derivative", status="failed", error_code=SET_ASIDE),
         )

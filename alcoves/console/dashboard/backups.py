@@ -14,7 +14,7 @@ def report() -> dict[str, Any]:
     found = Finding.objects.filter(state=Finding.State.OPEN).order_by()
     maintenance = Maintenance.objects.filter(pk=1).first()
     return {
-        "lastGood": backup(ended.filter(state=State.DONE).first()),
+        "lastGood": backup(Backup.objects.sound().first()),
         "last": backup(ended.first()),
         "running": backup(Backup.objects.filter(state=State.RUNNING).first()),
         "schedule": live.value("BACKUP_SCHEDULE"),
@@ -46,6 +46,7 @@ def backup(row: Backup | None) -> dict[str, Any] | None:
         "bytes": row.size + row.files_size,
         "files": row.files,
         "missing": row.missing,
+        "damaged": row.damaged_at.isoformat() if row.damaged_at else None,
         "verified": row.verified_at.isoformat() if row.verified_at else None,
     }
 

@@ -3,16 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import redis
-from django.conf import settings
 from django.db import connection
 
 from alcoves import health
-from alcoves.alerts.rules import machine
-from media import dispatch, live, scratch, tallies
+from alcoves.alerts.rules import machine, servers
+from media import dispatch, live, tallies
 from media.models import tally
 
 
@@ -22,7 +20,7 @@ def report() -> dict[str, Any]:
     taken: dict[str, Any] = {}
     parts: dict[str, Callable[[], Any]] = {
         "disks": disks,
-        "scratch": promised,
+        "scratch": machine.promised,
         "imageCache": image_cache,
         "postgres": postgres,
         "redis": memory,
@@ -63,16 +61,6 @@ def disks() -> list[dict[str, Any]]:
     return found
 
 
-def promised() -> dict[str, int]:
-    """Bytes in scratch that runs have been promised and not written yet."""
-    root = Path(settings.SCRATCH_PATH)
-    if not root.is_dir():
-        return {"promised": 0, "reserve": settings.STORE_RESERVE_BYTES}
-    with scratch.deciding(root):
-        outstanding = scratch.promised_to_others(root, "")
-    return {"promised": outstanding, "reserve": settings.STORE_RESERVE_BYTES}
-
-
 def image_cache() -> dict[str, Any]:
     """How full it is. Sizes that were asked for freely may go at any time, those of the registry may not."""
     by_kind = {one.keys[0]: one for one in tallies.told(tally.CACHED, 1)}
@@ -89,14 +77,11 @@ def image_cache() -> dict[str, Any]:
 
 def postgres() -> dict[str, Any]:
     """Connections of all its databases together, and the bytes of ours."""
+    used, limit = servers.in_use()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT (SELECT sum(numbackends) FROM pg_stat_database), current_setting('max_connections')::int, "
-            "current_setting('superuser_reserved_connections')::int, pg_database_size(current_database()), "
-            "current_setting('server_version')"
-        )
-        used, most, kept, size, version = cursor.fetchone()
-    return {"version": version, "connections": int(used), "limit": most - kept, "bytes": size}
+        cursor.execute("SELECT pg_database_size(current_database()), current_setting('server_version')")
+        size, version = cursor.fetchone()
+    return {"version": version, "connections": used, "limit": limit, "bytes": size}
 
 
 def memory() -> dict[str, Any]:

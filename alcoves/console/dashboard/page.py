@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from alcoves.alerts.rules.base import page, rows
 from alcoves.console.dashboard import figures
 from alcoves.console.dashboard.api import PERMISSION
 
@@ -23,4 +24,19 @@ def context(request: HttpRequest) -> dict[str, Any]:
         }
         for one in figures.FIGURES
     ]
-    return {"panels": panels}
+    return {"panels": panels, "places": places()}
+
+
+def places() -> dict[str, str]:
+    """Where tiles and rows of the dashboard lead to: where one looks closer, or puts it right."""
+    return {
+        **{name: page(name) for name in ("failures", "queues", "workers", "models", "backups")},
+        "files": rows("media.file"),
+        "originals": rows("media.original"),
+        "derivatives": rows("media.derivative"),
+        "libraries": rows("media.library"),
+        "users": rows("accounts.user"),
+        "cachedImages": rows("media.cachedimage"),
+        "downloads": rows("ml.download"),
+        "findings": rows("backup.finding"),
+    }

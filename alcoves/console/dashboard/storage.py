@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from alcoves.console.dashboard.kept import Kept
+from alcoves.alerts.rules.kept import Kept
 from media import tallies
 from media.models import Library, tally
 from storage.errors import StoreError
@@ -20,6 +20,7 @@ PARTS: Final = {tally.ORIGINALS: "originals", tally.MADE: "derivatives", tally.C
 def report() -> dict[str, Any]:
     """The largest libraries, the others together; and all bytes by part, kind and deriver."""
     by_library: dict[str, Counter[str]] = defaultdict(Counter)
+    kinds_of: dict[str, Counter[str]] = defaultdict(Counter)
     parts, kinds, derivers = Counter[str](), Counter[str](), Counter[str]()
     for topic, part in PARTS.items():
         for one in tallies.told(topic, 0, 1):
@@ -28,6 +29,7 @@ def report() -> dict[str, Any]:
             parts[part] += one.amount
             if topic == tally.ORIGINALS:
                 kinds[second] += one.amount
+                kinds_of[library][second] += one.amount
             elif topic == tally.MADE:
                 derivers[second] += one.amount
     avatars, told = avatar_bytes()
@@ -38,29 +40,37 @@ def report() -> dict[str, Any]:
         ],
         "kinds": [{"kind": kind, "bytes": size} for kind, size in kinds.most_common()],
         "derivers": [{"deriver": name, "bytes": size} for name, size in derivers.most_common()],
-        "libraries": libraries(by_library),
+        "libraries": libraries(by_library, kinds_of),
         "notes": [told] if told else [],
     }
 
 
-def libraries(sizes: dict[str, Counter[str]]) -> list[dict[str, Any]]:
+def libraries(sizes: dict[str, Counter[str]], kinds: dict[str, Counter[str]]) -> list[dict[str, Any]]:
     """The largest first. What is left is one line without an id."""
     ordered = sorted(sizes.items(), key=lambda item: -item[1].total())
     shown, others = ordered[:SHOWN_LIBRARIES], ordered[SHOWN_LIBRARIES:]
     names = dict(Library.objects.filter(pk__in=[key for key, _ in shown]).values_list("pk", "name"))
     texts = {str(key): name for key, name in names.items()}
-    lines = [line(key, texts.get(key, "deleted meanwhile"), size) for key, size in shown if size.total()]
+    lines = [
+        line(key, texts.get(key, "deleted meanwhile"), size, kinds[key])
+        for key, size in shown
+        if size.total()
+    ]
     if others:
-        lines.append(line(None, f"{len(others)} others", sum((size for _, size in others), Counter())))
+        size = sum((size for _, size in others), Counter[str]())
+        lines.append(
+            line(None, f"{len(others)} others", size, sum((kinds[key] for key, _ in others), Counter()))
+        )
     return lines
 
 
-def line(key: str | None, name: str, size: Counter[str]) -> dict[str, Any]:
+def line(key: str | None, name: str, size: Counter[str], kinds: Counter[str]) -> dict[str, Any]:
     return {
         "id": key,
         "name": name,
         **{part: size[part] for part in PARTS.values()},
         "total": size.total(),
+        "kinds": [{"kind": kind, "bytes": number} for kind, number in kinds.most_common() if number],
     }
 
 

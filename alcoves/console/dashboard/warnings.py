@@ -11,19 +11,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 from django.utils import timezone
 
 from alcoves.alerts import rules
-from alcoves.alerts.rules.base import Rule, Severity, Trouble, age, page, rows
+from alcoves.alerts.rules.base import MANY, Rule, Severity, Trouble, age, counted, page, rows, used_since
 from alcoves.backup.models import Look, Maintenance, State
 from alcoves.console.dashboard import machine
-from alcoves.console.dashboard.kept import Kept
 from alcoves.settings import weak
-from media import live
+from media import live, tallies
 from media.errors import MediaError
-from media.models import Control, Library, Original
+from media.models import Control, Library, Original, tally
 from media.models.control import ControlKind
 from media.models.library import FIELD_OF
 from media.tools import ffmpeg
@@ -34,11 +32,6 @@ from ml.registry import licences, places
 logger = logging.getLogger(__name__)
 BUDGET_SECONDS: Final = 5.0
 """For all rules together; those that come after say that they were not asked."""
-GIGABYTE: Final = 1024**3
-NEAR_PERCENT: Final = 85
-MOST_SKEW: Final = 5.0
-MIGRATIONS_SECONDS: Final = 60.0
-SCRATCH_PERCENT: Final = 5
 SWITCH_OF: Final = {
     "faces": "faces",
     "objects": "objects",
@@ -115,7 +108,7 @@ def paused() -> Iterator[Trouble]:
 
 
 def maintenance() -> Iterator[Trouble]:
-    """People are shut out, or all lanes rest."""
+    """People are shut out."""
     row = Maintenance.objects.filter(pk=1, on=True).first()
     if row is not None:
         yield Trouble(
@@ -124,56 +117,6 @@ def maintenance() -> Iterator[Trouble]:
             f"Maintenance is on since {age(row.since)}, by {row.by or 'somebody'}"
             f"{f': {row.reason}' if row.reason else ''}. People cannot work; end it when you are done.",
             page("backups"),
-        )
-    elif Control.objects.filter(kind=ControlKind.ALL, paused=True).exists():
-        sentence = "All lanes are paused, and maintenance is off. Resume them."
-        yield Trouble("paused:all", Severity.CRITICAL, sentence, page("queues"))
-
-
-def connections() -> Iterator[Trouble]:
-    """Postgres is about to refuse."""
-    told = machine.postgres()
-    if told["connections"] * 100 >= NEAR_PERCENT * told["limit"]:
-        yield Trouble(
-            "postgres:connections",
-            Severity.CRITICAL,
-            f"Postgres has {told['connections']} of at most {told['limit']} connections. "
-            "Raise max_connections, or run fewer workers and web threads.",
-            page("doctor"),
-        )
-
-
-def clock() -> Iterator[Trouble]:
-    """This machine's time and that of the database. Leases and links go by it."""
-    with connection.cursor() as cursor:
-        before = timezone.now()
-        cursor.execute("SELECT clock_timestamp()")
-        theirs = cursor.fetchone()[0]
-    skew = (theirs - before).total_seconds()
-    took = (timezone.now() - before).total_seconds()
-    if abs(skew) > MOST_SKEW + took:
-        yield Trouble(
-            "clock",
-            Severity.CRITICAL,
-            f"The clock of the database is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} that of this "
-            "machine. Set both by NTP.",
-            page("doctor"),
-        )
-
-
-def scratch() -> Iterator[Trouble]:
-    """What is promised to runs and the reserve leave no room: the next run waits."""
-    told = machine.promised()
-    where = next(one for one in machine.disks() if "scratch" in one["places"])
-    room = where["free"] - told["promised"] - told["reserve"]
-    if room < SCRATCH_PERCENT / 100 * min(where["total"], 20 * GIGABYTE):
-        yield Trouble(
-            "scratch",
-            Severity.CRITICAL if room <= 0 else Severity.WARNING,
-            f"Scratch has {where['free'] >> 20} MB free, of which {told['promised'] >> 20} MB are promised to runs and "
-            f"{told['reserve'] >> 20} MB kept in reserve: {'work waits for' if room <= 0 else 'there is little'} room. "
-            f"Make room in {where['path']}.",
-            page("doctor"),
         )
 
 
@@ -192,14 +135,31 @@ def image_cache() -> Iterator[Trouble]:
 
 def held() -> Iterator[Trouble]:
     """Files that a person has set aside."""
-    count = Original.objects.filter(held_at__isnull=False)[:1000].count()
+    count = Original.objects.filter(held_at__isnull=False)[: MANY + 1].count()
     if count:
         yield Trouble(
             "held",
             Severity.WARNING,
-            f"{count} original{' is' if count == 1 else 's are'} set aside: not worked on, and not shown. "
+            f"{counted(count, 'original')} {'is' if count == 1 else 'are'} set aside: not worked on, and not shown. "
             "Look at them, then release or purge them.",
-            page("quarantine", "media_original_changelist"),
+            rows("media.original", held="yes"),
+        )
+
+
+def failed() -> Iterator[Trouble]:
+    """Jobs that have failed, also where they are too few for an alert. From counts that are kept."""
+    numbers = {
+        one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 0, 1) if one.keys[1] == "failed"
+    }
+    if numbers:
+        deriver, most = max(numbers.items(), key=lambda item: item[1])
+        number = sum(numbers.values())
+        yield Trouble(
+            "failed",
+            Severity.WARNING,
+            f"{number} job{' has' if number == 1 else 's have'} failed, the largest group is {deriver} ({most}). "
+            "See why, mend the cause, and reprocess them.",
+            page("failures"),
         )
 
 
@@ -236,7 +196,7 @@ def verification() -> Iterator[Trouble]:
     since = timezone.now() - timedelta(days=2 * days)
     if not days or (last is not None and last.finished_at is not None and last.finished_at > since):
         return
-    if last is None and not Original.objects.filter(created_at__lt=since).exists():
+    if last is None and not used_since(since):
         return
     when = f"was verified {age(last.finished_at)} ago" if last and last.finished_at else "was never verified"
     sentence = f"What lies in the stores {when}; it is to be looked at every {days} days. Verify it now."
@@ -279,22 +239,6 @@ def carefulness() -> Iterator[Trouble]:
         yield Trouble("weak:http", Severity.WARNING, sentence, page("doctor"))
 
 
-def unapplied() -> int:
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-kept_migrations = Kept(unapplied, MIGRATIONS_SECONDS)
-
-
-def migrations() -> Iterator[Trouble]:
-    """The database is of an older version."""
-    count = kept_migrations.get()
-    if count:
-        sentence = f"{count} migration{' is' if count == 1 else 's are'} not applied. Run manage.py migrate."
-        yield Trouble("migrations", Severity.CRITICAL, sentence, page("doctor"))
-
-
 def tools() -> Iterator[Trouble]:
     """What this ffmpeg cannot do. That there is none is told by the parts."""
     try:
@@ -314,16 +258,13 @@ def tools() -> Iterator[Trouble]:
 RULES: Final[Mapping[str, Rule]] = {
     "maintenance": maintenance,
     "pauses": paused,
-    "connections": connections,
-    "clock": clock,
-    "scratch": scratch,
     "image cache": image_cache,
     "files set aside": held,
+    "failed jobs": failed,
     "models": models,
     "verification": verification,
     "mail": mail,
     "weak settings": carefulness,
-    "migrations": migrations,
     "ffmpeg": tools,
 }
 """Beside those of `alcoves.alerts.rules`."""

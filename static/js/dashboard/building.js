@@ -26,8 +26,17 @@ export function asTable(caption, columns, rows) {
   return element("details", {}, element("summary", {}, "The same as a table"), table(caption, columns, rows));
 }
 
-export function tile(value, label, bad = false) {
-  return element("div", { class: `dash-tile${bad ? " dash-bad" : ""}` }, element("b", {}, value), element("span", {}, label));
+export function tile(value, label, bad = false, address = null) {
+  return element(address ? "a" : "div", { class: `dash-tile${bad ? " dash-bad" : ""}`, href: address },
+    element("b", {}, value), element("span", {}, label));
+}
+
+// Where one looks closer, or puts it right: addresses that the page was given, by name.
+const PLACES = JSON.parse(document.getElementById("places")?.textContent || "{}");
+
+export function place(name, filters = {}) {
+  const query = new URLSearchParams(filters).toString();
+  return PLACES[name] && (query ? `${PLACES[name]}?${query}` : PLACES[name]);
 }
 
 export function badge(text, kind) {

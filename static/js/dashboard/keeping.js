@@ -1,6 +1,6 @@
 // Panels of what holds it all: this machine, models, backups.
 
-import { badge, bytes, element, meter, notes, number, table, when } from "./building.js";
+import { badge, bytes, element, link, meter, notes, number, place, table, when } from "./building.js";
 
 function line(label, value, share = null) {
   return element("tr", {}, element("th", { scope: "row", class: "dash-words" }, label),
@@ -29,9 +29,9 @@ export function machine({ disks, scratch, imageCache, postgres, redis, parts, no
 const STATES = { here: ["here", "good"], missing: ["missing", "warning"], licence: ["licence to accept", "warning"] };
 
 export function models({ pipelines, downloads }) {
-  const columns = [{ title: "For", of: (one) => one.pipeline }, { title: "Model", words: true, of: (one) => one.title },
+  const columns = [{ title: "For", of: (one) => link(place("models"), one.pipeline) }, { title: "Model", words: true, of: (one) => one.title },
     { title: "", of: (one) => badge(...STATES[one.state]) }, { title: "Size", number: true, of: (one) => bytes(one.bytes) }];
-  const coming = [{ title: "File", words: true, of: (one) => one.name },
+  const coming = [{ title: "File", words: true, of: (one) => link(place("downloads", { state: one.state }), one.name) },
     { title: "", words: true, of: (one) => [badge(one.state, one.state === "failed" ? "critical" : "warning"), one.error ? ` ${one.error}` : ""].map((part) => part) },
     { title: "Done", number: true, of: (one) => [`${bytes(one.done)}${one.total ? ` of ${bytes(one.total)}` : ""}`,
       one.total ? meter((100 * one.done) / one.total * 0.9, one.name) : ""] }];
@@ -41,14 +41,15 @@ export function models({ pipelines, downloads }) {
 export function backups({ lastGood, last, running, schedule, lastVerification, verifying, findings, maintenance }) {
   const good = lastGood ? `${when(lastGood.finished)}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
   return [lines("Backups", [
-    line("last good backup", good),
+    line("last good backup", link(place("backups"), good)),
     lastGood && line("it was verified", when(lastGood.verified)),
-    last && last.state !== "done" && line("last try", element("span", {}, badge(last.state, "critical"), ` ${when(last.finished)} ${last.error}`)),
+    last && (last.state !== "done" || last.damaged) && line("last try", element("span", {}, badge(last.damaged ? "damaged" : last.state, "critical"), ` ${when(last.finished)} ${last.error}`)),
+    last && last.state === "done" && !last.damaged && last.missing > 0 && line("last try", element("span", {}, badge("incomplete", "warning"), ` ${when(last.finished)} ${last.error}`)),
     running && line("now", `${running.percent} %`, running.percent * 0.9),
     line("schedule", schedule),
     line("blobs verified", lastVerification ? `${when(lastVerification.finished)}: ${number(lastVerification.looked)} looked at, ${number(lastVerification.found)} bad` : "never"),
     verifying && line("verifying", `${verifying.percent} %`, verifying.percent * 0.9),
-    ...findings.map((one) => line(`${one.what}, ${one.kind}`, badge(number(one.count), "critical"))),
+    ...findings.map((one) => line(`${one.what}, ${one.kind}`, link(place("findings", { state: "open", kind: one.kind }), badge(number(one.count), "critical")))),
     line("maintenance", maintenance?.on ? badge(`on: ${maintenance.reason}`, "warning") : "off"),
   ])];
 }

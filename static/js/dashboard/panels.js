@@ -1,6 +1,6 @@
 // How each figure is drawn: one function of its data for each name. A panel without one shows its data as text.
 
-import { asTable, badge, bytes, element, link, meter, notes, number, span, table, tile, when } from "./building.js";
+import { asTable, badge, bytes, element, link, meter, notes, number, place, span, table, tile, when } from "./building.js";
 import { bytesTip, chart, color, forget, inBytes, statusColor } from "./charts.js";
 import { throughput, failures, statuses, types, uploads } from "./work.js";
 import { backups, machine, models } from "./keeping.js";
@@ -26,12 +26,16 @@ function warnings({ warnings: found }) {
 
 function overview({ files, originals, bytes: sizes, libraries, users, jobs, workers }) {
   return [element("div", { class: "dash-tiles" },
-    tile(number(files.live), "files"), tile(number(files.trashed), "in the trash"),
-    tile(number(files.held), "set aside", files.held > 0), tile(number(originals), "originals"),
+    tile(number(files.live), "files", false, place("files", { place: "live" })),
+    tile(number(files.trashed), "in the trash", false, place("files", { place: "trash" })),
+    tile(number(files.held), "set aside", files.held > 0, place("originals", { held: "yes" })),
+    tile(number(originals), "originals", false, place("originals")),
     tile(bytes(sizes.originals), "of originals"), tile(bytes(sizes.derivatives), "made from them"),
-    tile(bytes(sizes.imageCache), "image cache"), tile(number(libraries), "libraries"), tile(number(users), "people"),
-    tile(number(jobs.queued), "jobs wait"), tile(number(jobs.processing), "jobs run"),
-    tile(number(jobs.failed), "jobs failed", jobs.failed > 0), tile(number(workers), "workers alive", workers === 0))];
+    tile(bytes(sizes.imageCache), "image cache", false, place("cachedImages")),
+    tile(number(libraries), "libraries", false, place("libraries")), tile(number(users), "people", false, place("users")),
+    tile(number(jobs.queued), "jobs wait", false, place("queues")), tile(number(jobs.processing), "jobs run", false, place("workers")),
+    tile(number(jobs.failed), "jobs failed", jobs.failed > 0, place("failures")),
+    tile(number(workers), "workers alive", workers === 0, place("workers")))];
 }
 
 function paused(pause) {
@@ -49,8 +53,8 @@ function queues({ queues: found, lanes, notes: told }) {
   ];
   const most = Math.max(1, ...found.map((one) => one.waiting));
   const bar = (one) => meter((100 * one.waiting) / most * 0.89, `${one.queue}: ${one.waiting} wait`);
-  return [notes(told), element("h3", {}, "Lanes"), table("Lanes", [{ title: "Lane", of: (one) => one.lane }, ...counts], lanes),
-    element("h3", {}, "Queues"), table("Queues", [{ title: "Queue", of: (one) => one.queue }, { title: "Lane", of: (one) => one.lane },
+  return [notes(told), element("h3", {}, "Lanes"), table("Lanes", [{ title: "Lane", of: (one) => link(place("queues"), one.lane) }, ...counts], lanes),
+    element("h3", {}, "Queues"), table("Queues", [{ title: "Queue", of: (one) => link(place("derivatives", { queue: one.queue, status__exact: "queued" }), one.queue) }, { title: "Lane", of: (one) => one.lane },
       ...counts.slice(0, 1), { title: "", of: bar }, ...counts.slice(1)], found)];
 }
 
@@ -64,7 +68,7 @@ function doing(worker) {
 }
 
 function workers({ workers: found, leases, notes: told }) {
-  const columns = [{ title: "Worker", of: (one) => one.name }, { title: "Lane", of: (one) => one.lane },
+  const columns = [{ title: "Worker", of: (one) => link(place("workers"), one.name) }, { title: "Lane", of: (one) => one.lane },
     { title: "", of: (one) => badge(one.state, STATES[one.state] || "warning") },
     { title: "Busy", number: true, of: (one) => `${one.doing.length} of ${one.slots}` }, { title: "Does now", words: true, of: doing }];
   const held = [{ title: "Worker", words: true, of: (one) => one.worker }, { title: "Job", of: (one) => link(one.link, one.deriver) },
@@ -95,7 +99,8 @@ function storage({ parts, kinds, derivers, libraries, notes: told }) {
     table(title, [{ title: key, of: (one) => one[key.toLowerCase()] }, size("Bytes", (one) => bytes(one.bytes))], rows));
   return [notes(told), element("div", { class: "dash-tiles" }, parts.map((one) => tile(bytes(one.bytes), names[one.part]))),
     libraries.length ? bars : null,
-    asTable("Storage by library", [{ title: "Library", words: true, of: (one) => one.name },
+    asTable("Storage by library", [{ title: "Library", words: true, of: (one) => link(one.id && place("files", { library__id__exact: one.id }), one.name) },
+      { title: "Its originals", words: true, of: (one) => one.kinds.map((kind) => `${kind.kind} ${bytes(kind.bytes)}`).join(", ") },
       ...PARTS.map(([key, label]) => size(label, (one) => bytes(one[key]))), size("All", (one) => bytes(one.total))], libraries),
     element("div", { class: "dash" }, small("Originals by kind", "Kind", kinds), small("Derivatives by deriver", "Deriver", derivers))];
 }

@@ -1,6 +1,6 @@
 // Panels of what was done: jobs by the hour, failures, statuses, types, and what came day by day.
 
-import { asTable, bytes, element, number, percent, span, table } from "./building.js";
+import { asTable, bytes, element, link, number, percent, place, span, table } from "./building.js";
 import { bytesTip, chart, color, inBytes, statusColor } from "./charts.js";
 
 const SHOWN = 9;
@@ -24,7 +24,7 @@ export function throughput({ hours, derivers, outcomes, total }) {
 export function failures({ derivers }) {
   const rate = (one) => element("span", { class: one.rate >= 0.1 && one.failed > 1 ? "dash-badge dash-critical" : "" },
     one.ended ? `${percent(one.rate)} (${number(one.failed)} of ${number(one.ended)})` : "–");
-  return [table("Failure rates", [{ title: "Deriver", of: (one) => one.deriver }, { title: "24 hours", number: true, of: (one) => rate(one.day) },
+  return [table("Failure rates", [{ title: "Deriver", of: (one) => link(place("failures"), one.deriver) }, { title: "24 hours", number: true, of: (one) => rate(one.day) },
     { title: "7 days", number: true, of: (one) => rate(one.week) },
     { title: "Done again", number: true, of: (one) => number(one.week.sentBack) }], derivers, "No job ended in the last 7 days.")];
 }
@@ -38,7 +38,8 @@ export function statuses({ derivers }) {
     datasets: STATUSES.map((status) => ({ label: name(status), data: derivers.map((one) => one[status]), backgroundColor: statusColor(status) })) },
     options: { indexAxis: "y", scales: { x: { stacked: true, beginAtZero: true }, y: { stacked: true, ticks: { autoSkip: false } } } } }, true);
   return [bars, asTable("Derivatives by status", [{ title: "Deriver", of: (one) => one.deriver },
-    ...STATUSES.map((status) => ({ title: name(status), number: true, of: (one) => number(one[status]) })),
+    ...STATUSES.map((status) => ({ title: name(status), number: true,
+      of: (one) => link(one[status] && place("derivatives", { deriver: one.deriver, status__exact: status }), number(one[status])) })),
     { title: "all", number: true, of: (one) => number(one.total) }], derivers)];
 }
 

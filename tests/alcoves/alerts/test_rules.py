@@ -199,6 +199,34 @@ def test_backups_that_fail_grow_old_or_were_never_made(original: Original, setti
     assert keys("backup") == ["backup:failed"]
 
 
+def test_sets_that_nobody_reads_back(original: Original, settings: Any) -> None:
+    settings.VERIFY_DAYS, settings.ALERT_BACKUP_HOURS = 10, 0
+    made = apps.get_model("backup.Backup").objects.create(
+        name="one", target="/b", state="done", finished_at=ago(days=19)
+    )
+    assert keys("backup") == []
+    apps.get_model("backup.Backup").objects.update(finished_at=ago(days=21))
+    assert keys("backup") == ["backup:unverified"]
+    check = apps.get_model("backup.Check").objects.create(backup=made, state="done", finished_at=ago(days=19))
+    assert keys("backup") == []
+    apps.get_model("backup.Check").objects.filter(pk=check.pk).update(finished_at=ago(days=21))
+    assert keys("backup") == ["backup:unverified"]
+    settings.VERIFY_DAYS = 0
+    assert keys("backup") == []
+
+
+def test_backups_on_the_disk_of_the_data(db: None, settings: Any, tmp_path: Path) -> None:
+    settings.BACKUP_TARGET, settings.BACKUP_PATH = "", tmp_path / "backups"
+    settings.BACKUP_SCHEDULE = "off"
+    assert keys("backup place") == []
+    settings.BACKUP_SCHEDULE = "daily"
+    assert keys("backup place") == ["backup:same-disk"]
+    settings.BACKUP_TARGETS, settings.BACKUP_TARGET = ["usb=/dev/shm/usb", "far=s3://b/c"], "usb"
+    assert keys("backup place") == []
+    settings.BACKUP_TARGET = "far"
+    assert keys("backup place") == []
+
+
 def test_blobs_that_a_look_missed_are_told_by_kind() -> None:
     finding = apps.get_model("backup.Finding")
     about = {"store": "files", "seen_at": timezone.now()}

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from alcoves.backup import pruning, sealing, sets, targets, writing
+from alcoves.backup import checking, pruning, sealing, sets, targets, writing
 from alcoves.backup.errors import BusyError
 from alcoves.backup.models import Backup
 from media import audit, blobs
@@ -206,3 +206,36 @@ def test_the_last_of_each_day_and_week_is_kept() -> None:
     kept = pruning.to_keep(made, 3, 2)
     assert kept == {"0-0", "1-0", "2-0", "3-0"}
     assert pruning.to_keep(made[:1], 1, 0) == {"0-0"}
+
+
+def test_what_goes_from_the_pool_meanwhile_is_sent_again(
+    plain: None, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed by the pruning of another installation, after this one had seen it there."""
+    fill(library, count=1, run=False)
+    back_up(blobs="originals")
+    store = targets.get("shelf").store
+    inner = checking.check_parts
+
+    def and_lose(*args: Any, **more: Any) -> None:
+        inner(*args, **more)
+        for stat in list(store.iterate(sets.POOL)):
+            store.delete(stat.key)
+
+    monkeypatch.setattr(checking, "check_parts", and_lose)
+    name = back_up(blobs="originals")["name"]
+    row = Backup.objects.get(name=name)
+    assert (row.state, row.sent, row.missing) == ("done", 2, 0)
+    head = sets.read_head(store, row.name)
+    assert not checking.check_blobs(store, head, sealing.Plain(), deep=True).sentence()
+
+
+def test_older_sets_go_while_no_other_backup_can_begin(
+    plain: None, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(
+        pruning, "prune", lambda *_, **__: seen.extend(Backup.objects.values_list("state", flat=True))
+    )
+    back_up()
+    assert seen == ["running"]

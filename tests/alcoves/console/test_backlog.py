@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alcoves import figures
+from alcoves.alerts.rules import work
 from alcoves.console.dashboard import queues
 from alcoves.doctor import running
 from alcoves.metrics import figures as families
@@ -16,6 +19,7 @@ from media import backlog, controls
 from media.audit import SYSTEM
 from media.models import Derivative, File, Library, Original
 from tests.alcoves.console.dashboard import made_up
+from tests.alcoves.console.test_long_lists import rows_read
 
 pytestmark = pytest.mark.django_db
 OLD = timedelta(days=40)
@@ -95,6 +99,17 @@ def test_a_paused_queue_is_not_late(library: Library) -> None:
     assert not any("oldest job" in one.sentence for one in running.check_queues())
 
 
+def test_work_that_waits_for_its_parts_does_not_run(library: Library) -> None:
+    of = made_up.originals(library, 2)
+    made_up.derivatives(
+        of[:1], "proxy", status="processing", parts_left=4, lease_owner="", lease_expires_at=None
+    )
+    made_up.derivatives(of[1:], "proxy", status="processing")
+    assert measured(families.QUEUE_TASKS.name, queue="thumbnail", state="divided") == 1
+    assert measured(families.JOBS_ACTIVE.name, queue="thumbnail") == 1
+    assert on_the_dashboard()["running"] == 1
+
+
 def test_one_that_is_due_is_found_behind_many_that_are_not(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,3 +119,17 @@ def test_one_that_is_due_is_found_behind_many_that_are_not(
     queued(library, 1, queued_at=timezone.now() - timedelta(hours=3))
     assert on_the_dashboard()["due"] >= 1
     assert 10_800 <= on_the_dashboard()["oldestSeconds"] < 10_900
+
+
+def test_a_long_queue_is_not_read_from_end_to_end(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "LOOKED_AT", 20)
+    monkeypatch.setattr(work, "MANY", 20)
+    queued(library, 4000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE media_derivative, media_file, media_original")
+    with CaptureQueriesContext(connection) as captured:
+        list(figures.ledger())
+        list(running.check_queues())
+    asked = [one["sql"] for one in captured if "media_derivative" in one["sql"]]
+    assert asked
+    assert max((rows_read(sql), sql) for sql in asked)[0] < 200

@@ -9,9 +9,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance, tasks
-from alcoves.backup.models import Backup, Finding, Look
+from alcoves.backup.models import Backup, Check, Finding, Look
 from media import audit, controls
-from media.models import AuditEntry
+from media.models import AuditEntry, UnnamedBlob
 from storage.registry import get_store
 
 PAGE = "/admin/backups"
@@ -47,7 +47,7 @@ def boss(db: None) -> Client:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     """Messages that were sent to workers."""
     found: list[tuple[str, Any]] = []
-    for name in ("make", "check", "look", "restore"):
+    for name in ("make", "check", "look", "mend", "restore"):
 
         def apply(args: Any, _name: str = name, **_: Any) -> None:
             found.append((_name, args))
@@ -119,6 +119,17 @@ def test_checks_and_looks_are_asked_for(
     assert AuditEntry.objects.filter(action__in=("backup.verify", "blobs.verify")).count() == 2
 
 
+def test_two_clicks_ask_for_one_check_and_one_look(operator: Client, sent: Any) -> None:
+    row = Backup.objects.create(name="20260311-030000-abcdef", target="local", state="done")
+    told(operator, {"act": "check", "backup": row.name})
+    assert "is being verified already" in told(operator, {"act": "check", "backup": row.name})
+    told(operator, {"act": "look"})
+    assert "looks at the blobs already" in told(operator, {"act": "look"})
+    assert (Check.objects.count(), Look.objects.count()) == (1, 1)
+    page = operator.get(PAGE).content.decode()
+    assert "Verified backups" in page
+
+
 def test_maintenance_is_turned(operator: Client) -> None:
     assert "Maintenance is on" in told(operator, {"act": "maintenance", "on": "yes", "reason": "Moving."})
     maintenance.known.forget()
@@ -172,7 +183,9 @@ def test_a_restore_is_asked_for_by_name(boss: Client, sent: Any) -> None:
     assert manifest.getvalue() == b""
 
 
-def test_findings_are_repaired_and_ignored(operator: Client) -> None:
+def test_findings_are_repaired_and_ignored(
+    operator: Client, sent: Any, django_capture_on_commit_callbacks: Any
+) -> None:
     page = "/admin/backup/finding/"
     rows = [
         Finding.objects.create(
@@ -186,10 +199,22 @@ def test_findings_are_repaired_and_ignored(operator: Client) -> None:
         assert f"{act.capitalize()} 1 findings?" in operator.post(page, given).content.decode()
         row.refresh_from_db()
         assert row.state == "open"
-        operator.post(page, {**given, "sure": "yes"})
+        with django_capture_on_commit_callbacks(execute=True):
+            operator.post(page, {**given, "sure": "yes"})
     states = dict(Finding.objects.values_list("key", "state"))
-    assert states == {"a/b/0": "ignored", "a/b/1": "repaired"}
-    assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"findings.repair", "findings.ignore"}
+    assert states == {"a/b/0": "ignored", "a/b/1": "repairing"}
+    [(task, (keys, actor))] = sent
+    assert (task, keys) == ("mend", [str(rows[1].pk)])
+    assert not UnnamedBlob.objects.exists()
+    tasks.mend(keys, actor)
+    tasks.mend(keys, actor)
+    assert Finding.objects.get(key="a/b/1").state == "repaired"
+    assert UnnamedBlob.objects.filter(key="a/b/1").count() == 1
+    actions = list(AuditEntry.objects.values_list("action", flat=True))
+    assert {"findings.repair", "findings.ignore"} <= set(actions)
+    assert actions.count("findings.repaired") == 1
+    told_of = AuditEntry.objects.get(action="findings.repaired")
+    assert (told_of.actor_name, told_of.detail["keys"]) == ("op@example.org", ["a/b/1"])
     auditor = staff("look@example.org", "auditor")
     auditor.post(page, {"action": "reopen", "_selected_action": [str(rows[0].pk)]})
     assert Finding.objects.get(key="a/b/0").state == "ignored"

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.filesize import decimal
 
 from alcoves.backup import checking, pruning, sealing, sets, shown, targets, writing
-from alcoves.backup.models import ALL, NONE, ORIGINALS, Backup
+from alcoves.backup.errors import DamagedError
+from alcoves.backup.models import ALL, NONE, ORIGINALS, Backup, State
 from alcoves.backup.sealing import Plain
 from media import audit, live
 
@@ -77,6 +78,9 @@ class Command(BaseCommand):
         if options["keep"] is None:
             return []
         target = targets.get(options["to"])
+        if Backup.objects.filter(state=State.RUNNING).exists():
+            self.stderr.write(f"{writing.BUSY} Older sets were not removed, for it may count on their blobs.")
+            return []
         return pruning.prune(
             target, sealing.make(target.store, settings.BACKUP_PASSPHRASE), days=options["keep"]
         )
@@ -105,9 +109,15 @@ class Command(BaseCommand):
         head = sets.read_head(target.store, name)
         seal = sealing.find(target.store, settings.BACKUP_PASSPHRASE) if head.encrypted else None
         seal = seal or Plain()
-        checking.check_parts(target.store, head, seal)
-        found_blobs = checking.check_blobs(target.store, head, seal, deep=True)
-        if sentence := found_blobs.sentence():
+        found_blobs, sentence = checking.Checked(), ""
+        try:
+            checking.check_parts(target.store, head, seal)
+            found_blobs = checking.check_blobs(target.store, head, seal, deep=True)
+        except DamagedError as error:
+            sentence = str(error)
+        sentence = sentence or found_blobs.sentence()
+        checking.record(head.name, target.name, sentence, found_blobs.spoiled)
+        if sentence:
             raise CommandError(sentence)
         self.stdout.write(
             f"The set {head.name} is whole: {len(head.parts)} parts and {found_blobs.files} blobs read and compared."

@@ -9,14 +9,15 @@ from django.test import Client
 
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
-from alcoves.console.dashboard import storage, warnings
+from alcoves.alerts.rules import servers
+from alcoves.console.dashboard import storage
 from tests.conftest import client_of
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     storage.kept_avatars.forget()
-    warnings.kept_migrations.forget()
+    servers.kept_migrations.forget()
 
 
 @pytest.fixture

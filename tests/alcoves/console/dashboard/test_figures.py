@@ -10,8 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from alcoves.alerts.rules import work
 from alcoves.backup.models import Backup, Finding, Look
-from alcoves.console.dashboard import figures
+from alcoves.console.dashboard import figures, warnings
 from alcoves.console.dashboard.figures import FIGURES, Asked
 from alcoves.queues import QUEUES
 from media import backlog, controls, dispatch, tallies, workers
@@ -21,6 +22,7 @@ from media.workers import Report, Running
 from ml.models import Download
 from storage.registry import get_store
 from tests.alcoves.console.dashboard import made_up
+from tests.alcoves.console.test_long_lists import rows_read
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +116,7 @@ def test_storage_by_library_part_and_kind(library: Library) -> None:
         "derivatives": 14,
         "imageCache": 0,
         "total": 214,
+        "kinds": [{"kind": "image", "bytes": 200}],
     }
     assert told["kinds"] == [{"kind": "video", "bytes": 5000}, {"kind": "image", "bytes": 200}]
     assert told["derivers"] == [{"deriver": "poster", "bytes": 14}]
@@ -127,6 +130,7 @@ def test_many_libraries_end_in_others(library: Library) -> None:
     assert len(told) == 21
     assert told[-1]["name"] == "3 others"
     assert told[-1]["total"] == 100 + 101 + 102
+    assert told[-1]["kinds"] == [{"kind": "image", "bytes": 100 + 101 + 102}]
 
 
 def test_uploads_by_day_and_what_lay_there(library: Library) -> None:
@@ -306,6 +310,7 @@ def test_backups_and_verification(db: None) -> None:
 
 
 BUDGET = {
+    "warnings": 70,
     "overview": 10,
     "types": 3,
     "statuses": 3,
@@ -316,7 +321,7 @@ BUDGET = {
     "queues": 6,
     "workers": 4,
     "slowest": 5,
-    "machine": 4,
+    "machine": 5,
     "models": 20,
     "backups": 9,
 }
@@ -363,23 +368,41 @@ def test_what_is_looked_up_has_an_index(library: Library) -> None:
     assert "derivative_leased" in running.explain() or "Index" in running.explain()
 
 
-def test_no_figure_scans_a_big_table(library: Library) -> None:
-    """None of the statements reads files, originals, derivatives or cached pictures from end to end."""
-    made_up.files(library, 2)
-    big = ("media_file", "media_original", "media_derivative", "media_cachedimage")
+MANY_ROWS = 2500
+READ = 600
+"""Rows that one statement may look at while there are many more."""
+
+
+@pytest.fixture
+def many_rows(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each table that grows, with a queue that stands still and jobs that failed. Limits are as much smaller."""
+    monkeypatch.setattr(backlog, "LOOKED_AT", 20)
+    monkeypatch.setattr(work, "MANY", 50)
+    monkeypatch.setattr(warnings, "MANY", 50)
+    old = timezone.now() - timedelta(days=9)
+    of = [row.original for row in made_up.files(library, MANY_ROWS)]
+    made_up.derivatives(of, status="queued", queued_at=old)
+    made_up.derivatives(of, "hover", started_at=old, finished_at=old)
+    made_up.derivatives(of, "preview", status="failed", started_at=old, finished_at=old)
+    Derivative.objects.update(updated_at=old)
+    tallies.fold()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    for name in BUDGET:
-        with CaptureQueriesContext(connection) as captured:
-            taken(name)
-        for query in captured.captured_queries:
-            text = query["sql"]
-            if not text.lstrip().upper().startswith(("SELECT", "WITH")) or "set_config" in text:
-                continue
-            with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN {text.replace('%', '%%')}")
-                found = "\n".join(row[0] for row in cursor.fetchall())
-            assert not [table for table in big if f"Seq Scan on {table}" in found], (name, text)
+        cursor.execute("ANALYZE media_file, media_original, media_derivative, media_cachedimage, media_tally")
+
+
+@pytest.mark.parametrize("name", [figure.name for figure in FIGURES])
+def test_no_figure_reads_a_big_table(many_rows: None, name: str) -> None:
+    """Rows that are read are counted, so that a sum over an index is seen as well."""
+    taken(name)
+    with CaptureQueriesContext(connection) as captured:
+        taken(name)
+    asked = [one["sql"] for one in captured if one["sql"].lstrip().upper().startswith(("SELECT", "WITH"))]
+    dear = {sql: rows_read(sql) for sql in asked if "_config" not in sql and "advisory" not in sql}
+    assert {sql: read for sql, read in dear.items() if read > READ} == {}
+
+
+def test_a_sum_over_an_index_is_seen(many_rows: None) -> None:
+    assert rows_read("SELECT count(*) FROM media_derivative") >= 3 * MANY_ROWS
 
 
 def test_paused_by_everything(db: None) -> None:

@@ -1,0 +1,84 @@
+"""What is critical on a server is told by alerts, whether or not somebody looks at the dashboard."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from alcoves.alerts import checking, pulses, rules
+from alcoves.alerts.models import Alert
+from alcoves.alerts.rules import Severity, Trouble, servers
+from alcoves.backup.models import Maintenance
+from alcoves.console.dashboard import warnings
+from media import controls
+from media.audit import SYSTEM
+from media.models import Library, Original, WorkerReport
+from tests.alcoves.console.dashboard import made_up
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    servers.kept_migrations.forget()
+
+
+def critical(name: str) -> Trouble:
+    """One, that a look of alerts keeps and the dashboard shows once."""
+    (found,) = rules.check(name)
+    assert found.severity == Severity.CRITICAL
+    assert found.link.startswith("/admin/")
+    assert [one.key for one in warnings.check_all()].count(found.key) == 1
+    return found
+
+
+def test_all_lanes_paused_without_maintenance(db: None) -> None:
+    controls.pause_all(reason="a backup that died", by=SYSTEM)
+    assert critical("all lanes paused").key == "paused:all"
+    assert checking.check()
+    assert Alert.objects.filter(key="paused:all").exists()
+    Maintenance.objects.create(pk=1, on=True, reason="moving house", by="ann")
+    assert rules.check("all lanes paused") == []
+
+
+def test_connections_near_their_limit(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rules.check("connections") == []
+    monkeypatch.setattr(servers, "NEAR_PERCENT", 0)
+    assert "connections" in critical("connections").sentence
+
+
+def test_clocks_that_differ(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rules.check("clock") == []
+    behind = timezone.now() - timedelta(seconds=60)
+    monkeypatch.setattr(timezone, "now", lambda: behind)
+    assert "seconds ahead of" in critical("clock").sentence
+
+
+def test_scratch_without_room(db: None, settings: Any) -> None:
+    settings.STORE_RESERVE_BYTES = 10**18
+    assert "work waits for room" in critical("scratch").sentence
+
+
+def test_migrations_that_are_not_applied(db: None) -> None:
+    assert rules.check("migrations") == []
+    servers.kept_migrations.forget()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'media' AND name >= '0020'")
+    assert "not applied" in critical("migrations").sentence
+
+
+def test_beat_that_was_never_heard(library: Library) -> None:
+    made_up.originals(library, 1)
+    now = timezone.now()
+    report = WorkerReport.objects.create(name="all@here", lane="all", began_at=now, seen_at=now)
+    assert rules.check("beat") == []
+    WorkerReport.objects.filter(pk=report.pk).update(began_at=now - timedelta(minutes=11))
+    assert "Beat has never told of itself" in critical("beat").sentence
+    report.delete()
+    assert rules.check("beat") == []
+    Original.objects.update(created_at=now - timedelta(minutes=11))
+    assert critical("beat").key == "beat"
+    pulses.beat(pulses.BEAT)
+    assert rules.check("beat") == []
