@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from alcoves.backup import mending
-from alcoves.backup.models import Backup, Finding, Look
+from alcoves.backup.models import BLOBS, Backup, Finding, Look
 from media import audit
 from media.admin import many
 from media.admin.filters import one_of
@@ -33,7 +33,7 @@ class BackupAdmin(LookOnly):
         "finished_at",
         "verified_at",
     )
-    list_filter = ("state", "blobs", "scheduled")
+    list_filter = ("state", one_of("blobs", BLOBS), "scheduled")
     search_fields = ("=id", "name")
     ordering = ("-id",)
 

@@ -92,7 +92,7 @@ def test_a_store_whose_folder_is_a_file(library: Library, tmp_path: Path) -> Non
     found = answers()
     assert found["storage"]["libraries"][0]["originals"] == 100
     sentences = [one["sentence"] for one in found["warnings"]["warnings"]]
-    assert any("files" in text for text in sentences)
+    assert any("files" in text for text in sentences), sentences
 
 
 @pytest.mark.django_db
