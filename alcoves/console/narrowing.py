@@ -20,6 +20,8 @@ class Narrowed:
     """Mixed into every page of a model by the site, so that none is forgotten."""
 
     model: Any
+    addressed: tuple[str, ...]
+    """Where a page has it: columns that pages of ours ask for by their whole value, beside what its filters offer."""
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Whether rows may be asked for by this parameter."""
@@ -27,7 +29,7 @@ class Narrowed:
 
     def parameters(self, request: HttpRequest | None) -> set[str]:
         """Those of the filters of this list."""
-        found: set[str] = set()
+        found: set[str] = set(getattr(self, "addressed", ()))
         for entry in self.get_list_filter(request):  # type: ignore[attr-defined]  # It is a ModelAdmin beside this.
             if isinstance(entry, type) and issubclass(entry, ListFilter):
                 found.add(str(getattr(entry, "parameter_name", "")))

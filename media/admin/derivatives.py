@@ -46,6 +46,7 @@ class DerivativeAdmin(LookOnly):
     list_display_links = ("deriver", "status")
     list_filter = ("status", DeriverFilter, QueueFilter, one_of("error_code"), PartFilter)
     search_fields = ("=id", "=original__id", "=original__sha256")
+    addressed = ("failure",)  # The page Failures shows the rows of a group.
     ordering = ("-id",)
     actions = ("reprocess", "cancel")
     fields = (

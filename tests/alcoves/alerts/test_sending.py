@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
@@ -442,7 +443,8 @@ def test_the_address_of_a_hook_is_in_no_log(hook: HookSink, settings: Any) -> No
     try:
         found(BEAT)
         assert go() == 1
-        for said in (f"POST {settings.ALERT_WEBHOOK_URL} 200", "POST /services/T0001/B0002/long-and-secret"):
+        path = urlsplit(settings.ALERT_WEBHOOK_URL).path
+        for said in (f"POST {settings.ALERT_WEBHOOK_URL} 200", f"POST {path}"):
             assert "T0001" not in logs.scrub(said)
     finally:
         logs.known.clear()

@@ -18,9 +18,9 @@ from media.models import Library
 from tests.alcoves.console.filling import fill, libraries
 from tests.alcoves.console.lists import addresses, changelist, list_of
 
-ROWS: Final = 5_000
+ROWS: Final = 20_000
 COUNTED: Final = 500
-READ: Final = 2_000
+READ: Final = 4_000
 SMALL: Final = {"library", "switching", "download", "searchmodel", "choice", "acceptance"}
 """As many rows as there are libraries or models."""
 

@@ -78,7 +78,7 @@ def test_a_form_with_too_many_fields(
     as_alice: Client, library: Library, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     as_alice.raise_request_exception = False
-    form = "".join(f'--b\r\nContent-Disposition: form-data; name="a{n}"\r\n\r\n1\r\n' for n in range(1100))
+    form = "".join(f'--b\r\nContent-Disposition: form-data; name="a{n}"\r\n\r\n1\r\n' for n in range(1101))
     address = f"/api/libraries/{library.pk}/files"
     answer = as_alice.post(address, f"{form}--b--", "multipart/form-data; boundary=b")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

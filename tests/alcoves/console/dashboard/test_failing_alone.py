@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from alcoves import health
 from alcoves.accounts.models import User
 from alcoves.console.dashboard import figures, files, storage
 from alcoves.console.dashboard.figures import FIGURES
@@ -88,11 +89,13 @@ def test_a_store_whose_folder_is_a_file(library: Library, tmp_path: Path) -> Non
     for name in ("avatars", "files"):
         (tmp_path / "stores" / name).write_text("in the way")
     registry.reset()
+    # What was answered a moment ago, of another test's stores, is kept for a second.
+    health.readiness.asked_at = float("-inf")
     made_up.originals(library, 2, size=50)
     found = answers()
     assert found["storage"]["libraries"][0]["originals"] == 100
     sentences = [one["sentence"] for one in found["warnings"]["warnings"]]
-    assert any("files" in text for text in sentences)
+    assert any("files" in text for text in sentences), sentences
 
 
 @pytest.mark.django_db
