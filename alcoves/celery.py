@@ -64,6 +64,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="50", hour="3"),
         "options": {"expires": 86400},
     },
+    "prune-audit": {
+        "task": "media.prune_audit",
+        "schedule": crontab(minute="55", hour="3"),
+        "options": {"expires": 86400},
+    },
     "tell-lost": {"task": "console.tell_lost", "schedule": 300.0, "options": {"expires": 300}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
@@ -81,6 +86,7 @@ app.conf.task_routes = {
         "media.*_tallies",
         "media.follow_*",
         "media.prune_attempts",
+        "media.prune_audit",
         "media.act_on_many",
         "ml.fetch",
         "ml.prefetch",

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db import connection, models, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from media.models.audit import AuditEntry, Via
 
 NAME_LENGTH = 255
+KEYS: Final = 100
+"""So many keys of rows an entry names; `count` says how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ def note(
     action: str, *, by: Actor, text: str, target: models.Model | None = None, count: int = 1, **detail: Any
 ) -> AuditEntry:
     """One entry. Call it inside the transaction of the act; `detail` must be JSON and must hold no secret."""
+    if isinstance(keys := detail.get("keys"), list):
+        detail["keys"] = keys[:KEYS]
     entry: AuditEntry = AuditEntry.objects.create(
         actor=by.user,
         actor_name=by.name[:254],
@@ -89,3 +94,15 @@ def prune(before: datetime) -> int:
         gone, _ = AuditEntry.objects.filter(created_at__lt=before).delete()
         cursor.execute("SET LOCAL alcoves.prune_audit = 'off'")
     return gone
+
+
+def prune_old(days: int) -> int:
+    """And an entry that says so, in the same transaction. None are too old where days are 0."""
+    if not days:
+        return 0
+    before = timezone.now() - timedelta(days=days)
+    with noting("audit.prune", by=SYSTEM) as act:
+        act.count = prune(before)
+        act.text = f"{act.count} entries of the audit log from before {before:%Y-%m-%d} were deleted."
+        act.detail = {"days": days}
+    return act.count

@@ -16,7 +16,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from alcoves import metrics
-from media import imagecache, live, pictures
+from media import audit, imagecache, live, pictures
+from media.audit import Actor
 from media.images.variants import VARIANTS, VARIANTS_VERSION
 from media.models import CachedImage, Original
 from media.pictures import Picture
@@ -79,7 +80,7 @@ def usage() -> Usage:
     return Usage(size=told.pop("total"), **told, cap=live.value("IMAGE_CACHE_MAX_BYTES"))
 
 
-def evict() -> Evicted:
+def evict(*, by: Actor | None = None) -> Evicted:
     """Down to 90 % of the cap where the cache is over it. Logs a warning where what may go is not enough."""
     drop(unwritten())
     total = usage().size
@@ -89,6 +90,7 @@ def evict() -> Evicted:
     gone = evict_unseen(goal)
     settle_old()
     gone += evict_free(goal - gone.size)
+    note("images.evict", gone, by)
     if warning := usage().warning:
         logger.warning("%s", warning)
     logger.info("image cache: %d images of %d bytes evicted", gone.images, gone.size)
@@ -168,16 +170,29 @@ def until(rows: list[CachedImage], goal: int) -> list[CachedImage]:
     return chosen
 
 
-def clear(*, variants: bool = False, seconds: float = 20.0) -> tuple[Evicted, bool]:
-    """Every free size, or everything; False where the time was not enough and some are left."""
+def clear(*, variants: bool = False, seconds: float = 20.0, by: Actor | None = None) -> tuple[Evicted, bool]:
+    """Every free size, or everything; False where the time was not enough and some are left.
+
+    Each batch commits, so what went for somebody is noted at the end, also where it broke off.
+    """
     end = time.monotonic() + seconds
     gone = Evicted()
-    while time.monotonic() < end:
-        batch = clear_batch(variants=variants)
-        if not batch.images:
-            return gone, True
-        gone += batch
-    return gone, False
+    try:
+        while time.monotonic() < end:
+            batch = clear_batch(variants=variants)
+            if not batch.images:
+                return gone, True
+            gone += batch
+        return gone, False
+    finally:
+        note("images.clear", gone, by, variants=variants)
+
+
+def note(action: str, gone: Evicted, by: Actor | None, **detail: Any) -> None:
+    """Of what people ask for; what beat does each few minutes is in the metrics alone."""
+    if by is not None and gone.images:
+        text = f"{gone.images} pictures of {gone.size:,} bytes left the image cache."
+        audit.note(action, by=by, text=text, count=gone.images, bytes=gone.size, **detail)
 
 
 def clear_batch(*, variants: bool) -> Evicted:

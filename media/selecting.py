@@ -49,7 +49,7 @@ class Selection:
     file: UUID | None = None
     error_code: str = ""
     failure: str | None = None
-    """The key of a group of failures."""
+    """The key of a group of failures; empty is the group of those that said nothing."""
     queue: str = ""
 
     def query(self) -> Q:
@@ -57,7 +57,6 @@ class Selection:
             "deriver": self.deriver,
             "status": self.status,
             "error_code": self.error_code,
-            "failure": self.failure,
             "queue": self.queue,
             "original__library": self.library,
             "made_by__version__lt": self.older_than,
@@ -65,6 +64,8 @@ class Selection:
         query = Q(
             parent__isnull=True, **{name: value for name, value in parts.items() if value not in ("", None)}
         )
+        if self.failure is not None:
+            query &= Q(failure=self.failure)
         if self.file is None:
             return query
         return query & Q(Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id"))))
@@ -73,7 +74,7 @@ class Selection:
         return {
             name: str(value) if isinstance(value, UUID) else value
             for name, value in asdict(self).items()
-            if value not in ("", None)
+            if value not in ("", None) or (name == "failure" and value == "")
         }
 
     @classmethod
@@ -83,7 +84,8 @@ class Selection:
         return replace(cls(**{name: value for name, value in given.items() if name in known}), **keys)
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self.as_json().items()) or "everything"
+        told = {**self.as_json(), **({"failure": "(nothing was said)"} if self.failure == "" else {})}
+        return ", ".join(f"{name} {value}" for name, value in told.items()) or "everything"
 
 
 def check(selection: Selection) -> None:
@@ -280,14 +282,14 @@ def progress(task: str) -> Progress | None:
 
 
 def actor_as_json(by: Actor) -> dict[str, Any]:
+    """Without the address: Flower shows what tasks are given. The entry of the asking has it, with the same request."""
     return {
         "via": str(by.via),
         "user": str(by.user.pk) if by.user is not None else None,
-        "address": by.address,
         "request_id": by.request_id,
     }
 
 
 def actor_from_json(given: Mapping[str, Any]) -> Actor:
     user = get_user_model().objects.filter(pk=given["user"]).first() if given.get("user") else None
-    return Actor(Via(given["via"]), user, given.get("address"), given.get("request_id", ""))
+    return Actor(Via(given["via"]), user, None, given.get("request_id", ""))

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from media import (
+    audit,
     blobs,
     dispatch,
     evicting,
@@ -147,6 +148,12 @@ def evict_images() -> int:
 def prune_attempts() -> int:
     """Forget tries of jobs that are older than they are kept."""
     return history.prune(live.value("ATTEMPTS_KEPT_DAYS"))
+
+
+@shared_task(name="media.prune_audit", ignore_result=True)
+def prune_audit() -> int:
+    """Delete entries of the audit log that are older than they are kept, if they are not kept for ever."""
+    return audit.prune_old(live.value("AUDIT_KEPT_DAYS"))
 
 
 @shared_task(name=selecting.TASK, bind=True, acks_late=True, ignore_result=False)

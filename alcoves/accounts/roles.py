@@ -37,7 +37,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     LIBRARIAN: (
         *(VIEW_ALL, "console.see_dashboard", "console.quarantine_files"),
         *("media.change_file", "media.delete_file", "media.change_derivative", "media.change_original"),
-        *("media.add_library", "media.change_library", "media.delete_library", "media.change_moment"),
+        *("media.add_library", "media.change_library", "media.delete_library"),
+        *("media.change_moment", "media.change_momentshare"),
         *("ml.change_person", "console.read_transcripts"),
     ),
     AUDITOR: (*LOOKING, "console.see_flower"),

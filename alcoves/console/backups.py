@@ -254,9 +254,8 @@ def restore(request: HttpRequest) -> HttpResponse:
                 set=name,
             )
             given = (target, name, by.name, examining.installation(), restoring.now())
-            transaction.on_commit(
-                lambda: tasks.restore.apply_async(given, queue="maintenance", expires=RESTORE_WAITS)
-            )
+            # Before the commit: where it cannot be sent there is no entry either.
+            tasks.restore.apply_async(given, queue="maintenance", expires=RESTORE_WAITS)
     except (BackupError, StoreError) as error:
         messages.error(request, str(error))
         return back

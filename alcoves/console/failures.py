@@ -31,6 +31,8 @@ def described(group: Group) -> dict[str, Any]:
     marks = {"deriver": group.deriver, "error_code": group.error_code, "failure": group.failure}
     rows = {**marks, "status__exact": "failed"}
     again = {**{name: value for name, value in marks.items() if value}, "status": "failed"}
+    if not group.failure:
+        again["silent"] = "yes"
     return {
         "group": group,
         "rows": f"{reverse('admin:media_derivative_changelist')}?{urlencode(rows)}",

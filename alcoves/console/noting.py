@@ -42,7 +42,7 @@ class Audited:
             super().delete_model(request, obj)  # type: ignore[misc]
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Of many at once: one entry, with all their keys."""
+        """Of many at once: one entry, with their keys, of very many the first."""
         with transaction.atomic():
             rows = list(queryset)
             named = ", ".join(str(row) for row in rows[:NAMED]) + (" and others" if len(rows) > NAMED else "")

@@ -201,6 +201,7 @@ def guarded(page: Page) -> Callable[..., HttpResponseBase]:
     return show
 
 
+SEE_FLOWER = "console.see_flower"
 MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Media",
@@ -240,6 +241,16 @@ MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Operations",
+        (
+            ("django_celery_results.taskresult", "Task results", "task_alt"),
+            ("alerts.alert", "Alerts as rows", "notification_important"),
+            ("alerts.delivery", "Letters and calls", "outgoing_mail"),
+            ("backup.backup", "Backups as rows", "inventory_2"),
+            ("backup.look", "Looks at blobs", "frame_inspect"),
+        ),
+    ),
+    (
         "People and access",
         (
             ("accounts.user", "Users", "person"),
@@ -261,6 +272,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if page.title and request.user.has_perm(page.permission):
             entry = {"title": page.title, "icon": page.icon, "link": reverse(f"admin:{page.name}")}
             groups.setdefault(page.group, []).append(entry)
+    if request.user.has_perm(SEE_FLOWER):
+        flower = {"title": "Flower", "icon": "local_florist", "link": reverse("flower")}
+        groups.setdefault("Operations", []).append(flower)
     for title, models in MODEL_GROUPS:
         entries = [model_entry(*model) for model in models if may_list(request, model[0])]
         groups.setdefault(title, []).extend(entries)

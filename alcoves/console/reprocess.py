@@ -73,13 +73,16 @@ def form(request: HttpRequest) -> dict[str, Any]:
 def read(given: Mapping[str, str]) -> Selection:
     """RequestError for a name that is not ours: what is misspelt must not mean everything."""
     fields = {name: value for name, value in given.items() if name not in ABOUT_THE_PAGE and value}
-    unknown = sorted(fields.keys() - {*TEXTS, "older_than", "library", "file"})
+    unknown = sorted(fields.keys() - {*TEXTS, "older_than", "library", "file", "silent"})
     if unknown:
         raise RequestError(f"There is no choice named {', '.join(unknown)}.")
     if given.get("act", selecting.REPROCESS) not in selecting.ACTS:
         raise RequestError("This page can reprocess and cancel; nothing else was done.")
+    if fields.get("silent", "yes") != "yes" or {"silent", "failure"} <= fields.keys():
+        raise RequestError("Choose either what was said, or those that said nothing.")
+    texts = {name: fields[name] for name in TEXTS if name in fields}
     selection = Selection(
-        **{name: fields[name] for name in TEXTS if name in fields},
+        **(texts | ({"failure": ""} if "silent" in fields else {})),
         older_than=version(fields.get("older_than", "")),
         library=key_of(fields.get("library", ""), "library"),
         file=key_of(fields.get("file", ""), "file"),
@@ -118,11 +121,20 @@ def preview(given: Mapping[str, str], selection: Selection) -> dict[str, Any]:
         "in_batches": count > selecting.BATCH,
         "which": str(selection),
         "fields": {
-            **selection.as_json(),
+            **as_fields(selection),
             "act": act,
             **({"everything": "yes"} if selection == Selection() else {}),
         },
     }
+
+
+def as_fields(selection: Selection) -> dict[str, Any]:
+    """Of the form, where nothing written means nothing chosen."""
+    fields = selection.as_json()
+    if fields.get("failure") == "":
+        fields |= {"silent": "yes"}
+        del fields["failure"]
+    return fields
 
 
 def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selection) -> HttpResponse:

@@ -165,6 +165,8 @@ def act(request: HttpRequest) -> HttpResponse:
     try:
         if work is None:
             raise RequestError("There is no such upkeep. Choose one from this page.")
+        if work.asks and request.POST.get("sure") != "yes":
+            raise RequestError(f"Say that you are sure: {work.asks} Nothing was done.")
         start(work, by=audit.of(request))
         messages.success(request, f"{work.title}: started. What comes of it is shown below.")
     except RequestError as error:

@@ -62,7 +62,7 @@ def check_beat() -> Iterator[Finding]:
     yield from map(told, troubles)
     if at is None and not troubles:
         yield warning("Beat has never told of itself.", "Start it: script/up, or celery -A alcoves beat.")
-    elif not troubles:
+    elif at is not None and not troubles:
         yield ok(f"Beat sent something {age(at)} ago.")
 
 

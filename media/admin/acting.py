@@ -26,6 +26,7 @@ MARKS: Final = {
     "error_code": "error_code",
     "failure": "failure",
     "failure__exact": "failure",
+    "silent": "silent",
 }
 """Filters of the list of jobs, by the names of the page for many."""
 SILENT: Final = frozenset({"o", "p", "all", "_changelist_filters"})
@@ -35,6 +36,14 @@ def few_keys(rows: QuerySet[Any]) -> list[UUID] | None:
     """None where they are too many for one request."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: BATCH + 1])
     return keys if len(keys) <= BATCH else None
+
+
+def bounded_keys(rows: QuerySet[Any]) -> list[UUID]:
+    """RequestError, which the list tells, where they are too many for one request."""
+    keys = few_keys(rows)
+    if keys is None:
+        raise RequestError(f"At most {BATCH:,} at once. Choose fewer.")
+    return keys
 
 
 def act_on_jobs(page: Any, request: HttpRequest, rows: QuerySet[Any], act: str) -> HttpResponse | None:
@@ -54,8 +63,14 @@ def act_on_jobs(page: Any, request: HttpRequest, rows: QuerySet[Any], act: str) 
 
 def to_page_for_many(request: HttpRequest, act: str) -> HttpResponse | None:
     """The same filters there; what it cannot say is refused, so that never more is meant than was seen."""
-    given = {name: value for name, value in request.GET.items() if value and name not in SILENT}
-    if set(given) - set(MARKS):
+    given = {
+        name: value for name, value in request.GET.items() if name not in SILENT and (value or name != "q")
+    }
+    for name in {"failure", "failure__exact"} & given.keys():
+        if not given[name]:
+            given |= {"silent": "yes"}
+            del given[name]
+    if set(given) - set(MARKS) or not all(given.values()):
         messages.error(
             request,
             f"These are more than {BATCH:,}, and the page for many does not know this filter or search. "

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from media import evicting, live, tallies
+from media import audit, evicting, live, tallies
 from media.admin.filters import one_way_or_other
 from media.admin.paging import LookOnly, link, page_name
 from media.models import CachedImage, tally
@@ -72,9 +72,9 @@ class CachedImageAdmin(LookOnly):
         if not self.has_clear_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            about = {**self.admin_site.each_context(request), "usage": evicting.usage(), "opts": self.opts}
+            about = {**self.admin_site.each_context(request), "usage": counted(), "opts": self.opts}
             return TemplateResponse(request, "admin/media/cachedimage/clear.html", about)
-        gone, done = evicting.clear()
+        gone, done = evicting.clear(by=audit.of(request))
         left = "" if done else " Some are left: clear again."
         size = filesizeformat(gone.size)
         messages.success(request, f"{gone.images} free sizes of {size} left the cache.{left}")

@@ -8,7 +8,8 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from media import moments
+from media import audit, moments
+from media.admin import acting
 from media.admin.filters import LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.paging import LookOnly, link
 from media.errors import RequestError
@@ -56,15 +57,18 @@ class MomentAdmin(LookOnly):
 
     @admin.action(description="Export: make the clips that are missing or stale", permissions=["export"])
     def export(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        refused = 0
-        for row in rows:
-            try:
-                moments.request_export(row)
-            except RequestError:
-                refused += 1
-        messages.success(
-            request, f"{len(rows) - refused} are exported. {refused} lie in the trash or were deleted."
-        )
+        keys = acting.bounded_keys(rows)
+        with audit.noting("moments.export", by=audit.of(request)) as noted:
+            for row in rows.filter(pk__in=keys):
+                try:
+                    moments.request_export(row)
+                    noted.count += 1
+                except RequestError:
+                    continue
+            noted.text = f"The clips of {noted.count} moments were asked for."
+            noted.detail = {"keys": [str(key) for key in keys]}
+        refused = len(keys) - noted.count
+        messages.success(request, f"{noted.count} are exported. {refused} lie in the trash or were deleted.")
 
 
 @admin.register(Tag)

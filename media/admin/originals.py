@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from media import audit
 from media.admin import acting, attempts
 from media.admin.filters import HeldOriginalFilter, LibraryFilter, one_of
 from media.admin.paging import LookOnly, link
@@ -109,8 +110,11 @@ class OriginalAdmin(LookOnly):
         description="Warm again: make the sizes of these ahead in the next pass", permissions=["warm"]
     )
     def warm_again(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
-        keys = list(rows.order_by().values_list("pk", flat=True))
-        count = Original.objects.filter(pk__in=keys).forget_warmth()
+        keys = acting.bounded_keys(rows)
+        with audit.noting("originals.warm_again", by=audit.of(request)) as noted:
+            noted.count = count = Original.objects.filter(pk__in=keys).forget_warmth()
+            noted.text = f"The sizes of {count} originals are to be made ahead again."
+            noted.detail = {"keys": [str(key) for key in keys]}
         messages.success(
             request, f"{count} are warmed again in the next passes: hourly, or now by manage.py images warm."
         )

@@ -2,10 +2,13 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.db.models import Q
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from media import audit, shares
+from media.admin import acting, many
 from media.admin.filters import WhenFilter, one_way_or_other
 from media.admin.paging import LookOnly, link
 from media.models import MomentShare
@@ -40,6 +43,30 @@ class MomentShareAdmin(LookOnly):
         *("expires_at", "revoked_at", "created_at"),
     )
     readonly_fields = fields
+
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """The rows cannot be edited, but who may change them may end the links."""
+        return request.user.has_perm("media.change_momentshare")
+
+    @admin.action(description="Revoke: the links are worth nothing from now on", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        good = rows.filter(revoked_at__isnull=True)
+        keys = acting.bounded_keys(good)
+        if not many.is_sure(request):
+            about = (
+                "Whoever has one of them sees nothing from now on. A link that was revoked never works again."
+            )
+            return acting.ask(self, request, rows, keys, f"Revoke {len(keys)} links?", about)
+        with audit.noting("shares.revoke", by=audit.of(request)) as noted:
+            for share in good.filter(pk__in=keys):
+                shares.revoke(share)
+                noted.count += 1
+            noted.text = f"{noted.count} links to moments were revoked."
+            noted.detail = {"keys": [str(key) for key in keys]}
+        messages.success(request, f"{noted.count} links are revoked.")
+        return None
 
     @admin.display(boolean=True, description="password")
     def guarded(self, row: Any) -> bool:

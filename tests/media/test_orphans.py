@@ -26,7 +26,17 @@ from hypothesis import strategies as st
 from alcoves.accounts.models import User
 from media import blobs, dispatch, orphans, tasks
 from media.libraries import create_library
-from media.models import CachedImage, Derivative, File, Library, Original, UnnamedBlob, Upload, uuid7
+from media.models import (
+    AuditEntry,
+    CachedImage,
+    Derivative,
+    File,
+    Library,
+    Original,
+    UnnamedBlob,
+    Upload,
+    uuid7,
+)
 from media.orphans import Position, Report, Scan
 from storage import registry
 from storage.errors import StoreUnavailableError
@@ -394,7 +404,11 @@ def test_the_command_looks_enters_and_sweeps_at_once_if_told(old_stray: str) -> 
     assert registered() == {old_stray}
     assert old_stray not in say("--now")  # It is entered already and keeps its time.
     UnnamedBlob.objects.all().delete()
+    assert not AuditEntry.objects.exists()
     say("--now")
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.via, entry.count) == ("blobs.enter_orphans", "command", 1)
+    assert entry.detail == {"now": True, "force": False}
     assert blobs.sweep() == 1
     assert keys_in_store() == set()
 

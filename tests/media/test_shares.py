@@ -11,7 +11,8 @@ from django.utils import timezone
 from alcoves.accounts.models import User
 from media import shares
 from media.errors import ConflictError, RequestError
-from media.models import File, Library, Moment, MomentShare
+from media.models import AuditEntry, File, Library, Moment, MomentShare
+from tests.alcoves.console.test_many import client_of, post
 from tests.ingesting import take_in
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +170,18 @@ def test_views_are_counted(share: MomentShare) -> None:
     share.refresh_from_db()
     assert share.views == 3
     assert share.last_viewed_at is not None
+
+
+def test_operators_of_libraries_revoke_links_after_a_question(share: MomentShare) -> None:
+    for role in ("operator", "auditor"):
+        post(client_of(role), "media_momentshare", "revoke", [share], sure="yes")
+    librarian = client_of("librarian")
+    assert "Revoke 1 links?" in post(librarian, "media_momentshare", "revoke", [share])
+    assert shares.find_share(shares.token_of(share)) == share
+    assert "1 links are revoked" in post(librarian, "media_momentshare", "revoke", [share], sure="yes")
+    with pytest.raises(shares.ShareNotFoundError):
+        shares.find_share(shares.token_of(share))
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.count, entry.detail) == ("shares.revoke", 1, {"keys": [str(share.pk)]})
+    assert "0 links" in post(librarian, "media_momentshare", "revoke", [share], sure="yes")
+    assert AuditEntry.objects.count() == 1

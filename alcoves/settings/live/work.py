@@ -51,4 +51,15 @@ ROWS: Final = (
         env="ALCOVES_ATTEMPTS_KEPT_DAYS",
         help="How long the history of jobs is kept: each try, with what programs said. The state of a job stays.",
     ),
+    Live(
+        name="AUDIT_KEPT_DAYS",
+        group=GROUP,
+        kind=int,
+        default=0,
+        low=0,
+        high=36_500,
+        unit="days",
+        env="ALCOVES_AUDIT_KEPT_DAYS",
+        help="How long the audit log is kept; 0 is for ever. Each night older entries are deleted, which is noted.",
+    ),
 )

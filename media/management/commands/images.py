@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
-from media import evicting, prewarm
+from media import audit, evicting, prewarm
 from media.evicting import Evicted
 
 FOR_EVER = float("inf")
@@ -96,7 +96,7 @@ class Command(BaseCommand):
         return True
 
     def evict(self, options: dict[str, Any]) -> None:
-        self.console.print(gone_sentence(evicting.evict()))
+        self.console.print(gone_sentence(evicting.evict(by=audit.COMMAND)))
         self.usage(options)
 
     def usage(self, options: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Command(BaseCommand):
         what = "Everything" if options["variants"] else "Every free size"
         if not options["yes"] and not agreed(f"{what} leaves the image cache. Type yes to go on: "):
             raise CommandError("Nothing was cleared. Answer yes, or give --yes where nobody can be asked.")
-        gone, _ = evicting.clear(variants=options["variants"], seconds=FOR_EVER)
+        gone, _ = evicting.clear(by=audit.COMMAND, variants=options["variants"], seconds=FOR_EVER)
         self.console.print(gone_sentence(gone))
 
 

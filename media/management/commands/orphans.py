@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from media import orphans
+from media import audit, orphans
 from media.orphans import Position, Report, Scan
 from storage.errors import StoreError
 
@@ -44,6 +44,8 @@ class Command(BaseCommand):
                 at = scan.advance(at)
         except StoreError as error:
             raise CommandError(f"The store was not looked through to its end: {error}") from error
+        finally:
+            note(scan.report.entered, now=options["now"], force=options["force"])
         console = Console(file=getattr(self.stdout, "_out", sys.stdout), highlight=False)
         show(scan.report, console)
         if scan.report.alarm:
@@ -52,6 +54,14 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The bytes of {scan.report.lost_originals} originals are missing. Restore them from a backup."
             )
+
+
+def note(entered: int, *, now: bool, force: bool) -> None:
+    """What shall go at once, or although it is suspiciously many, was somebody's will."""
+    if entered and (now or force):
+        how = " and ".join([*(["at once"] if now else []), *(["by force"] if force else [])])
+        text = f"{entered} blobs that nothing names were entered for sweeping {how}."
+        audit.note("blobs.enter_orphans", by=audit.COMMAND, text=text, count=entered, now=now, force=force)
 
 
 def show(report: Report, console: Console) -> None:

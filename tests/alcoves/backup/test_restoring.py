@@ -13,6 +13,7 @@ from alcoves.backup import database, examining, maintenance, restoring, sets, ta
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
 from media.models import Derivative, File, Library, Original, Upload
+from media.tools import postgres
 from storage.local import LocalStore
 from storage.registry import get_store
 from tests.alcoves.backup.making import digests, empty_machine, empty_stores, fill
@@ -188,7 +189,7 @@ def test_a_state_of_another_version_is_read_as_far_as_it_is_known(
 def rot(store: Any) -> Path:
     """The largest blob of the pool gets another first byte, as of a disk that forgets."""
     blob = max(store.iterate(sets.POOL), key=lambda stat: stat.size)
-    path = Path(store.root) / blob.key
+    path = Path(str(store.root), str(blob.key))
     raw = bytearray(path.read_bytes())
     raw[0] ^= 0xFF
     path.unlink()
@@ -245,7 +246,7 @@ def test_the_database_that_is_replaced_is_kept(made: Any, monkeypatch: pytest.Mo
         def full(*_: Any, **__: Any) -> None:
             raise BackupError("The disk of Postgres is full.")
 
-        patch.setattr(database.postgres, "restore", full)
+        patch.setattr(postgres, "restore", full)
         with pytest.raises(CommandError, match=r"is full\. The database that was here before lies in"):
             restore(over="127.0.0.1:8000")
     begun = restoring.under_way()

@@ -63,7 +63,8 @@ def measured(name: str, **labels: str) -> float:
 def on_the_dashboard() -> dict[str, Any]:
     found = [one for one in queues.report()["queues"] if one["queue"] == "thumbnail"]
     json.dumps(found)
-    return found[0]
+    line: dict[str, Any] = found[0]
+    return line
 
 
 @pytest.mark.parametrize("rest", [in_the_trash, set_aside, later, of_a_parent_that_ended])

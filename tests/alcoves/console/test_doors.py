@@ -46,6 +46,7 @@ MAY_ACT: Final = {
     ("media.file", "purge"): {L},
     ("media.library", "empty_trashes"): {L},
     ("media.moment", "export"): {L},
+    ("media.momentshare", "revoke"): {L},
     ("ml.person", "merge"): {L},
     ("ml.person", "undo"): {L},
     ("ml.mergeproposal", "accept"): {L},

@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from media import grouping
-from media.models import Derivative, Library, Original
+from media.models import AuditEntry, Derivative, Library, Original
+from media.selecting import Selection
 from tests.alcoves.console.test_reprocess import staff, text
 from tests.derivers import TABLE
 from tests.ingesting import take_in
@@ -148,3 +149,23 @@ def test_who_may_see_it(original: Original, client: Client, alice: Any) -> None:
     assert staff("auditor").get(reverse("admin:failures")).status_code == 200
     client.force_login(alice)
     assert client.get(reverse("admin:failures")).status_code == 302
+
+
+def test_the_group_that_said_nothing_means_itself_alone(original: Original) -> None:
+    silent = fail(original, "v0", "", failure="")
+    fail(original, "v1", "Damaged.")
+    Derivative.objects.filter(pk=silent.pk).update(failure="")
+    client = staff("operator")
+    groups = client.get(reverse("admin:failures")).context["groups"]
+    address = next(one["again"] for one in groups if not one["group"].failure)
+    looked = client.get(address + "&act=reprocess")
+    chosen = looked.context["chosen"]
+    assert chosen["count"] == 1
+    client.post(reverse("admin:reprocess"), {**chosen["fields"], "seen": "1"})
+    queued = Derivative.objects.filter(status="queued", requested_version=2)
+    assert list(queued) == [silent]
+    assert "(nothing was said)" in AuditEntry.objects.get().text
+    selection = Selection(failure="")
+    assert Selection.from_json(selection.as_json()) == selection != Selection()
+    both = client.get(reverse("admin:reprocess"), {"silent": "yes", "failure": "Damaged."})
+    assert "Choose either what was said" in text(both)

@@ -99,7 +99,7 @@ def test_pages_are_for_staff(client: Client, alice: User, operator: Client, page
         ("queues", {"act": "resume", "name": "heavy"}),
         ("queues", {"act": "slots", "name": "heavy", "slots": "2"}),
         ("workers", {"act": "drain", "name": "all@left", "reason": "x"}),
-        ("upkeep", {"name": "sweep-blobs"}),
+        ("upkeep", {"name": "sweep-blobs", "sure": "yes"}),
     ],
 )
 def test_who_only_looks_changes_nothing(anna: User, client: Client, page: str, form: dict[str, str]) -> None:
@@ -353,7 +353,7 @@ def test_upkeep_that_is_not_there(operator: Client) -> None:
 
 
 def test_a_failure_is_told(operator: Client) -> None:
-    operator.post("/admin/upkeep", {"name": "sweep-blobs"})
+    operator.post("/admin/upkeep", {"name": "sweep-blobs", "sure": "yes"})
     failure = {"exc_type": "StoreError", "exc_message": ["The disk is <full>."]}
     TaskResult.objects.update(status=states.FAILURE, result=json.dumps(failure))
     html = json.loads(operator.get("/admin/upkeep/live").content)["html"]
@@ -470,3 +470,12 @@ def test_the_command() -> None:
 def test_the_command_refuses(arguments: tuple[str, ...], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         run(*arguments)
+
+
+def test_upkeep_that_destroys_asks_on_the_server(operator: Client) -> None:
+    for work in upkeep.TABLE:
+        if work.asks:
+            shown = operator.post("/admin/upkeep", {"name": work.name}, follow=True).content.decode()
+            assert "Say that you are sure" in shown, work.name
+    assert not AuditEntry.objects.filter(action=upkeep.ACTION).exists()
+    assert not TaskResult.objects.exists()

@@ -66,7 +66,8 @@ def test_who_is_only_on_what_is_set_aside_is_not_listed_and_not_counted(library:
     counts = listing.counts_of([person.pk, other.pk])
     assert (counts[person.pk], counts.get(other.pk, (0, 0))) == ((2, 2), (0, 0))
     assert best.pk not in [face.pk for face in listing.faces_of_person(person, None)]
-    shown, empty = listing.shown([person.pk, other.pk])
+    both: list[Any] = listing.shown([person.pk, other.pk])
+    shown, empty = both
     assert shown.face is None or shown.face.pk != best.pk
     assert (empty.face, empty.face_count) == (None, 0)
 
