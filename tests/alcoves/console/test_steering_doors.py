@@ -49,7 +49,7 @@ def clients(library: Library, settings: Any, tmp_path: Any) -> dict[str, Client]
     take_in(library, PNG, "a.png")
     run_queued()
     tell(report("all@left"))
-    changing.change({"MAX_RETRIES": "5"}, by=audit.COMMAND)
+    changing.change({"MAX_RETRIES": 5}, by=audit.COMMAND)
     bring_up_to_date()
     made = {name: Client() for name in PEOPLE}
     for name, client in made.items():
@@ -73,7 +73,7 @@ def test_nobody_else_acts(name: str, clients: dict[str, Client]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "role"), [(name, role) for name in sorted(STEERS) for role in STEERS[name][1]]
+    ("name", "role"), [(name, role) for name in sorted(STEERS) for role in sorted(STEERS[name][1])]
 )
 def test_who_may_acts(name: str, role: str, clients: dict[str, Client]) -> None:
     clients[role].post(reverse(f"admin:{name}"), STEERS[name][0])
