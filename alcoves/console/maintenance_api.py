@@ -2,21 +2,17 @@
 
 from typing import Any
 
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from alcoves.backup import maintenance
 from alcoves.backup.errors import BackupError
 from media import audit
+from media.api.staff import StaffView
 from media.errors import ConflictError
 from media.models.audit import Via
-
-SEE, TURN = "console.see_dashboard", "console.manage_backups"
 
 
 class MaintenanceShape(serializers.Serializer[Any]):
@@ -29,16 +25,11 @@ class MaintenanceShape(serializers.Serializer[Any]):
     restoring = serializers.BooleanField(read_only=True)
 
 
-class MaintenanceView(APIView):
-    """404 for who is no staff, 403 for staff without the permission."""
+class MaintenanceView(StaffView):
+    """The switch."""
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        user: Any = request.user
-        if not user.is_staff:
-            raise Http404
-        if not user.has_perm(TURN if request.method == "PUT" else SEE):
-            raise PermissionDenied("Your role may not do this. Ask an administrator.")
+    see = "console.see_dashboard"
+    act = "console.manage_backups"
 
     @extend_schema(operation_id="admin_maintenance", responses=MaintenanceShape)
     def get(self, request: Request) -> Response:

@@ -2,36 +2,26 @@
 
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from alcoves.console.steering_shapes import QueuesShape, ReasonInput, SlotsInput, WorkerShape
 from media import audit, backlog, controls, workers
+from media.api.staff import StaffView
 from media.backlog import LaneState, QueueState
 from media.models import Control
 from media.models.audit import Via
 from media.models.control import ControlKind
 from media.workers import Report, Running
 
-SEE = "console.see_dashboard"
-CONTROL = "console.control_queues"
 
+class SteeringView(StaffView):
+    """Auditors and librarians look."""
 
-class SteeringView(APIView):
-    """404 for who is no staff, 403 for staff without the permission."""
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        user: Any = request.user
-        if not user.is_staff:
-            raise Http404
-        if not user.has_perm(SEE if request.method in {"GET", "HEAD", "OPTIONS"} else CONTROL):
-            raise PermissionDenied("Your role may not do this. Ask an administrator.")
+    see = "console.see_dashboard"
+    act = "console.control_queues"
 
 
 class Queues(SteeringView):

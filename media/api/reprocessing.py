@@ -6,14 +6,13 @@ from uuid import UUID
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from alcoves.queues import BY_NAME
 from media import audit, selecting
 from media.api.libraries import checked
+from media.api.staff import StaffView
 from media.errors import ConflictError
 from media.models.audit import Via
 from media.models.derivative import Status
@@ -32,14 +31,10 @@ CHOICES = {
 """What the API calls the fields of a selection."""
 
 
-class MayReprocess(BasePermission):
-    """Staff who may change derivatives. Membership of a library means nothing here."""
+class ReprocessView(StaffView):
+    """Membership of a library means nothing here."""
 
-    message = "Only staff who may change derivatives can do this."
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user: Any = request.user
-        return bool(user.is_staff and user.has_perm("media.change_derivative"))
+    see = "media.change_derivative"
 
 
 class SelectionInput(serializers.Serializer[Any]):
@@ -86,10 +81,8 @@ class ProgressShape(serializers.Serializer[Any]):
     done = serializers.IntegerField()
 
 
-class AdminReprocess(APIView):
+class AdminReprocess(ReprocessView):
     """Many things made anew, or stopped, whatever library they are in."""
-
-    permission_classes = (IsAuthenticated, MayReprocess)
 
     @extend_schema(operation_id="admin_reprocess", request=SelectionInput, responses={202: ActedShape})
     def post(self, request: Request) -> Response:
@@ -109,10 +102,8 @@ class AdminReprocess(APIView):
         return Response({"count": acted.count, "task": acted.task or None}, status=202)
 
 
-class AdminReprocessTask(APIView):
+class AdminReprocessTask(ReprocessView):
     """One of those tasks."""
-
-    permission_classes = (IsAuthenticated, MayReprocess)
 
     @extend_schema(operation_id="admin_reprocess_task", responses=ProgressShape)
     def get(self, request: Request, task: UUID) -> Response:

@@ -1,6 +1,6 @@
 """The figures of the dashboard for programs: each has an address of its own, for staff who may see the dashboard."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import Http404
 from django.urls import URLPattern, path, reverse
@@ -8,21 +8,16 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from alcoves.console.dashboard import figures
 from alcoves.console.dashboard.figures import Answer, Asked, Figure
+from media.api.staff import StaffView
 
-PERMISSION: Final = "console.see_dashboard"
 
+class Stats(StaffView):
+    """Who sees the dashboard has its figures, too."""
 
-class Stats(APIView):
-    """For others there is nothing here."""
-
-    def initial(self, request: Request, *args: Any, **values: Any) -> None:
-        super().initial(request, *args, **values)
-        if not (request.user.is_staff and request.user.has_perm(PERMISSION)):
-            raise Http404
+    see = "console.see_dashboard"
 
 
 class AskedForm(serializers.Serializer[Any]):

@@ -7,12 +7,12 @@ from django.urls import reverse
 
 from alcoves.alerts.rules.base import page, rows
 from alcoves.console.dashboard import figures
-from alcoves.console.dashboard.api import PERMISSION
+from alcoves.console.dashboard.api import Stats
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """Nothing for other staff: they see the list of what they may open. No figure is taken here."""
-    if not request.user.has_perm(PERMISSION):
+    if not request.user.has_perm(Stats.see):
         return {}
     panels = [
         {
