@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from alcoves.embedded.processes import is_alive
 from ml.runtime import calls, places, spawn
@@ -70,6 +71,19 @@ def busy(model: OnnxModel, number: int = 10_000_000) -> "Future[Any]":
     running = in_background(lambda: model.run(turns(number)))
     wait_until(lambda: cpu_seconds(pid()) > began + 0.3 or running.done(), 120, "the run has begun")
     return running
+
+
+def watch_taken(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once the host has said that it has the next question."""
+    taken, real = threading.Event(), calls.is_taken
+
+    def tell(*asked: Any) -> bool:
+        if answer := real(*asked):
+            taken.set()
+        return answer
+
+    monkeypatch.setattr(calls, "is_taken", tell)
+    return taken
 
 
 def cpu_seconds(number: int) -> float:
