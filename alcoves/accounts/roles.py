@@ -45,11 +45,16 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def after_last(sender: Any, **_: Any) -> None:
-    """Once a migration: the permissions of an app are there only after its own signal."""
+def after_last(sender: Any, **given: Any) -> None:
+    """Once a migration: the permissions of an app are there only after its own signal.
+
+    We hear of the last app before Django makes its permissions, so they are made here.
+    """
     from django.apps import apps
+    from django.contrib.auth.management import create_permissions
 
     if sender is list(apps.get_app_configs())[-1]:
+        create_permissions(**given)
         bring_up_to_date()
 
 

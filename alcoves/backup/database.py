@@ -20,6 +20,7 @@ from media.tools.run import ExitedError
 
 logger = logging.getLogger(__name__)
 LOCK_SECONDS: Final = 60
+ALONE: Final = "alcoves restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,22 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def connected() -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+def connected(**more: Any) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
     try:
-        made = psycopg.connect(**parameters(), row_factory=tuple_row)
+        made = psycopg.connect(**{**parameters(), **more}, row_factory=tuple_row)
     except psycopg.Error as error:
         raise BackupError("Postgres does not answer. Is it running, and is DATABASE_URL right?") from error
     with made:
         yield made
+
+
+@contextmanager
+def alone() -> Iterator[bool]:
+    """Whether this is the one restore into this database, on whichever machine it runs. It lasts as its connection."""
+    with connected(application_name=ALONE) as made:
+        made.autocommit = True
+        row = made.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (ALONE,)).fetchone()
+        yield row is not None and bool(row[0])
 
 
 @contextmanager
@@ -173,7 +183,9 @@ def wipe() -> None:
             made.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
             made.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND pid <> pg_backend_pid() AND state LIKE 'idle%' AND usename = current_user"
+                "AND pid <> pg_backend_pid() AND state LIKE 'idle%%' AND usename = current_user "
+                "AND application_name <> %s",
+                (ALONE,),
             )
             for kind in DROPS:
                 for drop in drops(made, kind):

@@ -24,7 +24,7 @@ from alcoves.accounts.models import User
 from alcoves.backup import mending
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Finding, Look, State
-from alcoves.backup.working import Effort, claim
+from alcoves.backup.working import Effort, claim, fail
 from media import live, orphans
 from media.models import Derivative, Library, Original
 from media.models.blob import FILES
@@ -77,18 +77,15 @@ def look(
     """Goes on with a look, for so long at most. Whether it has ended."""
     row = claim(row, BUSY)
     try:
-        return Looking(row, seconds, since, say).go_on()
+        looking = Looking(row, seconds, since, say)
+        with looking.living():
+            return looking.go_on()
     except (BackupError, StoreError) as error:
         fail(row, str(error))
         raise BackupError(str(error)) from error
     except Exception as error:
         fail(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
         raise
-
-
-def fail(row: Look, sentence: str) -> None:
-    failed = Look.objects.filter(pk=row.pk, state=State.RUNNING)
-    failed.update(state=State.FAILED, error=sentence, finished_at=timezone.now(), holder="")
 
 
 class Looking(Effort[Look]):
@@ -138,16 +135,25 @@ class Looking(Effort[Look]):
         return None if self.partial else FACES
 
     def look_at_avatars(self) -> str:
-        keys = list(User.objects.exclude(avatar_key="").values_list("avatar_key", flat=True))
-        sizes = {stat.key: stat.size for stat in get_store(AVATARS).iterate()}
-        self.judge([Named("avatar", AVATARS, key, -1) for key in keys], sizes)
-        return UNNAMED
+        """A page of people at a time; each picture is asked for by its own key."""
+        people = User.objects.exclude(avatar_key="").order_by("pk")
+        while True:
+            after = self.row.position.get("after")
+            page = list((people.filter(pk__gt=after) if after else people).only("avatar_key")[:PAGE])
+            if not page:
+                return UNNAMED
+            self.judge([Named("avatar", AVATARS, user.avatar_key, -1) for user in page], {})
+            self.row.position = {"after": str(page[-1].pk)}
+            self.tick()
+            if self.over:
+                return FACES
 
     def judge(self, page: list[Named], sizes: dict[str, int]) -> None:
         """One page: what is wrong is written down, what is well again is closed."""
         wrong: dict[str, dict[str, Any]] = {}
         for named in page:
             self.row.looked += 1
+            self.tick()
             trouble = self.trouble_of(named, sizes.get(named.key))
             if trouble is not None:
                 wrong[named.key] = {**trouble, **about(named)}

@@ -63,10 +63,11 @@ class Known:
 
     def peek(self) -> Standing:
         """For who must not wait: what was heard last. Older than two seconds, it is asked anew beside."""
+        heard = self.standing
         if time.monotonic() - self.asked > KNOWN_SECONDS and self.lock.acquire(blocking=False):
             self.lock.release()
             threading.Thread(target=self.get_and_leave, name="maintenance", daemon=True).start()
-        return self.standing
+        return heard
 
     def get_and_leave(self) -> None:
         try:

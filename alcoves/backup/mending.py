@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from alcoves.accounts.avatars import AVATARS
+from alcoves.accounts.models import User
 from alcoves.backup import sealing, sets, targets
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Finding, Look, State
@@ -27,6 +29,7 @@ LOST_AFTER: Final = timedelta(minutes=15)
 DEAD_AFTER: Final = timedelta(hours=12)
 SWEPT: Final = f"It is swept in {orphans.GRACE.days} days."
 NAMED_AGAIN: Final = "It has a name by now, so it stays."
+UNNAMED: Final = "Nothing names it any more."
 ALARM: Final = (
     "blobs are named by nothing, which is too much to be true, so none is entered to be swept. Check that this is the "
     "right database and that it is whole; if it is, run manage.py orphans --force."
@@ -112,13 +115,23 @@ def can_be_made(finding: Finding) -> bool:
 
 
 def make_again(finding: Finding) -> bool:
-    count = reprocess.request([finding.derivative]) if finding.derivative else 0
+    """A part is made with the row that it is a part of."""
+    row = Derivative.objects.filter(pk__in=[finding.derivative]).only("parent_id").first()
+    count = reprocess.request([row.parent_id or row.pk]) if row is not None else 0
     if not count:
-        return done(finding, "Nothing names it any more.")
+        return done(finding, UNNAMED)
     return done(finding, "It is made anew by the workers.", state=Finding.State.REPAIRING)
 
 
+def is_named(finding: Finding) -> bool:
+    if finding.store == AVATARS:
+        return bool(User.objects.filter(avatar_key=finding.key).exists())
+    return bool(blobs.find_named([finding.key]))
+
+
 def bring_back(finding: Finding) -> bool:
+    if not is_named(finding):
+        return done(finding, UNNAMED)
     if not finding.sha256_expected or finding.size_expected is None:
         return leave(finding, "Its checksum was never known, so no backup can be asked for it.")
     for name in targets.named():

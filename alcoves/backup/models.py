@@ -84,9 +84,7 @@ class Backup(Work):
     sent = models.BigIntegerField(default=0, help_text="blobs that the target did not have yet")
     sent_size = models.BigIntegerField(default=0)
     missing = models.BigIntegerField(default=0, help_text="blobs that were not in the store")
-    verified_at = models.DateTimeField(
-        null=True, blank=True, help_text="when all of it was last read back"
-    )
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="when all of it was last read back")
     damaged_at = models.DateTimeField(null=True, blank=True, help_text="when a check found it damaged")
     spoiled = models.JSONField(
         default=list,

@@ -46,6 +46,7 @@ HELD: Final = (FILES, AVATARS, CACHE)
 HELD_FOR: Final = timedelta(days=30)
 """Longer than any restore; one that was killed leaves everything shut, and what it held must stay as well."""
 TOLD: Final = 20
+BUSY: Final = "A restore is under way already: wait for its end."
 AGAIN: Final = (
     "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
 )
@@ -110,22 +111,28 @@ def refused(name: str, target: str, sentence: str) -> None:
 
 
 def was_done(*, since: str) -> bool:
-    """Whether a restore was begun after that, of this set or of another, and has ended."""
+    """Whether a restore was begun after that, of this set or of another, and has ended, here or on another machine."""
     begun = under_way()
-    return begun is not None and begun.phase == DONE and begun.began_at >= since
+    if begun is not None and begun.phase == DONE and begun.began_at >= since:
+        return True
+    told = AuditEntry.objects.filter(action="backup.restore", created_at__gte=datetime.fromisoformat(since))
+    return any(began >= since for began in told.values_list("detail__began", flat=True) if began)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """One restore at a time; the lock ends with the process, however it ends."""
+    """One restore at a time, here and into this database; both locks end with the process, however it ends."""
     path = place().with_name("restore.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupError("A restore is under way already: wait for its end.") from None
-        yield
+            raise BackupError(BUSY) from None
+        with database.alone() as is_alone:
+            if not is_alone:
+                raise BackupError(BUSY)
+            yield
 
 
 def allow(of: Opened, over: str) -> None:
@@ -162,7 +169,8 @@ class Restoring:
         begun = under_way()
         if begun is None or begun.phase == DONE or begun.set != of.head.name:
             begun = Progress(of.head.name, of.target.address, began_at=now(), by=by.name)
-            begun.stays_on = maintenance.standing().on
+            told = maintenance.standing()
+            begun.stays_on = told.on and not told.restoring  # A database without tables says that of itself.
         self.progress = begun
         self.told = 0.0
 

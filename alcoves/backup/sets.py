@@ -10,7 +10,7 @@ pool/ab/NAME[.age]              blobs, shared by all sets of the target
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -179,13 +179,15 @@ def small_part(store: BlobStore, head: Head, name: str, seal: Plain) -> Any:
 class Pool:
     """What the target has of blobs: digests and sizes, 130 bytes of memory for each."""
 
-    def __init__(self, store: BlobStore, seal: Plain) -> None:
+    def __init__(self, store: BlobStore, seal: Plain, tick: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._seal = seal
+        self._tick = tick
         self._sizes = dict(self._listed())
 
     def _listed(self) -> Iterator[tuple[bytes, int]]:
         for stat in self._store.iterate(POOL):
+            self._tick()
             name = stat.key.rpartition("/")[2]
             digest = name.removesuffix(self._seal.suffix) if self._seal.suffix else name
             try:

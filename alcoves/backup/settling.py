@@ -60,9 +60,7 @@ def forget_unfinished(name: str, hold: str) -> None:
     """Uploads without their bytes, backups without their maker, holds of who is gone. The set itself is whole."""
     SweepHold.objects.exclude(reason=hold).delete()
     Upload.objects.filter(finished_at__isnull=True).delete()
-    Backup.objects.filter(name=name).update(
-        state=State.DONE, finished_at=Now(), verified_at=Now(), holder="", error=""
-    )
+    Backup.objects.filter(name=name).update(state=State.DONE, finished_at=Now(), holder="", error="")
     gone: dict[str, Any] = {"state": State.KILLED, "finished_at": Now(), "holder": "", "error": UNDER_WAY}
     Backup.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
     Check.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)

@@ -35,6 +35,7 @@ SLICE: Final = 300.0
 """Seconds of a slice, so that other upkeep has its turn."""
 TRIED_AGAIN_AFTER: Final = timedelta(hours=1)
 MEND_BATCH: Final = 20
+NIGHT: Final = timedelta(hours=20)
 LOST_AFTER: Final = timedelta(minutes=15)
 
 
@@ -214,13 +215,17 @@ def begin_night(now: Any) -> None:
     row = passes.filter(state=State.QUEUED).first()
     if row is not None and row.alive_at and row.alive_at > now - timedelta(hours=2):
         return  # The part of this night is done, or waits for its turn.
+    stopped = passes.filter(state=State.STOPPED, finished_at__gt=now - NIGHT).order_by("-finished_at").first()
+    if row is None and stopped is not None:
+        return  # Somebody wants rest this night.
     if row is None:
         recent = passes.filter(
             state__in=(State.DONE, State.RUNNING), created_at__gt=now - timedelta(days=days)
         )
         if recent.exists():
             return
-        killed = passes.filter(state=State.KILLED, created_at__gt=now - timedelta(days=days)).first()
+        ended = (State.KILLED, State.STOPPED)
+        killed = passes.filter(state__in=ended, created_at__gt=now - timedelta(days=days)).first()
         row = killed or Look.objects.create(nightly=True, deep=True)
     Look.objects.filter(pk=row.pk).update(state=State.QUEUED, alive_at=now, error="", finished_at=None)
     look.apply_async((str(row.pk), 60.0 * int(live.value("VERIFY_MINUTES"))), queue="maintenance")

@@ -18,7 +18,7 @@ from alcoves.backup.looking import Pace
 from alcoves.backup.models import NONE, Backup, Check, State
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Entry, Head
-from alcoves.backup.working import Effort, bury, claim
+from alcoves.backup.working import Effort, bury, claim, fail
 from media import audit, live
 from media.audit import Actor
 from storage.errors import StoreError
@@ -79,18 +79,15 @@ def verify(row: Check, *, seconds: float | None = None, say: Say | None = None) 
     """Goes on with a check, for so long at most. Whether it has ended."""
     row = claim(row, BUSY)
     try:
-        return Verifying(row, seconds, say).go_on()
+        verifying = Verifying(row, seconds, say)
+        with verifying.living():
+            return verifying.go_on()
     except (BackupError, StoreError) as error:
         fail(row, str(error))
         raise BackupError(str(error)) from error
     except Exception as error:
         fail(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
         raise
-
-
-def fail(row: Check, sentence: str) -> None:
-    failed = Check.objects.filter(pk=row.pk, state=State.RUNNING)
-    failed.update(state=State.FAILED, error=sentence, finished_at=timezone.now(), holder="")
 
 
 class Verifying(Effort[Check]):
@@ -161,7 +158,7 @@ class Verifying(Effort[Check]):
 
     def read_blobs(self, head: Head) -> bool:
         found, lacking = self.found(), set(head.missing)
-        pool = sets.Pool(self.store, self.seal)
+        pool = sets.Pool(self.store, self.seal, self.tick)
         for entry in self.entries(head):
             if entry.key not in lacking:
                 found.look_at(entry, pool, self.wait)

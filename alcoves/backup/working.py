@@ -2,14 +2,17 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -17,7 +20,10 @@ from alcoves.backup.errors import BusyError, LostError
 from alcoves.backup.models import State, Work
 from alcoves.embedded.processes import start_ticks
 
+logger = logging.getLogger(__name__)
 TICK_SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 60.0
+"""Between signs of life while the work itself waits for others: a program, a server, a disk."""
 LONGEST_NAME: Final = 32
 """Of a machine, beside the numbers of a process."""
 DEAD_AFTER: Final = timedelta(minutes=10)
@@ -25,6 +31,9 @@ DEAD_AFTER: Final = timedelta(minutes=10)
 KILLED: Final = (
     "The process that did it was ended. What it had done is kept; start it again and it goes on from there."
 )
+
+LOST: Final = "This work was taken for dead, so it ends here. Start it again."
+STOPPED: Final = "It was stopped. Start it again when it shall go on."
 
 W = TypeVar("W", bound=Work)
 
@@ -77,6 +86,13 @@ def claim(row: W, busy: str) -> W:
     return row
 
 
+def fail(row: Work, sentence: str) -> bool:
+    """Says that it failed. False where this process no longer does it: then there is nothing to say."""
+    model: Any = type(row)
+    mine = model.objects.filter(pk=row.pk, state=State.RUNNING, holder=me())
+    return bool(mine.update(state=State.FAILED, error=sentence, finished_at=timezone.now(), holder=""))
+
+
 class Effort(Generic[W]):
     """One slice of such work. `tick` as often as you like; it writes every two seconds."""
 
@@ -98,6 +114,35 @@ class Effort(Generic[W]):
     def ticked(self) -> None:
         """For more to be done every two seconds."""
 
+    @contextmanager
+    def living(self) -> Iterator[None]:
+        """A thread gives signs of life meanwhile, however long a step takes until its next tick."""
+        over = threading.Event()
+        thread = threading.Thread(target=self.beat, args=(over,), name="sign of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def beat(self, over: threading.Event) -> None:
+        row: Any = self.row
+        mine = type(row).objects.filter(pk=row.pk, holder=me(), state=State.RUNNING)
+        try:
+            while not over.wait(BEAT_SECONDS):
+                try:
+                    if mine.update(alive_at=Now(), updated_at=Now()):
+                        self.beaten()
+                except DatabaseError as error:
+                    connection.close()
+                    logger.warning("no sign of life was given: %s", error)
+        finally:
+            connection.close()
+
+    def beaten(self) -> None:
+        """For more to be done with each sign of life."""
+
     def passing(self, chunks: Iterable[bytes], *, counted: bool = True) -> Iterator[bytes]:
         """The same chunks, with a sign of life beside them. Closes what they come from."""
         try:
@@ -116,7 +161,8 @@ class Effort(Generic[W]):
         values = {name: getattr(row, name) for name in self.kept()}
         mine = type(row).objects.filter(pk=row.pk, holder=me(), state=State.RUNNING)
         if not mine.update(**{**values, "alive_at": Now(), "updated_at": Now(), **more}):
-            raise LostError("This work was taken for dead, so it ends here. Start it again.")
+            stopped = type(row).objects.filter(pk=row.pk, state=State.STOPPED).exists()
+            raise LostError(STOPPED if stopped else LOST)
         for name, value in more.items():
             setattr(row, name, value)
 

@@ -31,7 +31,7 @@ from alcoves.backup import contents, database, pruning, sealing, sets, targets
 from alcoves.backup.errors import BackupError, BusyError, LostError
 from alcoves.backup.models import NONE, Backup, State
 from alcoves.backup.sets import Entry, Head, Part
-from alcoves.backup.working import Effort, bury, claim
+from alcoves.backup.working import Effort, bury, claim, fail
 from media import audit
 from media.audit import Actor
 from media.models import SweepHold
@@ -83,12 +83,13 @@ def make(row: Backup, *, seconds: float | None = None, say: Say | None = None) -
     row = claim(row, BUSY)
     try:
         writing = Writing(row, seconds, say)
-        return writing.go_on()
+        with writing.living():
+            return writing.go_on()
     except (BackupError, StoreError) as error:
-        fail(row, sentence_of(error))
+        give_up(row, sentence_of(error))
         raise BackupError(sentence_of(error)) from error
     except Exception as error:
-        fail(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
+        give_up(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
         raise
 
 
@@ -98,10 +99,10 @@ def sentence_of(error: Exception) -> str:
     return str(error)
 
 
-def fail(row: Backup, sentence: str) -> None:
-    failed = Backup.objects.filter(pk=row.pk, state=State.RUNNING)
-    failed.update(state=State.FAILED, error=sentence, finished_at=timezone.now(), holder="")
-    SweepHold.objects.let_go(hold_of(row))
+def give_up(row: Backup, sentence: str) -> None:
+    """What somebody else has taken up meanwhile holds the sweeper by the same name."""
+    if fail(row, sentence):
+        SweepHold.objects.let_go(hold_of(row))
 
 
 def hold_of(row: Backup) -> str:
@@ -125,6 +126,9 @@ class Writing(Effort[Backup]):
     def pause(self) -> None:
         super().pause()
         SweepHold.objects.hold(hold_of(self.row), HELD, BETWEEN)
+
+    def beaten(self) -> None:
+        self.hold()
 
     def ticked(self) -> None:
         self.hold()
@@ -199,7 +203,7 @@ class Writing(Effort[Backup]):
     def manifest(self, spool: IO[bytes], head: Head) -> Iterator[bytes]:
         """The list with what the database does not know: digests of bytes that are not hashed yet, sizes of avatars."""
         for line in spool:
-            entry = complete(Entry(**json.loads(line)))
+            entry = complete(Entry(**json.loads(line)), self.tick)
             if entry.size < 0:
                 head.missing_count += 1
                 head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
@@ -217,7 +221,7 @@ class Writing(Effort[Backup]):
 
     def send(self) -> str:
         row, head = self.row, self.head()
-        pool, spoiled = sets.Pool(self.store, self.seal), self.spoiled()
+        pool, spoiled = sets.Pool(self.store, self.seal, self.tick), self.spoiled()
         done = int(row.position["line"])
         for entry in islice(sets.entries(self.store, head, self.seal), done, None):
             if entry.sha256 not in spoiled and pool.has(entry.sha256, entry.size):
@@ -286,7 +290,7 @@ class Writing(Effort[Backup]):
         head, done = self.head(), self.row.done_bytes
         if self.row.blobs == NONE or head.missing_count > MISSING_TOLD:
             return
-        pool, missing = sets.Pool(self.store, self.seal), set(head.missing)
+        pool, missing = sets.Pool(self.store, self.seal, self.tick), set(head.missing)
         for entry in sets.entries(self.store, head, self.seal):
             if entry.key not in missing and not pool.has(entry.sha256, entry.size):
                 self.send_one(entry, pool, head)
@@ -297,10 +301,13 @@ class Writing(Effort[Backup]):
     def finish(self) -> None:
         head = self.head()
         text = head.text()
+        self.tick(at_once=True)
         self.store.put(f"{sets.folder_of(head.name)}{sets.HEAD}", [text], size=len(text))
         self.row.missing = head.missing_count
         self.prune()
-        self.end(State.DONE, self.row.lack, verified_at=timezone.now(), position={})
+        # Each blob that was sent was read back; what the pool had already nobody has read today.
+        read = self.row.blobs == NONE or self.row.sent >= self.row.files
+        self.end(State.DONE, self.row.lack, verified_at=timezone.now() if read else None, position={})
         SweepHold.objects.let_go(hold_of(self.row))
         if self.row.blobs != NONE and not head.missing_count:
             # What was spoiled and is still wanted has been sent again, and read back.
@@ -316,14 +323,14 @@ class Writing(Effort[Backup]):
             logger.warning("older sets were not removed: %s", error)
 
 
-def complete(entry: Entry) -> Entry:
+def complete(entry: Entry, tick: Callable[[], None]) -> Entry:
     """With size and digest. A size of -1: it is not there."""
     if entry.size >= 0 and entry.sha256:
         return entry
     tally = Tally()
     try:
         for _ in tally.through(sets.stored_chunks(get_store(entry.store), entry.key)):
-            pass
+            tick()
     except BlobNotFoundError:
         return Entry(**{**asdict(entry), "size": -1})
     return Entry(**{**asdict(entry), "size": tally.size, "sha256": tally.sha256})

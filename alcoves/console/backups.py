@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.http import (
@@ -25,9 +25,11 @@ from django.utils import timezone
 from alcoves.backup import (
     examining,
     maintenance,
+    removing,
     restoring,
     sealing,
     sets,
+    stopping,
     targets,
     tasks,
     verifying,
@@ -43,6 +45,7 @@ from media import audit, controls, live
 from storage.errors import StoreError
 
 MANAGE, RESTORE = "console.manage_backups", "console.restore_backups"
+WORKS: Final[dict[str, Any]] = {"backup": Backup, "check": Check, "look": Look}
 LIVE = "admin/backups_live.html"
 SHOWN = 30
 RESTORE_WAITS = 3600
@@ -75,8 +78,10 @@ def described(request: HttpRequest) -> dict[str, Any]:
         working.bury(model)
     told = maintenance.standing()
     rows = Backup.objects.filter(pruned_at=None).order_by("-created_at")[:SHOWN]
+    sound = list(Backup.objects.sound().values_list("pk", flat=True)[:2])
     return {
         "backups": [describe(row) for row in rows],
+        "only_sound": sound[0] if len(sound) == 1 else None,
         "checks": [
             describe(row) for row in Check.objects.select_related("backup").order_by("-created_at")[:5]
         ],
@@ -119,12 +124,21 @@ def schedule() -> str:
 def act(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(MANAGE):
         raise PermissionDenied
-    acts = {"make": make, "check": check, "look": look, "maintenance": turn}
+    acts = {
+        "make": make,
+        "check": check,
+        "look": look,
+        "stop": stop,
+        "remove": remove,
+        "maintenance": turn,
+    }
     wanted = acts.get(request.POST.get("act", ""))
     try:
         if wanted is None:
-            raise BackupError("This page can make and check backups, look at blobs and turn maintenance.")
-        if wanted is not turn:
+            raise BackupError(
+                "This page can make, check and remove backups, look at blobs and turn maintenance."
+            )
+        if wanted in (make, check, look):
             require_workers()
         messages.success(request, wanted(request))
     except (BackupError, StoreError) as error:
@@ -159,8 +173,8 @@ def check(request: HttpRequest) -> str:
 
 def look(request: HttpRequest) -> str:
     deep, repair = request.POST.get("deep") == "on", request.POST.get("repair") == "on"
-    if repair and request.POST.get("sure") != "yes":
-        raise BackupError("Say that you are sure: repair asks for that first. Nothing was done.")
+    if repair:
+        require_sure(request, "repair")
     working.bury(Look)
     if Look.objects.filter(Q(state=State.RUNNING) | Q(state=State.QUEUED, nightly=False)).exists():
         raise BackupError("Somebody looks at the blobs already. Wait for the end of that.")
@@ -170,6 +184,30 @@ def look(request: HttpRequest) -> str:
         audit.note("blobs.verify", by=by, text="Asked for a look at the blobs.", deep=deep, repair=repair)
         transaction.on_commit(lambda: tasks.send_look(row))
     return "The blobs are looked at as soon as the maintenance lane has a slot."
+
+
+def require_sure(request: HttpRequest, what: str) -> None:
+    if request.POST.get("sure") != "yes":
+        raise BackupError(f"Say that you are sure: {what} asks for that first. Nothing was done.")
+
+
+def stop(request: HttpRequest) -> str:
+    model = WORKS.get(request.POST.get("kind", ""))
+    if model is None:
+        raise BackupError("Say what to stop: a backup, a check or a look.")
+    require_sure(request, "stopping")
+    try:
+        name = stopping.stop(model, request.POST.get("row", ""), by=audit.of(request))
+    except ValidationError:
+        raise BackupError(stopping.ENDED) from None
+    return f"{name.capitalize()} is stopped. Whoever does it ends within seconds."
+
+
+def remove(request: HttpRequest) -> str:
+    row = backup_of(request.POST.get("backup", ""))
+    require_sure(request, "removing a set")
+    removing.remove(row, by=audit.of(request))
+    return f"{row.name} is removed. Blobs that no other set names go with the next backup."
 
 
 def turn(request: HttpRequest) -> str:

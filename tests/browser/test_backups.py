@@ -129,6 +129,24 @@ def test_the_pages_of_backups(page: Page, owned: Library) -> None:
     shoot(page, "repair")
     page.get_by_role("button", name="Yes, repair").click()
     expect(page.get_by_text("1 findings are repaired by a worker")).to_be_visible()
+    stop_and_remove(page, name)
+
+
+def stop_and_remove(page: Page, name: str) -> None:
+    """Each asks first, and what is asked stays open although the rows are shown anew."""
+    page.goto("/admin/backups")
+    page.locator("summary", has_text="Stop").click()
+    Backup.objects.filter(state="running").update(done_bytes=4 * 10**9)
+    expect(page.get_by_text("blobs 40 %")).to_be_visible()
+    page.get_by_role("button", name="Yes, stop it").click()
+    expect(page.get_by_text("is stopped. Whoever does it ends within seconds.")).to_be_visible()
+    assert not Backup.objects.filter(state="running").exists()
+    page.locator("summary", has_text="Remove").click()
+    expect(page.get_by_text("It is the last one that is whole.")).to_be_visible()
+    shoot(page, "remove")
+    page.get_by_role("button", name="Yes, remove it").click()
+    expect(page.get_by_text(f"{name} is removed.")).to_be_visible()
+    expect(page.get_by_role("button", name="Verify")).to_have_count(0)
 
 
 def test_maintenance_is_shown_on_every_page(page: Page) -> None:

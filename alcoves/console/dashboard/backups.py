@@ -9,7 +9,9 @@ from media import live
 
 
 def report() -> dict[str, Any]:
-    ended = Backup.objects.filter(finished_at__isnull=False).order_by("-finished_at")
+    ended = (
+        Backup.objects.filter(finished_at__isnull=False).exclude(state=State.STOPPED).order_by("-finished_at")
+    )
     looks = Look.objects.order_by("-created_at")
     found = Finding.objects.filter(state=Finding.State.OPEN).order_by()
     maintenance = Maintenance.objects.filter(pk=1).first()

@@ -42,7 +42,7 @@ export function backups({ lastGood, last, running, schedule, lastVerification, v
   const good = lastGood ? `${when(lastGood.finished)}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
   return [lines("Backups", [
     line("last good backup", link(place("backups"), good)),
-    lastGood && line("it was verified", when(lastGood.verified)),
+    lastGood && line("it was verified", lastGood.verified ? when(lastGood.verified) : "not yet"),
     last && (last.state !== "done" || last.damaged) && line("last try", element("span", {}, badge(last.damaged ? "damaged" : last.state, "critical"), ` ${when(last.finished)} ${last.error}`)),
     last && last.state === "done" && !last.damaged && last.missing > 0 && line("last try", element("span", {}, badge("incomplete", "warning"), ` ${when(last.finished)} ${last.error}`)),
     running && line("now", `${running.percent} %`, running.percent * 0.9),

@@ -2,16 +2,18 @@
 
 import hashlib
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.core.management import call_command
 from PIL import Image
 
 from alcoves.backup import database
-from media.models import File, Library
+from media.models import File, Library, uuid7
 from storage.registry import get_store
 from tests.ingesting import run_queued, take_in
+from tests.storage.s3server import running_server
 
 
 def jpeg(width: int, height: int) -> bytes:
@@ -51,3 +53,12 @@ def empty_machine(**options: Any) -> None:
     empty_stores()
     database.wipe()
     call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def far_away(settings: Any) -> Iterator[str]:
+    """The address of a target in a bucket of its own: all servers of one process share their buckets."""
+    with running_server() as server:
+        name = server.create_bucket(f"away-{uuid7()}")
+        settings.BACKUP_S3_OPTIONS = {**server.options}
+        yield f"s3://{name}/alcoves"

@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from alcoves.backup import maintenance, restoring, tasks, writing
-from alcoves.backup.models import Backup
+from alcoves.backup import maintenance, restoring, sets, targets, tasks, writing
+from alcoves.backup.models import Backup, Check
 from alcoves.backup.restoring import Restoring
 from media import audit, blobs, controls, dispatch
 from media.models import AuditEntry, Control, Derivative, File, Library, SweepHold, UnnamedBlob
@@ -130,3 +130,33 @@ def test_in_maintenance_a_backup_goes_on_slice_by_slice(
     assert (row.state, row.files, len(sent)) == ("done", 3, 1)
     maintenance.end(by=audit.COMMAND)
     assert list(get_store("files").iterate())
+
+
+def test_scheduled_pruned_and_verified_by_itself(library: Library, tmp_path: Path) -> None:
+    """Nobody asks for anything but the clock, which ticks by hand here."""
+    fill(library, count=1, run=False)
+    call_command("backup", blobs="originals")
+    old = Backup.objects.get()
+    wanted = {
+        "ALCOVES_BACKUP_SCHEDULE": "daily",
+        "ALCOVES_BACKUP_KEEP": "1",
+        "ALCOVES_BACKUP_KEEP_WEEKLY": "0",
+        "ALCOVES_VERIFY_DAYS": "1",
+        "ALCOVES_VERIFY_HOUR": str((timezone.now().hour + 12) % 24),
+    }
+    made = Backup.objects.filter(scheduled=True, state="done")
+    with running_worker(tmp_path, **wanted):
+        tasks.tick.apply_async(queue="maintenance")
+        wait_until(made.exists, 120, "the scheduled backup is made")
+        new = made.get()
+        old.refresh_from_db()
+        assert old.pruned_at is not None
+        assert [head.name for head in sets.heads(targets.get().store)] == [new.name]
+        assert (new.verified_at, new.sent, new.files) == (None, 0, 2)
+        tasks.tick.apply_async(queue="maintenance")
+        checks = Check.objects.filter(backup=new, state="done")
+        wait_until(checks.exists, 120, "the new set is read back")
+    check = checks.get()
+    assert (check.scheduled, check.error, check.looked, check.asked_by) == (True, "", 2, None)
+    new.refresh_from_db()
+    assert new.verified_at is not None

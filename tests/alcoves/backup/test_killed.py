@@ -10,7 +10,7 @@ from django.db import connection
 
 from alcoves.backup import maintenance, restoring, sets, targets, working
 from alcoves.backup.models import Backup
-from media.models import AuditEntry, File, Library, SweepHold
+from media.models import AuditEntry, File, Library, SweepHold, Upload
 from tests.alcoves.backup.making import digests, empty_machine, empty_stores, fill
 from tests.workers import Process
 
@@ -30,7 +30,10 @@ STEPS_OF_RESTORE = (
     ("alcoves.backup.restoring", "Restoring.hold", 1),
     ("alcoves.backup.restoring", "Restoring.bring", 2),
     ("alcoves.backup.restoring", "Restoring.finish", 1),
+    ("alcoves.backup.settling", "bring_keys", 1),
+    ("alcoves.backup.settling", "forget_unfinished", 1),
     ("alcoves.backup.settling", "remake_lost_outputs", 1),
+    ("alcoves.backup.restoring", "Restoring.note", 1),
     ("alcoves.backup.restoring", "Restoring.open_again", 1),
 )
 
@@ -92,3 +95,42 @@ def test_a_killed_restore_stays_shut_and_goes_on(settings: Any, library: Library
     assert not maintenance.standing().on
     empty_stores()
     assert File.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_was_killed_after_its_end_is_a_set(settings: Any, library: Library, tmp_path: Path) -> None:
+    """backup.json is there, so it can be restored, although its row knows nothing of that."""
+    settings.BACKUP_PASSPHRASE = ""
+    before = fill(library, count=1, run=False)
+    kill_in(("alcoves.backup.pruning", "prune", 1), tmp_path, "backup", "--blobs", "originals")
+    working.bury(Backup)
+    assert Backup.objects.get().state == "killed"
+    [head] = sets.heads(targets.get("shelf").store)
+    empty_machine()
+    call_command("restore", head.name, yes=True)
+    assert digests() == before
+    assert Backup.objects.get().state == "done"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restore_that_is_killed_while_it_keeps_the_old_database(
+    settings: Any, library: Library, tmp_path: Path
+) -> None:
+    """What is kept of the database that was here is whole, or it is not there."""
+    settings.BACKUP_PASSPHRASE = ""
+    before = fill(library, count=1, run=False)
+    call_command("backup", blobs="originals")
+    File.objects.filter(name="picture-0.jpg").delete()
+    Upload.objects.all().delete()
+    folder = Path(settings.BACKUP_PATH)
+    for function, number, kept in (("dumped", 2, 0), ("wipe", 1, 1)):
+        step = ("alcoves.backup.database", function, number)
+        kill_in(step, tmp_path, "restore", "latest", "--yes", "--over", "127.0.0.1:8000")
+        maintenance.known.forget()
+        assert maintenance.standing().on, step
+        assert len(list(folder.glob("before-*.dump"))) == kept
+    call_command("restore", "latest", yes=True)
+    assert digests() == before
+    begun = restoring.under_way()
+    assert begun is not None
+    assert [str(path) for path in folder.glob("before-*.dump")] == [begun.before]

@@ -12,6 +12,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from alcoves.accounts.avatars import AVATARS
+from alcoves.accounts.models import User
 from alcoves.backup import looking, tasks
 from alcoves.backup.models import Finding, Look
 from media.models import Derivative, Library, Original, UnnamedBlob
@@ -161,3 +163,24 @@ def test_the_nights_go_on_where_they_ended(
     assert (row.state, row.looked) == ("done", 3)
     tasks.begin_night(night + timedelta(days=2))
     assert len(sent) == 2
+
+
+def test_avatars_are_looked_at_in_pages(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never all at once: there may be many people, and a store far away."""
+    store = get_store(AVATARS)
+    for number in range(5):
+        user = User.objects.create_user(f"p{number}@example.org", "long-password-1")
+        User.objects.filter(pk=user.pk).update(avatar_key=f"{user.pk}/a.webp")
+        if number != 3:
+            store.put(f"{user.pk}/a.webp", [b"a face"])
+    monkeypatch.setattr(looking, "PAGE", 2)
+    row = Look.objects.create(phase=looking.FACES)
+    places = []
+    while not looking.look(Look.objects.get(), seconds=0):
+        row.refresh_from_db()
+        if row.phase == looking.FACES:
+            places.append(row.looked)
+        Look.objects.update(state="running")
+    assert places == [2, 4]
+    [finding] = Finding.objects.all()
+    assert (finding.what, finding.kind, finding.store) == ("avatar", "missing", AVATARS)

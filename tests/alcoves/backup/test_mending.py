@@ -1,16 +1,24 @@
 """Repairs are asked for in a request and done by a worker, in batches, each finding once."""
 
+import hashlib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from alcoves.backup import mending, tasks
+from alcoves.accounts.avatars import AVATARS
+from alcoves.accounts.models import User
+from alcoves.backup import mending, sets, targets, tasks
 from alcoves.backup.models import Finding
+from alcoves.backup.sealing import Plain
 from media import audit
-from media.models import AuditEntry
+from media.models import AuditEntry, Derivative, Library
+from storage.errors import BlobNotFoundError
+from storage.registry import get_store
+from tests.ingesting import take_in
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +80,46 @@ def test_what_no_worker_took_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert sent == []
     tasks.send_again(now + timedelta(minutes=20))
     assert sent == [(keys, "")]
+
+
+def test_a_part_is_made_again_with_what_it_is_a_part_of(library: Library) -> None:
+    """It is no row that anybody could ask for, and still its blob is wanted."""
+    original = take_in(library, b"words", "a.bin").file.original
+    about = {"original": original, "queue": "metadata", "queued_at": timezone.now(), "status": "ready"}
+    whole = Derivative.objects.create(deriver="echo", **about)
+    key = f"{library.pk}/{original.pk}/echo/run/part.bin"
+    outputs = [{"name": "part.bin", "key": key, "size": 4, "content_type": "x/y", "sha256": "0" * 64}]
+    part = Derivative.objects.create(deriver="echo", variant="part", parent=whole, outputs=outputs, **about)
+    finding = Finding.objects.create(
+        kind="altered", what="output", store="files", key=key, derivative=part.pk, seen_at=timezone.now()
+    )
+    assert mending.mend(finding)
+    finding.refresh_from_db()
+    whole.refresh_from_db()
+    assert (finding.state, whole.status) == ("repairing", "queued")
+    assert "made anew" in finding.text
+
+
+def test_bytes_of_a_purged_file_are_not_put_back(library: Library, settings: Any, tmp_path: Path) -> None:
+    settings.BACKUP_PASSPHRASE = ""
+    original = take_in(library, b"words", "a.bin").file.original
+    face = User.objects.create_user("face@example.org", "long-password-1")
+    User.objects.filter(pk=face.pk).update(avatar_key=f"{face.pk}/a.webp")
+    digest = hashlib.sha256(b"words").hexdigest()
+    targets.get("shelf").store.put(sets.pool_key(Plain(), digest), [b"words"])
+    wanted = {"size_expected": 5, "sha256_expected": digest, "seen_at": timezone.now(), "kind": "missing"}
+    here = Finding.objects.create(
+        what="original", store="files", key=original.key, original=original.pk, **wanted
+    )
+    gone = Finding.objects.create(what="original", store="files", key=f"{library.pk}/gone/original", **wanted)
+    worn = Finding.objects.create(what="avatar", store=AVATARS, key=f"{face.pk}/a.webp", **wanted)
+    changed = Finding.objects.create(what="avatar", store=AVATARS, key=f"{face.pk}/old.webp", **wanted)
+    get_store("files").delete(original.key)
+    assert [mending.mend(one) for one in (here, gone, worn, changed)] == [True] * 4
+    assert get_store("files").stat(original.key).size == 5
+    assert get_store(AVATARS).stat(f"{face.pk}/a.webp").size == 5
+    for one, store in ((gone, "files"), (changed, AVATARS)):
+        one.refresh_from_db()
+        assert (one.state, one.text) == ("repaired", "Nothing names it any more.")
+        with pytest.raises(BlobNotFoundError):
+            get_store(store).stat(one.key)

@@ -16,8 +16,7 @@ from media.models import Derivative, File, Library, Original, Upload
 from media.tools import postgres
 from storage.local import LocalStore
 from storage.registry import get_store
-from tests.alcoves.backup.making import digests, empty_machine, empty_stores, fill
-from tests.storage.s3server import running_server
+from tests.alcoves.backup.making import digests, empty_machine, empty_stores, far_away, fill
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,12 +117,10 @@ def test_without_blobs_what_is_lost_is_told(settings: Any, library: Library) -> 
 def test_from_a_bucket(settings: Any, library: Library) -> None:
     settings.BACKUP_PASSPHRASE = ""
     before = fill(library, count=1, run=False)
-    with running_server() as server:
-        server.create_bucket("away")
-        settings.BACKUP_S3_OPTIONS = {**server.options}
-        call_command("backup", to="s3://away/alcoves", blobs="originals")
+    with far_away(settings) as away:
+        call_command("backup", to=away, blobs="originals")
         empty_machine()
-        restore(target="s3://away/alcoves")
+        restore(target=away)
     assert digests() == before
 
 
@@ -274,3 +271,31 @@ def test_where_it_cannot_be_kept_nothing_is_changed(made: Any, monkeypatch: pyte
     restore()
     assert digests() == before
     assert not maintenance.standing().on
+
+
+def test_one_at_a_time_whichever_machine_it_runs_on(made: Any, settings: Any, tmp_path: Path) -> None:
+    """Two machines with a folder of backups each, and one database."""
+    with restoring.alone():
+        settings.BACKUP_PATH = tmp_path / "another machine"
+        with pytest.raises(CommandError, match="under way already"):
+            restore(over="127.0.0.1:8000")
+        database.wipe()  # It ends idle connections, but not the one that holds the lock.
+        with pytest.raises(BackupError, match="under way already"), restoring.alone():
+            pass
+    call_command("migrate", verbosity=0, interactive=False)
+    restore()
+
+
+def test_a_message_that_comes_to_another_machine_afterwards_does_nothing(
+    made: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = restoring.now()
+    restore(over="127.0.0.1:8000")
+    settings.BACKUP_PATH = tmp_path / "another machine"
+    assert restoring.under_way() is None
+    monkeypatch.setattr(examining, "opened", None)  # It would break here.
+    tasks.restore("shelf", "latest", "boss@example.org", "127.0.0.1:8000", asked)
+    assert restoring.under_way() is None
+    monkeypatch.undo()
+    assert restoring.was_done(since=asked)
+    assert not restoring.was_done(since="2999-01-01T00:00:00+00:00")

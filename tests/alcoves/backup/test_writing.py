@@ -11,17 +11,16 @@ from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from alcoves.backup import checking, pruning, sealing, sets, targets, writing
-from alcoves.backup.errors import BusyError
+from alcoves.backup import checking, pruning, removing, restoring, sealing, sets, targets, writing
+from alcoves.backup.errors import BackupError, BusyError
 from alcoves.backup.models import Backup
 from media import audit, blobs
 from media.models import AuditEntry, Library, Original, SweepHold, UnnamedBlob
 from storage.errors import StoreFullError
 from storage.local import LocalStore
 from storage.registry import get_store
-from tests.alcoves.backup.making import fill, jpeg
+from tests.alcoves.backup.making import far_away, fill, jpeg
 from tests.ingesting import take_in
-from tests.storage.s3server import running_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,18 +160,13 @@ def test_a_full_target_is_told(plain: None, library: Library, monkeypatch: pytes
     assert not SweepHold.objects.exists()
 
 
-@pytest.mark.xfail(
-    reason="owed: see the roadmap, Backup; failed in whole runs, cause not found", strict=False
-)
 def test_to_a_bucket_and_checked_there(plain: None, library: Library, settings: Any) -> None:
     fill(library, run=False)
-    with running_server() as server:
-        server.create_bucket("away")
-        settings.BACKUP_S3_OPTIONS = {**server.options}
-        told = back_up(to="s3://away/alcoves", blobs="originals")
+    with far_away(settings) as away:
+        told = back_up(to=away, blobs="originals")
         assert told["sent"] == 4
         out = StringIO()
-        call_command("backup", to="s3://away/alcoves", check="latest", stdout=out)
+        call_command("backup", to=away, check="latest", stdout=out)
         assert "4 blobs read and compared" in out.getvalue()
 
 
@@ -242,3 +236,40 @@ def test_older_sets_go_while_no_other_backup_can_begin(
     )
     back_up()
     assert seen == ["running"]
+
+
+def test_only_what_was_read_is_said_to_be_verified(plain: None, library: Library) -> None:
+    """The pool had the blobs of the second one already, and nobody has read them since."""
+    fill(library, count=1, run=False)
+    names = [back_up(blobs="originals")["name"] for _ in range(2)]
+    first, second = (Backup.objects.get(name=name) for name in names)
+    assert first.verified_at is not None
+    assert second.verified_at is None
+    call_command("backup", check=second.name)
+    second.refresh_from_db()
+    assert second.verified_at is not None
+
+
+def test_a_set_is_removed_by_hand(plain: None, library: Library) -> None:
+    fill(library, count=1, run=False)
+    row = Backup.objects.get(name=back_up(blobs="originals")["name"])
+    removing.remove(row, by=audit.COMMAND)
+    row.refresh_from_db()
+    assert row.pruned_at is not None
+    store = targets.get("shelf").store
+    assert sets.heads(store) == []
+    assert list(store.iterate(sets.SETS)) == []
+    assert len(list(store.iterate(sets.POOL))) == 2  # They serve the next one.
+    entry = AuditEntry.objects.get(action="backup.remove")
+    assert (entry.target_id, row.name in entry.text) == (str(row.pk), True)
+    with pytest.raises(BackupError, match="no finished backup"):
+        removing.remove(row, by=audit.COMMAND)
+
+
+def test_a_set_that_is_being_restored_is_not_removed(plain: None, library: Library) -> None:
+    row = Backup.objects.get(name=back_up(no_blobs=True)["name"])
+    restoring.keep(restoring.Progress(row.name, "shelf", phase=restoring.BLOBS))
+    with pytest.raises(BackupError, match="is being restored"):
+        removing.remove(row, by=audit.COMMAND)
+    assert sets.heads(targets.get("shelf").store)
+    assert not AuditEntry.objects.filter(action="backup.remove").exists()

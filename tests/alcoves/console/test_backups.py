@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from alcoves.accounts.models import User
-from alcoves.backup import maintenance, tasks
+from alcoves.backup import maintenance, sets, targets, tasks
 from alcoves.backup.models import Backup, Check, Finding, Look
 from media import audit, controls
 from media.models import AuditEntry, UnnamedBlob
@@ -81,6 +83,9 @@ def test_a_backup_is_asked_for(operator: Client, sent: Any) -> None:
         ({"act": "check", "backup": "none"}, "no finished backup of that name"),
         ({"act": "maintenance", "on": "yes", "reason": " "}, "Say why"),
         ({"act": "look", "repair": "on"}, "Say that you are sure"),
+        ({"act": "stop", "kind": "cache", "row": "x", "sure": "yes"}, "a backup, a check or a look"),
+        ({"act": "stop", "kind": "look", "row": "x", "sure": "yes"}, "has ended already"),
+        ({"act": "remove", "backup": "none", "sure": "yes"}, "no finished backup of that name"),
         ({"act": "dance"}, "This page can make"),
     ],
 )
@@ -93,7 +98,12 @@ def test_who_may(sent: Any, operator: Client) -> None:
     auditor = staff("look@example.org", "auditor")
     assert auditor.get(PAGE).status_code == 200
     assert b"Back up now" not in auditor.get(PAGE).content
-    for data in ({"act": "make", "target": "local", "blobs": "none"}, {"act": "maintenance", "on": "no"}):
+    for data in (
+        {"act": "make", "target": "local", "blobs": "none"},
+        {"act": "maintenance", "on": "no"},
+        {"act": "stop", "kind": "look", "row": "x", "sure": "yes"},
+        {"act": "remove", "backup": "x", "sure": "yes"},
+    ):
         assert auditor.post(PAGE, data).status_code == 403
     assert auditor.get(f"{PAGE}/manifest?backup=x").status_code == 403
     assert operator.get(f"{PAGE}/manifest?backup=x").status_code == 404
@@ -128,6 +138,75 @@ def test_two_clicks_ask_for_one_check_and_one_look(operator: Client, sent: Any) 
     assert (Check.objects.count(), Look.objects.count()) == (1, 1)
     page = operator.get(PAGE).content.decode()
     assert "Verified backups" in page
+
+
+def test_what_is_under_way_is_stopped(operator: Client, sent: Any) -> None:
+    about = {"state": "running", "holder": "another 1 1", "alive_at": timezone.now()}
+    backup = Backup.objects.create(name="20260311-030000-abcdef", target="local", **about)
+    whole = Backup.objects.create(name="20260310-030000-abcdef", target="local", state="done")
+    rows: dict[str, Any] = {
+        "backup": backup,
+        "check": Check.objects.create(backup=whole, **about),
+        "look": Look.objects.create(**about),
+    }
+    page = operator.get(PAGE).content.decode()
+    for kind, row in rows.items():
+        assert f'id="stop-{kind}-{row.pk}"' in page
+        given = {"act": "stop", "kind": kind, "row": str(row.pk)}
+        assert "Say that you are sure" in told(operator, given)
+        row.refresh_from_db()
+        assert row.state == "running"
+        assert "ends within seconds" in told(operator, {**given, "sure": "yes"})
+        row.refresh_from_db()
+        assert (row.state, row.holder) == ("stopped", "")
+        assert "op@example.org" in row.error
+        assert "has ended already" in told(operator, {**given, "sure": "yes"})
+    acts = ("backup.stop", "backup.verify.stop", "blobs.verify.stop")
+    assert AuditEntry.objects.filter(action__in=acts, actor_name="op@example.org").count() == 3
+    assert sent == []
+
+
+def test_work_is_stopped_in_maintenance_too(operator: Client) -> None:
+    """Members wait outside, and somebody wants them back in."""
+    about = {"state": "running", "holder": "another 1 1", "alive_at": timezone.now()}
+    row = Look.objects.create(**about)
+    told(operator, {"act": "maintenance", "on": "yes", "reason": "Moving."})
+    maintenance.known.forget()
+    told(operator, {"act": "stop", "kind": "look", "row": str(row.pk), "sure": "yes"})
+    row.refresh_from_db()
+    assert row.state == "stopped"
+    maintenance.end(by=audit.COMMAND)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_is_removed(operator: Client, settings: Any) -> None:
+    for _ in range(2):
+        call_command("backup", to="local", no_blobs=True)
+    store = targets.by_name("local").store
+    first, last = Backup.objects.order_by("pk")
+    page = operator.get(PAGE).content.decode()
+    assert f'id="remove-{last.name}"' in page
+    given = {"act": "remove", "backup": last.name}
+    assert "Say that you are sure" in told(operator, given)
+    assert [head.name for head in sets.heads(store)] == [last.name]  # Of one day the last is kept.
+    assert "is removed" in told(operator, {**given, "sure": "yes"})
+    assert sets.heads(store) == []
+    last.refresh_from_db()
+    assert last.pruned_at is not None
+    entry = AuditEntry.objects.get(action="backup.remove")
+    assert (entry.actor_name, entry.target_name) == ("op@example.org", last.name)
+    for name in (last.name, first.name):
+        assert "no finished backup" in told(operator, {**given, "backup": name, "sure": "yes"})
+    assert AuditEntry.objects.filter(action="backup.remove").count() == 1
+
+
+def test_the_last_whole_set_is_said_to_be_the_last(operator: Client) -> None:
+    now = timezone.now()
+    Backup.objects.create(name="one", target="local", state="done", finished_at=now)
+    text = "It is the last one that is whole"
+    assert text in operator.get(PAGE).content.decode()
+    Backup.objects.create(name="two", target="local", state="done", finished_at=now)
+    assert text not in operator.get(PAGE).content.decode()
 
 
 def test_maintenance_is_turned(operator: Client) -> None:
@@ -165,8 +244,6 @@ def test_nothing_is_asked_of_workers_that_rest(operator: Client, boss: Client, s
 
 @pytest.mark.django_db(transaction=True)
 def test_a_restore_is_asked_for_by_name(boss: Client, sent: Any) -> None:
-    from django.core.management import call_command
-
     call_command("backup", to="local", no_blobs=True)
     name = Backup.objects.get().name
     assert name in boss.get(f"{PAGE}/restore?target=local").content.decode()
