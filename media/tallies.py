@@ -28,6 +28,10 @@ TRUTH: Final = {
         SELECT ARRAY[alcoves_file_state(f.trashed_at, o.held_at), f.library_id::text, o.kind, o.mime] AS keys,
                count(*) AS number, 0::bigint AS amount
         FROM media_file f JOIN media_original o ON o.id = f.original_id GROUP BY 1""",
+    tally.FOLDERS: """
+        SELECT ARRAY[CASE WHEN trashed_at IS NULL THEN 'live' ELSE 'trashed' END, library_id::text] AS keys,
+               count(*) AS number, 0::bigint AS amount
+        FROM media_folder GROUP BY 1""",
     tally.ORIGINALS: """
         SELECT ARRAY[library_id::text, kind] AS keys, count(*) AS number, sum(size)::bigint AS amount
         FROM media_original GROUP BY 1""",
@@ -43,7 +47,8 @@ TRUTH: Final = {
                count(*) AS number, sum(c.size)::bigint AS amount
         FROM media_cachedimage c JOIN media_original o ON o.id = c.original_id GROUP BY 1""",
 }
-"""Of those topics whose truth can still be seen. Each is a scan."""
+"""Of those topics whose truth can still be seen: that a file came, or a run ended, is told by no row once it is gone.
+Each is a scan."""
 
 FOLD: Final = """
 WITH gone AS (

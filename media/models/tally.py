@@ -11,6 +11,8 @@ from django.db import models
 
 FILES: Final = "files"
 """By state, library, kind and type of the bytes."""
+FOLDERS: Final = "folders"
+"""By state (live or trashed) and library."""
 ORIGINALS: Final = "originals"
 """By library and kind; `amount` is bytes, as in all but the last two."""
 DERIVATIVES: Final = "derivatives"
@@ -22,7 +24,7 @@ CACHED: Final = "cached"
 ADDED: Final = "added"
 """Files by the day they came. Those that went since are counted too."""
 GROWTH: Final = "growth"
-"""Originals by the day they came, less those that went on that day."""
+"""Originals by the day they came, less those that went on that day, and what they grew by since."""
 ENDED: Final = "ended"
 """Runs by hour, deriver and outcome; `amount` is milliseconds."""
 

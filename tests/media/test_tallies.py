@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from media import imagecache, ledger, pictures, tallies, tasks, trash
 from media.images.recipes import Recipe
-from media.models import CachedImage, Derivative, File, Library, Original, Tally, TallyChange, tally
+from media.models import CachedImage, Derivative, File, Folder, Library, Original, Tally, TallyChange, tally
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image
 
@@ -61,6 +62,27 @@ def test_trash_and_setting_aside_change_the_state(file: File) -> None:
     assert counts(tally.FILES, 0) == {("trashed",): 1}
     Original.objects.update(held_at=None, held_reason="")
     assert counts(tally.FILES, 0) == {("trashed",): 1}
+    assert true()
+
+
+def test_folders_by_state(library: Library) -> None:
+    top = Folder.objects.create(library=library, name="Trips")
+    Folder.objects.create(library=library, name="Lakes", parent=top)
+    assert counts(tally.FOLDERS, 0) == {("live",): 2}
+    assert true()
+    Folder.objects.filter(name="Lakes").update(trashed_at=timezone.now(), name="Ponds")
+    assert counts(tally.FOLDERS, 0, 1) == {("live", str(library.pk)): 1, ("trashed", str(library.pk)): 1}
+    Folder.objects.filter(name="Ponds").update(name="Pools")
+    assert true()
+    Folder.objects.all().delete()
+    assert tallies.told(tally.FOLDERS) == []
+    assert true()
+
+
+def test_an_original_that_grows_counts_as_growth(file: File) -> None:
+    Original.objects.update(size=F("size") + 100)
+    grown = tallies.told(tally.GROWTH)[0]
+    assert (grown.number, grown.amount) == (1, tallies.told(tally.ORIGINALS)[0].amount)
     assert true()
 
 
