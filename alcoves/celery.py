@@ -69,6 +69,11 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="55", hour="3"),
         "options": {"expires": 86400},
     },
+    "count-avatars": {
+        "task": "console.count_avatars",
+        "schedule": crontab(minute="*/30"),
+        "options": {"expires": 1800},
+    },
     "tell-lost": {"task": "console.tell_lost", "schedule": 300.0, "options": {"expires": 300}},
     "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
 }
@@ -99,6 +104,7 @@ app.conf.task_routes = {
 app.conf.task_routes |= {name: {"queue": "imageproxy"} for name in ("media.make_image", "ml.encode_query")}
 app.steps["consumer"].update((LeaseRenewer, Waker))
 app.autodiscover_tasks()
+app.autodiscover_tasks(["alcoves.console.dashboard"])
 
 
 @signals.task_prerun.connect

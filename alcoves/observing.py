@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from alcoves import logs, metrics, tracing
@@ -43,9 +44,10 @@ def observe(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         told = told_of(request)
         began = told.began if told is not None else time.perf_counter()
-        name = request_name(request.headers.get("X-Request-ID", ""))
+        trusted = request.headers if settings.TRUST_REQUEST_IDS else {}
+        name = request_name(trusted.get("X-Request-ID", ""))
         request.request_id = name  # type: ignore[attr-defined]  # For the audit log and the lines of the log.
-        span = tracing.begin("request", "server", request.headers, number=tracing.number_of(name))
+        span = tracing.begin("request", "server", trusted, number=tracing.number_of(name))
         with logs.about(request_id=name, trace_id=span.number), in_progress(area_of(request.path_info)):
             setattr(request, logs.FIELDS, logs.current())
             response = get_response(request)
@@ -98,7 +100,7 @@ def area_of(path: str) -> str:
 
 
 def request_name(given: str) -> str:
-    """The one a proxy gave, if it looks like one, else ours."""
+    """The one a trusted proxy gave, if it looks like one, else ours."""
     return given if REQUEST_ID.fullmatch(given) else uuid7().hex
 
 

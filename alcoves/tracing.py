@@ -3,7 +3,7 @@
 Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set; then nothing of OpenTelemetry is imported, and a span is a block that
 does nothing. Each process has a provider of its own, made when it is first needed: threads do not survive a fork.
 The first span of a request has the request's name as the number of its trace, so that X-Trace-ID is known from the
-beginning; a `traceparent` that comes with the request goes before it.
+beginning; a `traceparent` that a trusted proxy sends along goes before it (`ALCOVES_TRUST_REQUEST_IDS`).
 """
 
 import hashlib

@@ -9,6 +9,13 @@ from django.conf import settings
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+COMPATIBLE: Final = ipaddress.ip_network("::/96")
+NOBODYS: Final = (
+    ipaddress.ip_network("64:ff9b:1::/48"),
+    ipaddress.ip_network("fec0::/10"),
+    ipaddress.ip_network("192.88.99.0/24"),
+)
+"""Translators of some network, what was site-local once, and relays to it: Python takes them for public."""
 
 
 class ForbiddenAddressError(Exception):
@@ -56,23 +63,28 @@ def addresses(host: str, port: int) -> list[Address]:
     given = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
     for address in given:
         if not allowed(address):
+            kind = "LOOPBACK" if innermost(address).is_loopback else "PRIVATE"
             raise ForbiddenAddressError(
                 f"The webhook leads to {address}, which is not in the public network. Correct its address, or set "
-                "ALCOVES_ALERT_WEBHOOK_PRIVATE=true if it is yours."
+                f"ALCOVES_ALERT_WEBHOOK_{kind}=true if it is yours."
             )
     return list(dict.fromkeys(given))
 
 
 def allowed(address: Address) -> bool:
-    """Public ones. Your own network where that is said; what is nobody's, or tells of this machine, never."""
+    """Public ones. Your own network, or this machine, where that is said; what is nobody's, never."""
     inner = innermost(address)
     if inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner in METADATA:
         return False
+    if any(inner in network for network in NOBODYS):
+        return False
+    if inner.is_loopback:
+        return bool(settings.ALERT_WEBHOOK_LOOPBACK)
     return bool(settings.ALERT_WEBHOOK_PRIVATE) or inner.is_global
 
 
 METADATA: Final = frozenset(
-    map(ipaddress.ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200"))
+    map(ipaddress.ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"))
 )
 """Where clouds tell a machine its secrets."""
 
@@ -80,7 +92,7 @@ METADATA: Final = frozenset(
 def innermost(address: Address) -> Address:
     """The IPv4 address inside an IPv6 one that stands for it."""
     if isinstance(address, ipaddress.IPv6Address):
-        if address in NAT64:
+        if address in NAT64 or (address in COMPATIBLE and int(address) > 1):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return address.ipv4_mapped or address.sixtofour or address
     return address

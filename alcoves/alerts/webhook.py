@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,6 +27,7 @@ SHORTEST_PATH: Final = 16
 """Of an address: it may be what the receiver knows us by, so no log has it."""
 CONNECT_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 1.0
+Noted: TypeAlias = Callable[[str, dict[str, Any]], None]
 
 
 def hide(url: str) -> None:
@@ -112,6 +115,7 @@ def call(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
     calling.start()
     calling.join(seconds + GRACE_SECONDS)
     if calling.is_alive():
+        calling.cut()
         raise httpx.ReadTimeout("the answer drips")
     if calling.error is not None:
         raise calling.error
@@ -119,28 +123,47 @@ def call(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
 
 
 class Calling(threading.Thread):
-    """One call in a thread that nobody waits for when its time is over."""
+    """One call in a thread that nobody waits for when its time is over; its connection is cut then."""
 
-    def __init__(self, work: Callable[[], tuple[int, str]]) -> None:
+    def __init__(self, work: Callable[[Noted], tuple[int, str]]) -> None:
         super().__init__(name="webhook", daemon=True)
         self.work = work
         self.answer = (0, "")
         self.error: Exception | None = None
+        self.lines: list[socket.socket] = []
+        self.over = threading.Event()
 
     def run(self) -> None:
         try:
-            self.answer = self.work()
+            self.answer = self.work(self.note)
         except Exception as error:  # noqa: BLE001  Raised again by who waits.
             self.error = error
+        finally:
+            for line in self.lines:
+                line.close()
+
+    def note(self, event: str, about: dict[str, Any]) -> None:
+        """What httpcore tells of a call. A second handle of the connection outlasts what TLS makes of the first."""
+        if self.over.is_set():
+            raise httpx.ReadTimeout("too late")
+        if event == "connection.connect_tcp.complete":
+            self.lines.append(about["return_value"].get_extra_info("socket").dup())
+
+    def cut(self) -> None:
+        """Whatever it waits for ends now."""
+        self.over.set()
+        for line in self.lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
 
-def post(url: str, body: bytes, headers: dict[str, str], seconds: float) -> tuple[int, str]:
+def post(url: str, body: bytes, headers: dict[str, str], seconds: float, note: Noted) -> tuple[int, str]:
     """No redirects, no proxy of the environment, no more than so long and so much of the answer."""
     until = time.monotonic() + seconds
     timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
     with (
         httpx.Client(transport=Guarded(), timeout=timeout, follow_redirects=False, trust_env=False) as client,
-        client.stream("POST", url, content=body, headers=headers) as answer,
+        client.stream("POST", url, content=body, headers=headers, extensions={"trace": note}) as answer,
     ):
         content = b""
         for block in answer.iter_bytes():

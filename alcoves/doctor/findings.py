@@ -3,7 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from alcoves.alerts.rules import Severity, Trouble
+
+POSTGRES: Final = "Postgres"
+"""The check that those need which ask the database."""
 
 
 class Level(StrEnum):
@@ -29,7 +34,9 @@ Asked: TypeAlias = Callable[[], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One question. Without an answer in `seconds` it is told as a failure and left alone."""
+    """One question. Without an answer in `seconds` it is told and left alone. One that is `heavy` writes, or starts
+    programs: the page asks it only when somebody says so.
+    """
 
     name: str
     group: str
@@ -37,6 +44,14 @@ class Check:
     needs: tuple[str, ...] = ()
     """Names of checks of servers; where one of them fails this one is not asked."""
     seconds: float = 2.0
+    heavy: bool = False
+
+
+def told(trouble: Trouble) -> Finding:
+    """What a rule of alerts has found, as the doctor says it: its last sentence is what to do."""
+    sentence, _, advice = trouble.sentence.rpartition(". ")
+    make = failure if trouble.severity == Severity.CRITICAL else warning
+    return make(f"{sentence}." if sentence else trouble.sentence, advice)
 
 
 def ok(sentence: str) -> Finding:

@@ -6,6 +6,7 @@ import secrets
 import stat
 import zoneinfo
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from django.conf import settings
 
 from alcoves.alerts.rules import machine
-from alcoves.doctor.findings import Finding, failure, ok, warning
+from alcoves.doctor.findings import Finding, failure, ok, told, warning
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
@@ -80,15 +81,11 @@ def written(name: str, folder: Path) -> Finding:
 
 
 def check_room() -> Iterator[Finding]:
-    """The rule of alerts, and the room of each disk."""
-    for trouble in machine.disks():
-        sentence, _, advice = trouble.sentence.rpartition(". ")
-        make = failure if trouble.severity == "critical" else warning
-        yield make(f"{sentence or trouble.sentence}.", advice or "Make room.")
-    for members in machine.by_disk().values():
-        about = os.statvfs(members[0][1])
-        free = about.f_bavail * about.f_frsize / machine.GIGABYTE
-        yield ok(f"{', '.join(name for name, _ in members)}: {free:.1f} GB free.")
+    """The rules of alerts, and the room of each disk."""
+    yield from map(told, [*machine.disks(), *machine.scratch()])
+    with suppress(TimeoutError):
+        for disk in machine.all_disks.get():
+            yield ok(f"{', '.join(disk.places)}: {disk.free / machine.GIGABYTE:.1f} GB free.")
 
 
 def check_limits() -> Iterator[Finding]:

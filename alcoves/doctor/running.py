@@ -9,9 +9,9 @@ from django.conf import settings
 
 from alcoves import health
 from alcoves.alerts import mail, pulses
-from alcoves.alerts.rules import fleet, keeping, work
-from alcoves.alerts.rules.base import Severity, Trouble, age, ago
-from alcoves.doctor.findings import Finding, failure, note, ok, warning
+from alcoves.alerts.rules import access, fleet, keeping, work
+from alcoves.alerts.rules.base import age, ago
+from alcoves.doctor.findings import Finding, failure, note, ok, told, warning
 from media import backlog, dispatch, live
 from media.models import WorkerReport
 from ml import selection
@@ -20,13 +20,6 @@ from ml.registry import licences, places
 
 ALIVE_SECONDS: Final = 60
 CONNECT_SECONDS: Final = 0.7
-
-
-def told(trouble: Trouble) -> Finding:
-    """What a rule of alerts has found, as the doctor says it."""
-    sentence, _, advice = trouble.sentence.rpartition(". ")
-    make = failure if trouble.severity == Severity.CRITICAL else warning
-    return make(f"{sentence}." if sentence else trouble.sentence, advice)
 
 
 def check_queues() -> Iterator[Finding]:
@@ -80,21 +73,12 @@ def check_mail() -> Iterator[Finding]:
     if not live.value("ALERTS_ENABLED"):
         yield note("Nobody is told of troubles: alerts are switched off.")
         return
-    webhook, to = bool(live.value("ALERT_WEBHOOK_URL")), mail.recipients()
-    if not webhook and not to:
-        yield warning(
-            "Nobody is told of troubles.", "Set ALERT_MAIL_TO or ALERT_WEBHOOK_URL, and send a test."
-        )
-    if to and settings.EMAIL_BACKEND == mail.SMTP and not settings.EMAIL_HOST:
-        yield failure("Mail has recipients and no server.", "Set ALCOVES_MAIL_HOST.")
+    yield from map(told, [*access.nobody_told(), *access.broken_ways()])
     if settings.EMAIL_HOST and settings.EMAIL_HOST_USER and settings.MAIL_TLS == "none":
         yield warning(
             "The password of mail goes over the network in plain text.", "Set ALCOVES_MAIL_TLS=starttls."
         )
-    if webhook and len(settings.ALERT_WEBHOOK_SECRET) < 32:
-        yield failure(
-            "Calls of the webhook cannot be signed.", "Set ALCOVES_ALERT_WEBHOOK_SECRET, 32 characters."
-        )
+    webhook, to = bool(live.value("ALERT_WEBHOOK_URL")), mail.recipients()
     if webhook or to:
         ways = [*([f"mail to {len(to)}"] if to else []), *(["webhook"] if webhook else [])]
         yield ok(f"Operators are told by {' and '.join(ways)}.")

@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connections
 
-from alcoves.doctor.findings import Finding, failure, note, ok, warning
+from alcoves.alerts.rules import servers as rules
+from alcoves.doctor.findings import Finding, failure, note, ok, told, warning
 
 OLDEST_POSTGRES: Final = 150000
 OLDEST_PGVECTOR: Final = (0, 7)
 OLDEST_REDIS: Final = (6, 2)
 EXTENSIONS: Final = ("pg_trgm", "vector")
-SKEW: Final = 2.0
-MOST_SKEW: Final = 30.0
 
 
 @contextmanager
@@ -86,10 +83,9 @@ def check_postgres_settings() -> Iterator[Finding]:
         collation = opened.execute(
             "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"
         ).fetchone()
-        used = one(opened, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
     about = dict(rows)
     yield from durability(about)
-    yield from connections_room(int(about["max_connections"]), int(used))
+    yield from connections_room(int(about["max_connections"]))
     if int(about["statement_timeout"]):
         milliseconds = about["statement_timeout"]
         advice = "Set it to 0 for our user: migrations and backups take longer than pages."
@@ -101,7 +97,7 @@ def check_postgres_settings() -> Iterator[Finding]:
             "Postgres has no shared memory for parallel work.", "Set dynamic_shared_memory_type = posix."
         )
     megabytes = int(about["shared_buffers"]) * 8 // 1024
-    yield ok(f"shared_buffers {megabytes} MB, max_connections {about['max_connections']}, {used} in use.")
+    yield ok(f"shared_buffers {megabytes} MB, max_connections {about['max_connections']}.")
 
 
 def durability(about: dict[str, str]) -> Iterator[Finding]:
@@ -119,7 +115,7 @@ def durability(about: dict[str, str]) -> Iterator[Finding]:
         yield failure("autovacuum is off: tables grow without end.", "Set autovacuum = on.")
 
 
-def connections_room(most: int, used: int) -> Iterator[Finding]:
+def connections_room(most: int) -> Iterator[Finding]:
     """Each web thread and each slot of a worker keeps one, and some are for threads beside them."""
     from alcoves import env
 
@@ -130,36 +126,23 @@ def connections_room(most: int, used: int) -> Iterator[Finding]:
         yield warning(
             f"max_connections is {most}, and one web process with one worker may want {wanted}.", advice
         )
-    if used * 10 > most * 9:
-        yield warning(
-            f"{used} of {most} connections are in use.", "Raise max_connections, or look who holds them."
-        )
+
+
+def check_connections() -> Iterator[Finding]:
+    yield from map(told, rules.connections())
+    used, most = rules.in_use()
+    yield ok(f"{used} of {most} connections are in use.")
 
 
 def check_migrations() -> Iterator[Finding]:
-    executor = MigrationExecutor(connection)
-    waiting = [
-        f"{migration.app_label}.{migration.name}"
-        for migration, backwards in executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if not backwards
-    ]
-    if waiting:
-        shown = ", ".join(waiting[:5]) + (" ..." if len(waiting) > 5 else "")
-        yield failure(f"{len(waiting)} migrations are not applied: {shown}.", "Run manage.py migrate.")
-    else:
-        yield ok("All migrations are applied.")
+    rules.kept_migrations.forget()
+    found = [told(one) for one in rules.migrations()]
+    yield from found or [ok("All migrations are applied.")]
 
 
 def check_clock() -> Iterator[Finding]:
-    with postgres() as opened:
-        there = one(opened, "SELECT clock_timestamp()")
-    skew = abs((datetime.now(UTC) - there).total_seconds())
-    if skew > MOST_SKEW:
-        yield failure(f"This machine's clock is {skew:.0f} s off that of Postgres.", "Set both by NTP.")
-    elif skew > SKEW:
-        yield warning(f"This machine's clock is {skew:.1f} s off that of Postgres.", "Set both by NTP.")
-    else:
-        yield ok("The clocks of this machine and of Postgres agree.")
+    found = [told(one) for one in rules.clock()]
+    yield from found or [ok("The clocks of this machine and of Postgres agree.")]
 
 
 @contextmanager

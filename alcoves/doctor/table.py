@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from alcoves.alerts.rules import machine
 from alcoves.doctor import places, running, servers, setup, tools
-from alcoves.doctor.findings import Check
+from alcoves.doctor.findings import POSTGRES, Check
 
-POSTGRES: Final = "Postgres"
 REDIS: Final = "Redis"
 BOTH: Final = (POSTGRES, REDIS)
 PROGRAMS: Final = 10.0
@@ -17,21 +17,22 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(name="Open files", group="This machine", ask=places.check_limits),
     Check(name="Time zones", group="This machine", ask=places.check_zones),
     Check(name="ffmpeg", group="Programs", ask=tools.check_ffmpeg, seconds=PROGRAMS),
-    Check(name="Encoder", group="Programs", ask=tools.check_encoder, seconds=3 * PROGRAMS),
-    Check(name="ffprobe", group="Programs", ask=tools.check_ffprobe),
-    Check(name="Packager", group="Programs", ask=tools.check_packager),
-    Check(name="libvips", group="Programs", ask=tools.check_vips, seconds=PROGRAMS),
-    Check(name="ImageMagick", group="Programs", ask=tools.check_magick, seconds=PROGRAMS),
-    Check(name="Formats", group="Programs", ask=tools.check_formats, seconds=PROGRAMS),
-    Check(name="Stores", group="Disks", ask=places.check_stores, seconds=PROGRAMS),
-    Check(name="Folders", group="Disks", ask=places.check_folders),
-    Check(name="Room", group="Disks", ask=places.check_room),
+    Check(name="Encoder", group="Programs", ask=tools.check_encoder, seconds=3 * PROGRAMS, heavy=True),
+    Check(name="ffprobe", group="Programs", ask=tools.check_ffprobe, heavy=True),
+    Check(name="Packager", group="Programs", ask=tools.check_packager, heavy=True),
+    Check(name="libvips", group="Programs", ask=tools.check_vips, seconds=PROGRAMS, heavy=True),
+    Check(name="ImageMagick", group="Programs", ask=tools.check_magick, seconds=PROGRAMS, heavy=True),
+    Check(name="Formats", group="Programs", ask=tools.check_formats, seconds=PROGRAMS, heavy=True),
+    Check(name="Stores", group="Disks", ask=places.check_stores, seconds=PROGRAMS, heavy=True),
+    Check(name="Folders", group="Disks", ask=places.check_folders, heavy=True),
+    Check(name="Room", group="Disks", ask=places.check_room, seconds=3 * machine.DISK_SECONDS),
     Check(name="Secret files", group="Disks", ask=places.check_secrets_files),
     Check(name=POSTGRES, group="Servers", ask=servers.check_postgres, seconds=3.0),
     Check(name="Extensions", group="Servers", ask=servers.check_extensions, needs=(POSTGRES,)),
     Check(
         name="Settings of Postgres", group="Servers", ask=servers.check_postgres_settings, needs=(POSTGRES,)
     ),
+    Check(name="Connections", group="Servers", ask=servers.check_connections, needs=(POSTGRES,)),
     Check(name="Migrations", group="Servers", ask=servers.check_migrations, needs=(POSTGRES,), seconds=5.0),
     Check(name="Clock", group="Servers", ask=servers.check_clock, needs=(POSTGRES,)),
     Check(name=REDIS, group="Servers", ask=servers.check_redis),
@@ -47,3 +48,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(name="Secret", group="Access", ask=setup.check_secret),
     Check(name="Address", group="Access", ask=setup.check_address),
 )
+
+
+def light() -> list[Check]:
+    """Those that only read."""
+    return [check for check in CHECKS if not check.heavy]
+
+
+def heavy() -> list[Check]:
+    return [check for check in CHECKS if check.heavy]

@@ -9,7 +9,8 @@ from typing import Final
 
 import django
 
-from alcoves.doctor.findings import Finding, failure, note, ok, warning
+from alcoves.alerts.rules import machine
+from alcoves.doctor.findings import Finding, failure, note, ok, told, warning
 from media.errors import MediaError
 from media.images import formats
 from media.tools import encoders, ffmpeg, ffprobe, magick, run, vips
@@ -59,12 +60,7 @@ def check_ffmpeg() -> Iterator[Finding]:
         )
         return
     yield ok(f"ffmpeg {found.version} at {found.binary}.")
-    if found.lacks:
-        lacks = ", ".join(found.lacks)
-        yield warning(
-            f"ffmpeg lacks {lacks}; what needs them is made in a plainer way.",
-            "Use the one that comes along.",
-        )
+    yield from map(told, machine.tools())
 
 
 def check_encoder() -> Iterator[Finding]:

@@ -25,7 +25,13 @@ def test_requests_are_counted_by_route_and_never_by_path(alice: User, library: L
     assert count("unmatched", "404") > 0
 
 
-def test_a_request_has_a_name(client: Client, db: None) -> None:
+def test_nobody_chooses_the_name_of_a_request(client: Client, db: None) -> None:
+    given = client.get("/api/_auth/session", headers={"x-request-id": "abc-12345678"})
+    assert len(given["X-Request-ID"]) == 32
+
+
+def test_a_proxy_that_is_trusted_names_requests(client: Client, db: None, settings: Any) -> None:
+    settings.TRUST_REQUEST_IDS = True
     assert len(client.get("/api/_auth/session")["X-Request-ID"]) == 32
     given = client.get("/api/_auth/session", headers={"x-request-id": "abc-12345678"})
     assert given["X-Request-ID"] == "abc-12345678"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -17,14 +18,17 @@ from tests.makers import make_image
 from tests.workers import Process, answers, free_port, run_python, running_worker, wait_until
 
 NUMBER = re.compile(r"[0-9a-f]{32}")
+THEIRS: Final = "0af7651916cd43dd8448eb211c80319c"
+PARENT: Final = {"traceparent": f"00-{THEIRS}-b7ad6b7169203331-01", "x-request-id": "1" * 32}
 
 
 @pytest.mark.django_db
-def test_every_answer_has_a_number(client: Client, db: None) -> None:
+def test_every_answer_has_a_number(client: Client, db: None, settings: Any) -> None:
     for address in ("/login", "/api/_auth/session", "/nothing", "/api/libraries"):
         answer = client.get(address)
         assert NUMBER.fullmatch(answer["X-Trace-ID"]), address
         assert answer["X-Trace-ID"] == answer["X-Request-ID"]
+    settings.TRUST_REQUEST_IDS = True
     given = client.get("/login", headers={"x-request-id": "abc-12345678", "x-trace-id": "1" * 32})
     assert given["X-Request-ID"] == "abc-12345678"
     assert NUMBER.fullmatch(given["X-Trace-ID"])
@@ -102,9 +106,8 @@ def test_one_trace_from_the_request_to_the_last_step(
         assert refused.status_code in {401, 403}
         wait_until(lambda: request_of(collector, refused.headers["x-trace-id"]), 30, "the refused one")
 
-        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        joined = httpx.get(f"{web}/login", headers={"traceparent": parent}, timeout=30)
-        assert joined.headers["x-trace-id"] == "0af7651916cd43dd8448eb211c80319c"
+        stranger = httpx.get(f"{web}/login", headers=PARENT, timeout=30)
+        assert stranger.headers["x-trace-id"] not in {THEIRS, PARENT["x-request-id"]}
 
     spans = collector.of(number)
     request = request_of(collector, number)
@@ -143,6 +146,14 @@ def reaches(span: Seen, wanted: Seen, by_id: dict[str, Seen]) -> bool:
     while at is not None and at is not wanted:
         at = by_id.get(at.parent)
     return at is wanted
+
+
+def test_a_proxy_that_is_trusted_goes_before_us(collector: Collector, db: None, tmp_path: Path) -> None:
+    trusting = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "ALCOVES_TRUST_REQUEST_IDS": "true"}
+    with running_web(tmp_path, **trusting) as web:
+        joined = httpx.get(f"{web}/login", headers=PARENT, timeout=30)
+        assert joined.headers["x-trace-id"] == THEIRS
+        assert joined.headers["x-request-id"] == PARENT["x-request-id"]
 
 
 def test_a_collector_that_is_away_costs_no_answer(db: None, tmp_path: Path) -> None:

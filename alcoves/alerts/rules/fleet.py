@@ -8,7 +8,7 @@ from alcoves.alerts import pulses
 from alcoves.alerts.rules import keeping
 from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, used_since
 from alcoves.queues import LANES, Lane
-from media import ledger, live
+from media import backlog, live
 from media.models import Control, WorkerReport
 from media.models.control import ControlKind
 
@@ -61,8 +61,7 @@ def serves(alive: set[str], lane: Lane) -> bool:
 
 
 def waits_since(since: datetime) -> bool:
-    found: bool = ledger.waiting().filter(queued_at__lt=since).order_by().exists()
-    return found
+    return any(one.oldest is not None and one.oldest < since for one in backlog.rows().values())
 
 
 def paused() -> Iterator[Trouble]:
@@ -84,11 +83,11 @@ def beat() -> Iterator[Trouble]:
     at = pulses.heard(pulses.BEAT)
     if at is None and in_use_since(ago(seconds=NEVER_SECONDS)):
         sentence = "Beat has never told of itself: no upkeep begins by itself, no backup, no check. Start it."
-        yield Trouble("beat", Severity.CRITICAL, sentence, page("workers"))
+        yield Trouble("beat", Severity.CRITICAL, sentence, page("doctor"))
     elif at is not None and at < ago(seconds=BEAT_SECONDS):
         yield Trouble(
             "beat",
             Severity.CRITICAL,
             f"Beat has sent nothing for {age(at)}: no upkeep begins by itself. Start it again.",
-            page("workers"),
+            page("doctor"),
         )

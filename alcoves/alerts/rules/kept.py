@@ -1,11 +1,56 @@
-"""A value that costs more than a page may: taken now and then, and kept in this process meanwhile."""
+"""Values that cost more than a page may: taken now and then and kept in this process, or given up after a while."""
 
+import errno
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class Timely(Generic[T]):
+    """Takes a value in a thread, for so long at most: a disk of the network may hang for ever.
+
+    Who comes meanwhile waits for the same answer, and while it hangs nobody asks again.
+    """
+
+    def __init__(self, take: Callable[[], T], seconds: float) -> None:
+        self._take, self.seconds = take, seconds
+        self._lock = threading.Lock()
+        self._asking: Asking[T] | None = None
+
+    def get(self) -> T:
+        with self._lock:
+            if self._asking is None or not self._asking.is_alive():
+                self._asking = Asking(self._take)
+                self._asking.start()
+            asking = self._asking
+        asking.join(self.seconds)
+        if asking.is_alive():
+            raise TimeoutError(errno.ETIMEDOUT, f"no answer within {self.seconds:g} seconds")
+        return asking.outcome()
+
+
+class Asking(threading.Thread, Generic[T]):
+    """One question."""
+
+    def __init__(self, take: Callable[[], T]) -> None:
+        super().__init__(name="disks", daemon=True)
+        self._ask = take
+        self._values: list[T] = []
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._values.append(self._ask())
+        except Exception as error:  # noqa: BLE001  Raised again by who waits.
+            self._error = error
+
+    def outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._values[0]
 
 
 class Kept(Generic[T]):

@@ -3,15 +3,19 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 
 from alcoves import health
 from alcoves.alerts.rules.base import Severity, Trouble, page
+from alcoves.alerts.rules.kept import Timely
 from media import live
 from media import scratch as scratches
+from media.errors import MediaError
+from media.tools import ffmpeg
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
@@ -19,6 +23,7 @@ GIGABYTE = 1024**3
 FEW_NAMES = 5
 """Percent of the names (inodes) of a disk that are left."""
 SCRATCH_PERCENT = 5
+DISK_SECONDS: Final = 3.0
 
 
 def parts() -> Iterator[Trouble]:
@@ -51,62 +56,133 @@ def existing(path: Path) -> Path:
     return path
 
 
-def by_disk() -> dict[int, list[tuple[str, Path]]]:
+@dataclass(frozen=True, slots=True)
+class Disk:
     """Places that lie on one disk fill up together, and are told together."""
-    disks: dict[int, list[tuple[str, Path]]] = defaultdict(list)
+
+    places: tuple[str, ...]
+    path: Path
+    free: int
+    total: int
+    names: int
+    """Files that may be there at all; 0 where a disk does not say."""
+    names_free: int
+
+
+def take_disks() -> list[Disk]:
+    found: dict[int, list[tuple[str, Path]]] = defaultdict(list)
     for name, path in places().items():
-        disks[path.stat().st_dev].append((name, path))
-    return disks
+        found[path.stat().st_dev].append((name, path))
+    return [measured(tuple(name for name, _ in members), members[0][1]) for members in found.values()]
+
+
+def measured(names: tuple[str, ...], path: Path) -> Disk:
+    about = os.statvfs(path)
+    return Disk(
+        places=names,
+        path=path,
+        free=about.f_bavail * about.f_frsize,
+        total=about.f_blocks * about.f_frsize,
+        names=about.f_files,
+        names_free=about.f_favail,
+    )
+
+
+all_disks = Timely(take_disks, DISK_SECONDS)
 
 
 def disks() -> Iterator[Trouble]:
     """Room for bytes, and for names."""
-    for members in by_disk().values():
-        about = os.statvfs(members[0][1])
-        free, total = about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize
-        names = ", ".join(name for name, _ in members)
-        key = members[0][0].replace(" ", "-")
-        if total and free * 100 < live.value("ALERT_DISK_PERCENT") * total:
-            full = free < settings.STORE_RESERVE_BYTES + GIGABYTE
-            yield Trouble(
-                f"disk:{key}",
-                Severity.CRITICAL if full else Severity.WARNING,
-                f"The disk of {names} has {free / GIGABYTE:.1f} GB of {total / GIGABYTE:.0f} GB left. "
-                + ("New work is refused soon: make room now." if full else "Make room, or give it more."),
-                page("doctor"),
-            )
-        if about.f_files and about.f_favail * 100 < FEW_NAMES * about.f_files:
-            yield Trouble(
-                f"inodes:{key}",
-                Severity.CRITICAL,
-                f"The disk of {names} has room for {about.f_favail} more files only (inodes). Remove small files.",
-                page("doctor"),
-            )
+    try:
+        found = all_disks.get()
+    except TimeoutError:
+        sentence = (
+            f"The disks did not say within {DISK_SECONDS:g} seconds how full they are: one of them hangs. "
+            "Look at mounts of the network."
+        )
+        yield Trouble("disk:hangs", Severity.CRITICAL, sentence, page("doctor"))
+        return
+    for disk in found:
+        yield from full(disk)
 
 
-def promised() -> dict[str, int]:
-    """Bytes in scratch that runs have been promised and not written yet."""
+def full(disk: Disk) -> Iterator[Trouble]:
+    names, key = ", ".join(disk.places), disk.places[0].replace(" ", "-")
+    if disk.total and disk.free * 100 < live.value("ALERT_DISK_PERCENT") * disk.total:
+        hardly = disk.free < settings.STORE_RESERVE_BYTES + GIGABYTE
+        yield Trouble(
+            f"disk:{key}",
+            Severity.CRITICAL if hardly else Severity.WARNING,
+            f"The disk of {names} has {disk.free / GIGABYTE:.1f} GB of {disk.total / GIGABYTE:.0f} GB left. "
+            + ("New work is refused soon: make room now." if hardly else "Make room, or give it more."),
+            page("doctor"),
+        )
+    if disk.names and disk.names_free * 100 < FEW_NAMES * disk.names:
+        yield Trouble(
+            f"inodes:{key}",
+            Severity.CRITICAL,
+            f"The disk of {names} has room for {disk.names_free} more files only (inodes). Remove small files.",
+            page("doctor"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Room for runs: what is free, less what is promised to others and the reserve."""
+
+    where: Path
+    free: int
+    total: int
+    promised: int
+    reserve: int
+
+    @property
+    def room(self) -> int:
+        return self.free - self.promised - self.reserve
+
+
+def take_scratch() -> Scratch:
     root = Path(settings.SCRATCH_PATH)
-    if not root.is_dir():
-        return {"promised": 0, "reserve": settings.STORE_RESERVE_BYTES}
-    with scratches.deciding(root):
-        outstanding = scratches.promised_to_others(root, "")
-    return {"promised": outstanding, "reserve": settings.STORE_RESERVE_BYTES}
+    outstanding = 0
+    if root.is_dir():
+        with scratches.deciding(root):
+            outstanding = scratches.promised_to_others(root, "")
+    disk = measured(("scratch",), existing(root))
+    return Scratch(disk.path, disk.free, disk.total, outstanding, settings.STORE_RESERVE_BYTES)
+
+
+the_scratch = Timely(take_scratch, DISK_SECONDS)
+
+
+def tools() -> Iterator[Trouble]:
+    """What this ffmpeg cannot do. That there is none is told by the parts."""
+    try:
+        found = ffmpeg.capabilities()
+    except MediaError:
+        return
+    if found.lacks:
+        yield Trouble(
+            "ffmpeg",
+            Severity.WARNING,
+            f"ffmpeg {found.version} lacks {', '.join(found.lacks)}: what needs them is made in a plainer way. "
+            "Name a fuller one in ALCOVES_FFMPEG_BINARY, or use the one that comes along.",
+            page("doctor"),
+        )
 
 
 def scratch() -> Iterator[Trouble]:
     """What is promised to runs and the reserve leave no room: the next run waits."""
-    told = promised()
-    where = places()["scratch"]
-    about = os.statvfs(where)
-    free, total = about.f_bavail * about.f_frsize, about.f_blocks * about.f_frsize
-    room = free - told["promised"] - told["reserve"]
-    if room < SCRATCH_PERCENT / 100 * min(total, 20 * GIGABYTE):
+    try:
+        told = the_scratch.get()
+    except TimeoutError:
+        return  # The disks tell of it.
+    if told.room < SCRATCH_PERCENT / 100 * min(told.total, 20 * GIGABYTE):
+        none = told.room <= 0
         yield Trouble(
             "scratch",
-            Severity.CRITICAL if room <= 0 else Severity.WARNING,
-            f"Scratch has {free >> 20} MB free, of which {told['promised'] >> 20} MB are promised to runs and "
-            f"{told['reserve'] >> 20} MB kept in reserve: {'work waits for' if room <= 0 else 'there is little'} room. "
-            f"Make room in {where}.",
+            Severity.CRITICAL if none else Severity.WARNING,
+            f"Scratch has {told.free >> 20} MB free, of which {told.promised >> 20} MB are promised to runs and "
+            f"{told.reserve >> 20} MB kept in reserve: {'work waits for' if none else 'there is little'} room. "
+            f"Make room in {told.where}.",
             page("doctor"),
         )

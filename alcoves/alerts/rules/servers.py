@@ -13,6 +13,7 @@ from alcoves.alerts.rules.kept import Kept
 NEAR_PERCENT: Final = 85
 MOST_SKEW: Final = 5.0
 MIGRATIONS_SECONDS: Final = 60.0
+SHOWN: Final = 5
 
 
 def in_use() -> tuple[int, int]:
@@ -57,9 +58,10 @@ def clock() -> Iterator[Trouble]:
         )
 
 
-def unapplied() -> int:
+def unapplied() -> list[str]:
     executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, backwards in plan if not backwards]
 
 
 kept_migrations = Kept(unapplied, MIGRATIONS_SECONDS)
@@ -67,7 +69,9 @@ kept_migrations = Kept(unapplied, MIGRATIONS_SECONDS)
 
 def migrations() -> Iterator[Trouble]:
     """The database is of an older version."""
-    count = kept_migrations.get()
-    if count:
-        sentence = f"{count} migration{' is' if count == 1 else 's are'} not applied. Run manage.py migrate."
+    names = kept_migrations.get()
+    if names:
+        shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+        were = "migration is" if len(names) == 1 else "migrations are"
+        sentence = f"{len(names)} {were} not applied: {shown}. Run manage.py migrate."
         yield Trouble("migrations", Severity.CRITICAL, sentence, page("doctor"))

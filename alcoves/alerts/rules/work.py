@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from alcoves.alerts import pulses
 from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, page, rows
 from alcoves.queues import BY_NAME, Lane
-from media import controls, ledger, live
+from media import backlog, controls, live
 from media.models import Derivative
 from media.models.derivative import Status
 
@@ -64,16 +64,17 @@ def waiting() -> Iterator[Trouble]:
         .distinct()
     )
     orders = controls.orders()
-    for name, queue in BY_NAME.items():
-        if busy & set(lane_queues(queue.lane)) or not orders.takes(name):
+    for name, found in backlog.rows().items():
+        if found.oldest is None or found.oldest >= since:
             continue
-        late = ledger.waiting().filter(queue=name, queued_at__lt=since).order_by()
-        count = late.values("pk")[: MANY + 1].count()
-        if count and not started(name, since):
+        if busy & set(lane_queues(BY_NAME[name].lane)) or not orders.takes(name):
+            continue
+        if not started(name, since):
+            what = "1 job is" if found.due == 1 else f"{found.due} jobs are"
             yield Trouble(
                 f"queue:{name}",
                 Severity.WARNING,
-                f"{counted(count, 'job')} of queue {name} wait since {age(since)} or longer and none is started. "
+                f"{what} due in queue {name}, the oldest for {age(found.oldest)}, and none is started. "
                 "Look whether its worker is there and takes work.",
                 rows("media.derivative", status="queued", queue=name),
             )

@@ -17,9 +17,11 @@ def overview() -> dict[str, Any]:
     """The few numbers that one wants first."""
     states = {one.keys[0]: one.number for one in tallies.told(tally.FILES, 0)}
     statuses = {one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 1)}
+    folders = {one.keys[0]: one.number for one in tallies.told(tally.FOLDERS, 0)}
     originals, stored = sums(tally.ORIGINALS)
     return {
         "files": {state: states.get(state, 0) for state in STATES},
+        "folders": folders.get("live", 0),
         "originals": originals,
         "bytes": {
             "originals": stored,

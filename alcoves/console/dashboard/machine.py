@@ -1,6 +1,5 @@
 """This machine: room on disks, the image cache, scratch, connections of Postgres, memory of Redis, and who answers."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +19,7 @@ def report() -> dict[str, Any]:
     taken: dict[str, Any] = {}
     parts: dict[str, Callable[[], Any]] = {
         "disks": disks,
-        "scratch": machine.promised,
+        "scratch": scratch,
         "imageCache": image_cache,
         "postgres": postgres,
         "redis": memory,
@@ -45,20 +44,21 @@ def told(name: str, notes: list[str]) -> Iterator[None]:
 
 def disks() -> list[dict[str, Any]]:
     """What we write to, by disk; places on one disk fill up together."""
-    found = []
-    for members in machine.by_disk().values():
-        about = os.statvfs(members[0][1])
-        total, free = about.f_blocks * about.f_frsize, about.f_bavail * about.f_frsize
-        found.append(
-            {
-                "places": [name for name, _ in members],
-                "path": str(members[0][1]),
-                "total": total,
-                "free": free,
-                "freePercent": round(100 * free / total, 1) if total else None,
-            }
-        )
-    return found
+    return [
+        {
+            "places": list(disk.places),
+            "path": str(disk.path),
+            "total": disk.total,
+            "free": disk.free,
+            "freePercent": round(100 * disk.free / disk.total, 1) if disk.total else None,
+        }
+        for disk in machine.all_disks.get()
+    ]
+
+
+def scratch() -> dict[str, int]:
+    told = machine.the_scratch.get()
+    return {"promised": told.promised, "reserve": told.reserve}
 
 
 def image_cache() -> dict[str, Any]:

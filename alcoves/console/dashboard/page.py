@@ -32,6 +32,7 @@ def places() -> dict[str, str]:
     return {
         **{name: page(name) for name in ("failures", "queues", "workers", "models", "backups")},
         "files": rows("media.file"),
+        "folders": rows("media.folder"),
         "originals": rows("media.original"),
         "derivatives": rows("media.derivative"),
         "libraries": rows("media.library"),

@@ -4,16 +4,14 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from alcoves.alerts.rules.kept import Kept
+from alcoves.alerts import pulses
 from media import tallies
 from media.models import Library, tally
-from storage.errors import StoreError
 from storage.registry import get_store
 
 SHOWN_LIBRARIES: Final = 20
 AVATARS: Final = "avatars"
-AVATARS_SECONDS: Final = 600.0
-MOST_AVATARS: Final = 20_000
+COUNTED: Final = "bytes of store "
 PARTS: Final = {tally.ORIGINALS: "originals", tally.MADE: "derivatives", tally.CACHED: "imageCache"}
 
 
@@ -75,23 +73,18 @@ def line(key: str | None, name: str, size: Counter[str], kinds: Counter[str]) ->
 
 
 def avatar_bytes() -> tuple[int | None, str]:
-    """They have no row that knows their size, so their store is asked now and then; a sentence where it is away."""
-    try:
-        return kept_avatars.get(), ""
-    except StoreError as error:
-        return None, f"Pictures of people are not counted: {error}"
+    """They have no row that knows their size, so a worker asks their store now and then."""
+    told = pulses.family(COUNTED).get(AVATARS)
+    if told is None:
+        return None, "Pictures of people were not counted yet: a worker does so every half an hour."
+    return int(told[1]), ""
 
 
 def count_avatars() -> int:
-    total = 0
-    for number, blob in enumerate(get_store(AVATARS).iterate()):
-        total += blob.size
-        if number >= MOST_AVATARS:
-            break
+    """Bytes of all of them, for the dashboard."""
+    total = sum(blob.size for blob in get_store(AVATARS).iterate())
+    pulses.remember(COUNTED, {AVATARS: str(total)})
     return total
-
-
-kept_avatars = Kept(count_avatars, AVATARS_SECONDS)
 
 
 def uploads(days: int) -> dict[str, Any]:

@@ -1,37 +1,28 @@
-"""Everything that is wrong now, worst first: what alerts tell, and what only those need who look at the console.
+"""Everything that is wrong now, worst first: what alerts tell, and what only those need who look at the console."""
 
-A rule is a small function that yields troubles: a sentence and a link to where it is put right. One that fails is
-a trouble itself.
-"""
-
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from django.conf import settings
-from django.db import DatabaseError
 from django.utils import timezone
 
 from alcoves.alerts import rules
+from alcoves.alerts.rules import access
+from alcoves.alerts.rules import machine as rules_of_machine
 from alcoves.alerts.rules.base import MANY, Rule, Severity, Trouble, age, counted, page, rows, used_since
 from alcoves.backup.models import Look, Maintenance, State
 from alcoves.console.dashboard import machine
-from alcoves.settings import weak
 from media import live, tallies
-from media.errors import MediaError
 from media.models import Control, Library, Original, tally
 from media.models.control import ControlKind
 from media.models.library import FIELD_OF
-from media.tools import ffmpeg
 from ml import selection
 from ml.models import Download
 from ml.registry import licences, places
 
-logger = logging.getLogger(__name__)
 BUDGET_SECONDS: Final = 5.0
-"""For all rules together; those that come after say that they were not asked."""
+"""For all rules together, those of alerts too; those that come after say that they were not asked."""
 SWITCH_OF: Final = {
     "faces": "faces",
     "objects": "objects",
@@ -56,40 +47,11 @@ def report() -> dict[str, Any]:
 def check_all() -> list[Trouble]:
     """Worst first. While Postgres is away nothing is said of what only it knows."""
     until = time.monotonic() + BUDGET_SECONDS
-    found = alerted()
+    found = rules.check_all(until)
     if not any(one.key == rules.POSTGRES for one in found):
         for name, rule in RULES.items():
-            found += check(name, rule) if time.monotonic() < until else [late(name)]
+            found += rules.asked(name, rule) if time.monotonic() < until else [rules.late(name)]
     return sorted(found, key=lambda one: (one.severity != Severity.CRITICAL, one.key))
-
-
-def alerted() -> list[Trouble]:
-    """What alerts look for as well."""
-    try:
-        return rules.check_all()
-    except DatabaseError as error:
-        logger.warning("the rules of alerts could not be asked: %s", error)
-        return [unasked("alerts", "the database did not answer")]
-
-
-def check(name: str, rule: Rule) -> list[Trouble]:
-    try:
-        return list(rule())
-    except DatabaseError as error:
-        logger.warning("the rule %s could not ask the database: %s", name, error)
-        return [unasked(name, "the database did not answer it")]
-    except Exception as error:
-        logger.exception("the rule %s failed", name)
-        return [unasked(name, type(error).__name__)]
-
-
-def late(name: str) -> Trouble:
-    return unasked(name, f"the others took longer than {BUDGET_SECONDS:g} seconds")
-
-
-def unasked(name: str, reason: str) -> Trouble:
-    sentence = f"The rule for {name} cannot be asked ({reason}). The log says more."
-    return Trouble(f"rule:{name}", Severity.WARNING, sentence, page("doctor"))
 
 
 def paused() -> Iterator[Trouble]:
@@ -203,68 +165,15 @@ def verification() -> Iterator[Trouble]:
     yield Trouble("verification", Severity.WARNING, sentence, page("backups"))
 
 
-def mail() -> Iterator[Trouble]:
-    """Alerts are on and reach nobody."""
-    if not live.value("ALERTS_ENABLED"):
-        return
-    to, hook = live.value("ALERT_MAIL_TO"), live.value("ALERT_WEBHOOK_URL")
-    if not to and not hook:
-        sentence = "Alerts reach nobody: set ALERT_MAIL_TO or ALERT_WEBHOOK_URL, or switch alerts off."
-        yield Trouble("alerts:nobody", Severity.WARNING, sentence, page("settings"))
-    elif to and not settings.EMAIL_HOST:
-        sentence = f"Alerts are to go to {to}, and no mail server is set. Set ALCOVES_MAIL_HOST and restart."
-        yield Trouble("alerts:mail", Severity.WARNING, sentence, page("alerts"))
-
-
-def carefulness() -> Iterator[Trouble]:
-    """Settings that let strangers in."""
-    if settings.DEBUG:
-        sentence = "DEBUG is on: errors show settings and code to anybody. Start without it."
-        yield Trouble("debug", Severity.CRITICAL, sentence, page("doctor"))
-    if weak.is_weak_key(settings.SECRET_KEY):
-        sentence = "ALCOVES_SECRET_KEY can be guessed. Make a random one; people log in again after that."
-        yield Trouble("weak:key", Severity.CRITICAL, sentence, page("doctor"))
-    if weak.has_weak_password(settings.DATABASES["default"]):
-        sentence = (
-            "The password of the database is missing or known to everybody. Give its user a random one."
-        )
-        yield Trouble("weak:database", Severity.CRITICAL, sentence, page("doctor"))
-    public = settings.PUBLIC_URL
-    if public.startswith("http://") and not any(
-        part in public for part in ("127.0.0.1", "localhost", "[::1]")
-    ):
-        sentence = (
-            f"People reach this server by {public}, so that passwords can be read on their way. Use https."
-        )
-        yield Trouble("weak:http", Severity.WARNING, sentence, page("doctor"))
-
-
-def tools() -> Iterator[Trouble]:
-    """What this ffmpeg cannot do. That there is none is told by the parts."""
-    try:
-        found = ffmpeg.capabilities()
-    except MediaError:
-        return
-    if found.lacks:
-        yield Trouble(
-            "ffmpeg",
-            Severity.WARNING,
-            f"ffmpeg {found.version} lacks {', '.join(found.lacks)}: what needs them is made in a plainer way. "
-            "Name a fuller one in ALCOVES_FFMPEG_BINARY.",
-            page("doctor"),
-        )
-
-
 RULES: Final[Mapping[str, Rule]] = {
     "maintenance": maintenance,
     "pauses": paused,
     "image cache": image_cache,
     "files set aside": held,
     "failed jobs": failed,
-    "models": models,
+    "wanted models": models,
     "verification": verification,
-    "mail": mail,
-    "weak settings": carefulness,
-    "ffmpeg": tools,
+    "who is told": access.nobody_told,
+    "ffmpeg": rules_of_machine.tools,
 }
-"""Beside those of `alcoves.alerts.rules`."""
+"""Beside those of alerts: what somebody has done on purpose, or need not hurry with."""

@@ -24,11 +24,12 @@ function warnings({ warnings: found }) {
   return [element("ul", { class: "dash-warnings", "aria-live": "polite" }, found.map(line))];
 }
 
-function overview({ files, originals, bytes: sizes, libraries, users, jobs, workers }) {
+function overview({ files, folders, originals, bytes: sizes, libraries, users, jobs, workers }) {
   return [element("div", { class: "dash-tiles" },
     tile(number(files.live), "files", false, place("files", { place: "live" })),
     tile(number(files.trashed), "in the trash", false, place("files", { place: "trash" })),
     tile(number(files.held), "set aside", files.held > 0, place("originals", { held: "yes" })),
+    tile(number(folders), "folders", false, place("folders")),
     tile(number(originals), "originals", false, place("originals")),
     tile(bytes(sizes.originals), "of originals"), tile(bytes(sizes.derivatives), "made from them"),
     tile(bytes(sizes.imageCache), "image cache", false, place("cachedImages")),

@@ -76,7 +76,7 @@ def test_a_test_that_fails_says_why_and_is_not_tried_again(client: Client, setti
     answer = staff(client, "operator").post(PAGE, {"channel": "webhook"}, follow=True)
     text = answer.content.decode()
     assert "The test by webhook was not taken." in text
-    assert "ALCOVES_ALERT_WEBHOOK_PRIVATE" in text
+    assert "ALCOVES_ALERT_WEBHOOK_LOOPBACK" in text
     assert Delivery.objects.get().state == "given_up"
 
 

@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from alcoves.alerts import delivering, guarding, letters, noting
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.alerts.rules import Severity, Trouble
 from tests.alcoves.alerts.sinks import HookSink, MailSink, Rules, certificate, free_port, serving
+from tests.workers import wait_until
 
 pytestmark = pytest.mark.django_db
 SECRET = "a-secret-of-the-webhook-with-enough-letters"
@@ -31,7 +33,7 @@ def hook(settings: Any) -> Iterator[HookSink]:
     with serving(HookSink()) as sink:
         settings.ALERT_WEBHOOK_URL = sink.url
         settings.ALERT_WEBHOOK_SECRET = SECRET
-        settings.ALERT_WEBHOOK_PRIVATE = True
+        settings.ALERT_WEBHOOK_LOOPBACK = True
         settings.ALERT_RATE_SECONDS = 0
         yield sink
 
@@ -230,12 +232,13 @@ def test_redirects_are_not_followed(hook: HookSink) -> None:
     assert "answers with a redirect, which is not followed" in letter.error
 
 
-def test_a_hook_in_this_network_is_called_only_where_that_is_said(hook: HookSink, settings: Any) -> None:
-    settings.ALERT_WEBHOOK_PRIVATE = False
+def test_a_hook_on_this_machine_is_called_only_where_that_is_said(hook: HookSink, settings: Any) -> None:
+    settings.ALERT_WEBHOOK_LOOPBACK = False
+    settings.ALERT_WEBHOOK_PRIVATE = True
     found(DISK)
     assert go() == 0
     assert hook.calls == []
-    assert "ALCOVES_ALERT_WEBHOOK_PRIVATE" in Delivery.objects.get().error
+    assert "ALCOVES_ALERT_WEBHOOK_LOOPBACK" in Delivery.objects.get().error
 
 
 def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinned(
@@ -256,7 +259,7 @@ def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinne
     assert go() == 1
     assert hook.calls[0][0]["Host"] == f"hook.example.org:{port}"
     assert asked.count("hook.example.org") == 1
-    settings.ALERT_WEBHOOK_PRIVATE = False
+    settings.ALERT_WEBHOOK_LOOPBACK = False
     found(DISK, BEAT)
     assert go() == 0
     assert len(hook.calls) == 1
@@ -267,15 +270,18 @@ def test_a_name_that_leads_into_this_network_is_refused_and_the_address_is_pinne
     [
         ("93.184.216.34", True, True),
         ("2606:2800:220:1::1", True, True),
-        ("127.0.0.1", False, True),
         ("10.1.2.3", False, True),
         ("192.168.1.1", False, True),
         ("100.64.0.1", False, True),
-        ("::1", False, True),
         ("fd12::1", False, True),
-        ("::ffff:127.0.0.1", False, True),
-        ("64:ff9b::7f00:1", False, True),
-        ("2002:7f00:1::", False, True),
+        ("::ffff:10.1.2.3", False, True),
+        ("::10.1.2.3", False, True),
+        ("64:ff9b::a01:203", False, True),
+        ("2002:a01:203::", False, True),
+        ("fec0::1", False, False),
+        ("64:ff9b:1::1", False, False),
+        ("192.88.99.1", False, False),
+        ("168.63.129.16", False, False),
         ("169.254.169.254", False, False),
         ("::ffff:169.254.169.254", False, False),
         ("fd00:ec2::254", False, False),
@@ -294,13 +300,27 @@ def test_which_addresses_are_allowed(settings: Any, address: str, public: bool, 
     assert guarding.allowed(given) is private
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "127.9.9.9", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"],
+)
+def test_this_machine_has_a_word_of_its_own(settings: Any, address: str) -> None:
+    given = ipaddress.ip_address(address)
+    settings.ALERT_WEBHOOK_PRIVATE = True
+    assert not guarding.allowed(given)
+    settings.ALERT_WEBHOOK_LOOPBACK = True
+    assert guarding.allowed(given)
+
+
 def test_a_hook_that_drips_its_answer_for_ever_is_left(hook: HookSink, settings: Any) -> None:
     settings.ALERT_WEBHOOK_TIMEOUT = 1
     hook.drips = True
     found(DISK)
     assert go() == 0
-    hook.drips = False
     assert "did not answer within 1 seconds" in Delivery.objects.get().error
+    # Its thread does not wait for the end of it, nor its socket.
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name == "webhook"], 30, "it is cut")
+    hook.drips = False
 
 
 def test_without_a_long_secret_nothing_is_sent(hook: HookSink, settings: Any) -> None:

@@ -56,6 +56,27 @@ def test_clocks_that_differ(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "seconds ahead of" in critical("clock").sentence
 
 
+def test_settings_that_let_strangers_in(db: None, settings: Any) -> None:
+    assert rules.check("weak settings") == []
+    settings.DEBUG = True
+    assert critical("weak settings").key == "debug"
+    settings.SECRET_KEY = "changeme"
+    settings.PUBLIC_URL = "http://media.example.org"
+    assert [one.key for one in rules.check("weak settings")] == ["debug", "weak:key", "weak:http"]
+
+
+def test_ways_of_alerts_that_cannot_work(db: None, settings: Any) -> None:
+    assert rules.check("ways of alerts") == []
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.ALERT_MAIL_TO, settings.EMAIL_HOST = "ops@example.org", ""
+    assert critical("ways of alerts").key == "alerts:mail"
+    settings.EMAIL_HOST = "mail.example.org"
+    settings.ALERT_WEBHOOK_URL, settings.ALERT_WEBHOOK_SECRET = "https://hooks.example.org/", "short"
+    assert critical("ways of alerts").key == "alerts:webhook"
+    settings.ALERTS_ENABLED = False
+    assert rules.check("ways of alerts") == []
+
+
 def test_scratch_without_room(db: None, settings: Any) -> None:
     settings.STORE_RESERVE_BYTES = 10**18
     assert "work waits for room" in critical("scratch").sentence

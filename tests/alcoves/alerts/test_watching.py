@@ -26,7 +26,7 @@ def hook(settings: Any) -> Iterator[HookSink]:
     with serving(HookSink()) as sink:
         settings.ALERT_WEBHOOK_URL = sink.url
         settings.ALERT_WEBHOOK_SECRET = SECRET
-        settings.ALERT_WEBHOOK_PRIVATE = True
+        settings.ALERT_WEBHOOK_LOOPBACK = True
         settings.ALERT_RATE_SECONDS = 0
         yield sink
 
@@ -35,7 +35,7 @@ def surroundings(sink: HookSink) -> dict[str, str]:
     return {
         "ALCOVES_ALERT_WEBHOOK_URL": sink.url,
         "ALCOVES_ALERT_WEBHOOK_SECRET": SECRET,
-        "ALCOVES_ALERT_WEBHOOK_PRIVATE": "true",
+        "ALCOVES_ALERT_WEBHOOK_LOOPBACK": "true",
         "ALCOVES_ALERT_RATE_SECONDS": "0",
     }
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from alcoves.alerts.rules import work
 from alcoves.backup.models import Backup, Finding, Look
-from alcoves.console.dashboard import figures, warnings
+from alcoves.console.dashboard import figures, tasks, warnings
 from alcoves.console.dashboard.figures import FIGURES, Asked
 from alcoves.queues import QUEUES
 from media import backlog, controls, dispatch, tallies, workers
 from media.audit import SYSTEM
-from media.models import Control, Derivative, File, Library, Original, Tally
+from media.models import Control, Derivative, File, Folder, Library, Original, Tally
 from media.workers import Report, Running
 from ml.models import Download
 from storage.registry import get_store
@@ -52,7 +52,10 @@ def test_at_a_glance(library: Library) -> None:
     of = [row.original for row in rows]
     made_up.derivatives(of, outputs=[{"name": "poster", "key": "k", "size": 7}])
     made_up.derivatives(of[:2], "hover", status="failed")
+    Folder.objects.create(library=library, name="Trips")
+    Folder.objects.create(library=library, name="Old trips", trashed_at=timezone.now())
     told = taken("overview")
+    assert told["folders"] == 1
     assert told["files"] == {"live": 3, "trashed": 1, "held": 1}
     assert (told["originals"], told["libraries"], told["users"]) == (5, 1, 2)
     assert told["bytes"] == {"originals": 500, "derivatives": 35, "imageCache": 0}
@@ -107,7 +110,10 @@ def test_storage_by_library_part_and_kind(library: Library) -> None:
         of, outputs=[{"name": "a", "key": "a", "size": 3}, {"name": "b", "key": "b", "size": 4}]
     )
     get_store("avatars").put("somebody/avatar.webp", [b"x" * 55])
+    assert "not counted yet" in taken("storage")["notes"][0]
+    assert tasks.count_avatars() == 55
     told = taken("storage")
+    assert told["notes"] == []
     assert [(row["name"], row["total"]) for row in told["libraries"]] == [("Work", 5000), ("Family", 214)]
     assert told["libraries"][1] == {
         "id": str(library.pk),
