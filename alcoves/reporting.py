@@ -1,4 +1,7 @@
-"""What a worker tells of itself: a moment's picture by its loop, carried to Redis and Postgres by a thread."""
+"""What a worker tells of itself: a moment's picture by its loop, carried to Redis and Postgres by a thread.
+
+And a heartbeat for Flower, which knows a worker by its events alone: one that has nothing to do would have none.
+"""
 
 import contextlib
 import logging
@@ -10,7 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from celery import bootsteps
 from celery.worker import state as worker_state
+from celery.worker.consumer.events import Events
+from celery.worker.heartbeat import Heart
 from django.conf import settings
 
 from alcoves import env
@@ -23,6 +29,8 @@ logger = logging.getLogger(__name__)
 NAME = env.text("ALCOVES_WORKER_NAME")
 ALLOWED: Final = re.compile(r"[A-Za-z0-9._/@-]{1,100}")
 SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 10.0
+"""Flower takes a worker for gone that was silent for twice as long."""
 
 
 def name_of(lane: str) -> str:
@@ -113,6 +121,31 @@ class Reporter:
                 twin.host,
                 self.name,
             )
+
+
+class Heartbeat(Heart):
+    """Celery's own tries for ever where Redis is away, and the loop of the worker stands still meanwhile."""
+
+    def _send(self, event: str, retry: bool = False) -> None:  # noqa: FBT001, FBT002  As the parent does.
+        super()._send(event, retry=False)  # type: ignore[misc]
+
+
+class TellFlower(bootsteps.StartStopStep):
+    """A step of the consumer."""
+
+    requires = (Events,)
+    heart: Heartbeat | None = None
+
+    def start(self, parent: Any) -> None:
+        self.heart = Heartbeat(parent.timer, parent.event_dispatcher, BEAT_SECONDS)
+        self.heart.start()
+
+    def stop(self, parent: Any) -> None:
+        heart, self.heart = self.heart, None
+        if heart is not None:
+            heart.stop()
+
+    shutdown = stop
 
 
 def metrics_address() -> str:

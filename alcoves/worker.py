@@ -141,7 +141,7 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         priority.lower_process(NICE[lane])
     name = reporting.name_of(lane or "all")
     obeying.begin(name, lane, own)
-    app.steps["consumer"].update((Beside, obeying.Obey))
+    app.steps["consumer"].update((Beside, obeying.Obey, reporting.TellFlower))
     # Once, and before the pool is forked: children inherit what this ffmpeg can do.
     log_once()
     # Its advice against root is about pickled messages; ours are JSON only.

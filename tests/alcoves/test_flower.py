@@ -17,6 +17,7 @@ from celery import current_app
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from alcoves import flowering
 from alcoves.accounts.management.commands import flower as command
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import AUDITOR, LIBRARIAN, OPERATOR
@@ -145,6 +146,19 @@ def test_headers_that_are_not_ascii(flower: None, staff: Client) -> None:
     assert not any("h\u00e4st" in name for name in told["headers"])
 
 
+def test_passwords_are_taken_out_of_what_workers_tell() -> None:
+    told = {
+        "broker": {"hostname": "socket://:se/cret@/run/redis.sock", "port": None},
+        "queues": [{"name": "preview", "alias": ("redis://ann:secret@host:6379/0",)}],
+        "plain": "a text with an @ and http://host/path?x=y@z",
+    }
+    assert flowering.without_passwords(told) == {
+        "broker": {"hostname": "socket://***@/run/redis.sock", "port": None},
+        "queues": [{"name": "preview", "alias": ["redis://***@host:6379/0"]}],
+        "plain": "a text with an @ and http://host/path?x=y@z",
+    }
+
+
 TASKS = (
     "tasks/datatable?draw=1&start=0&length=200&search[value]=&order[0][column]=0&order[0][dir]=asc"
     "&columns[0][data]=name"
@@ -194,7 +208,6 @@ def send_messages(address: str) -> Counter[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.xfail(reason="owed: see the roadmap, Flower; it has never run to its end", strict=False)
 def test_flower_itself(guarded_redis: str, client: Client, tmp_path: Path, settings: Any) -> None:
     client.force_login(User.objects.create_superuser("root@example.org"))
     controls.pause_all(reason="so that the messages stay", by=audit.COMMAND)
