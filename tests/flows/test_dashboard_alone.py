@@ -2,25 +2,31 @@
 
 import http.client
 import json
+import os
+import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
 from media.libraries import create_library
-from media.models import Library
+from media.models import Derivative, Library
+from media.tools import run
 from storage import registry
 from tests import servers
 from tests.alcoves.console.dashboard.test_api import NAMES
 from tests.ingesting import take_in
+from tests.makers import make_image
 from tests.workers import Process, answers, free_port, running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STATS = "/api/admin/stats"
+SMALL = 128 << 20
 
 
 @pytest.fixture
@@ -68,6 +74,25 @@ class Operator:
         assert status == 200, (path, status)
         return body
 
+    def post(self, path: str, **values: Any) -> None:
+        """A form of a page, sent as a browser does."""
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, trust_env=False) as browser:
+            browser.headers["Cookie"] = self.cookie
+            page = browser.get(path)
+            assert page.status_code == 200, (path, page.status_code)
+            (token, *_) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+            browser.headers["Cookie"] = f"{self.cookie}; csrftoken={page.cookies['csrftoken']}"
+            browser.cookies.clear()
+            answer = browser.post(path, data={**values, "csrfmiddlewaretoken": token})
+            assert answer.status_code == 302, (path, answer.status_code, answer.text[:2000])
+
+    def look_at(self, name: str) -> str:
+        """Where the dashboard's tile leads."""
+        (told,) = re.findall(
+            rb'<script id="places" type="application/json">(.*?)</script>', self.page("/admin/")
+        )
+        return str(json.loads(told)[name])
+
     def warning(self, begin: str) -> dict[str, Any] | None:
         return next(
             (one for one in self.figure("warnings")["warnings"] if one["key"].startswith(begin)), None
@@ -94,29 +119,107 @@ def test_a_worker_that_is_killed(admin: User, tmp_path: Path) -> None:
         assert operator.finds("lane:")["severity"] == "critical"
 
 
-def test_scratch_without_room(admin: User, tmp_path: Path) -> None:
-    with web(tmp_path, ALCOVES_STORE_RESERVE_BYTES=str(1 << 60)) as port:
-        found = Operator(port, admin).finds("scratch")
-    assert (found["severity"], found["link"]) == ("critical", "/admin/doctor")
-    assert str(tmp_path) in found["sentence"] or "Make room in" in found["sentence"]
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of its own, which is soon full. Only the superuser can make one."""
+    folder.mkdir()
+    made = run.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(folder)], timeout=10, check=False
+    )
+    if made.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        run.run(["umount", "-l", str(folder)], timeout=10)
 
 
-def test_a_blob_that_is_gone(admin: User, tmp_path: Path, settings: Any) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can mount a disk")
+def test_scratch_that_is_full(admin: User, tmp_path: Path, settings: Any) -> None:
+    """A job fails for want of room, the warning says where, and with room it is done again from where it leads."""
+    library = a_library(admin, tmp_path, settings)
+    with small_disk(tmp_path / "scratch") as scratch:
+        extra = {
+            "ALCOVES_TEST_REAL_DERIVERS": "metadata preview",
+            "ALCOVES_SCRATCH_PATH": str(scratch),
+            "ALCOVES_RETRY_SECONDS": "1",
+        }
+        with web(tmp_path, **extra) as port, running_worker(tmp_path, **extra):
+            operator = Operator(port, admin)
+            assert operator.warning("scratch") is None
+            filler = scratch / "filler"
+            with suppress(OSError), filler.open("wb") as file:
+                while True:
+                    file.write(bytes(1 << 20))
+            settings.DERIVERS = {name: settings.DERIVERS[name] for name in ("metadata", "preview")}
+            take_in(library, make_image(tmp_path / "lake.png", size=(300, 200)), "lake.png")
+            found = operator.finds("scratch")
+            assert found["severity"] == "critical"
+            assert f"Make room in {scratch}" in found["sentence"]
+            assert str(scratch).encode() in operator.page(found["link"])
+            wait_until(lambda: Derivative.objects.filter(error_code="scratch_full").exists(), 60, "no room")
+            filler.unlink()
+            wait_until(lambda: operator.warning("scratch") is None, 30, "the warning goes")
+            wait_until(lambda: not Derivative.objects.exclude(status="ready").exists(), 90, "all is made")
+
+
+def a_library(admin: User, folder: Path, settings: Any) -> Library:
+    """Its bytes lie where servers and workers of this test look for them."""
     for name, store in settings.BLOB_STORES.items():
-        store["OPTIONS"] = {**store["OPTIONS"], "root": tmp_path / "stores" / name}
+        store["OPTIONS"] = {**store["OPTIONS"], "root": folder / "stores" / name}
     registry.reset()
-    library: Library = create_library(admin, "Home")
-    original = take_in(library, b"\x89PNG\r\n\x1a\n" + b"\0" * 64, "lake.png").file.original
-    registry.get_store("files").delete(original.key)
-    verifying = Process(["manage.py", "verify"], tmp_path)
-    wait_until(lambda: verifying.popen.poll() is not None, 120, "verify")
-    assert verifying.popen.poll() == 1, verifying.text()
-    with web(tmp_path) as port:
+    return create_library(admin, "Home")
+
+
+def spoil(key: str) -> bytes:
+    """As a disk does that rots: other bytes, no other size. Returns what was there."""
+    store: Any = registry.get_store("files")
+    path = Path(store.root) / key
+    assert path.is_file()
+    before = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(bytes([before[0] ^ 0xFF]) + before[1:])
+    return before
+
+
+def stored(key: str) -> bytes:
+    with registry.get_store("files").open(key) as opened:
+        return opened.read()
+
+
+def blobs_of(key: Any) -> list[bytes]:
+    """The original of a preview, and what the preview is by now."""
+    row = Derivative.objects.select_related("original").get(pk=key)
+    return [stored(row.original.key), *(stored(one["key"]) for one in row.outputs[:1])]
+
+
+def test_blobs_that_rot_are_found_and_put_right(admin: User, tmp_path: Path, settings: Any) -> None:
+    """An original comes back from the backup, and what was made of it is made anew; all by pages of the console."""
+    library = a_library(admin, tmp_path, settings)
+    settings.DERIVERS = {name: settings.DERIVERS[name] for name in ("metadata", "preview")}
+    take_in(library, make_image(tmp_path / "lake.png", size=(300, 200)), "lake.png")
+    extra = {"ALCOVES_TEST_REAL_DERIVERS": "metadata preview"}
+    with web(tmp_path, **extra) as port, running_worker(tmp_path, **extra):
         operator = Operator(port, admin)
-        found = operator.finds("blobs:missing")
-        assert found["severity"] == "critical"
-        assert found["link"].startswith("/admin/backup/finding/")
-        assert operator.figure("backups")["findings"] == [{"kind": "missing", "what": "original", "count": 1}]
+        preview = wait_until(lambda: Derivative.objects.filter(deriver="preview", status="ready").first())
+        operator.post("/admin/backups", act="make", target="local", blobs="all")
+        wait_until(lambda: operator.figure("backups")["lastGood"], 90, "a backup")
+        keys = (preview.original.key, preview.outputs[0]["key"])
+        before = [spoil(key) for key in keys]
+        assert operator.warning("blobs:") is None, "Nobody has looked yet."
+
+        operator.post(operator.look_at("backups"), act="look", deep="on")
+        found = [operator.finds(f"blobs:altered:{what}", 90) for what in ("original", "output")]
+        assert found[0]["severity"] == "critical"
+        for one in found:
+            shown = operator.page(one["link"]).decode()
+            rows = re.findall(r'name="_selected_action" value="([^"]+)"', shown)
+            if rows:
+                operator.post(one["link"], action="repair", _selected_action=rows, sure="yes")
+        wait_until(lambda: blobs_of(preview.pk) == before, 90, "both are as they were")
+        operator.post("/admin/backups", act="look", deep="on")
+        wait_until(lambda: operator.warning("blobs:") is None, 90, "nothing is wrong any more")
+        assert operator.figure("backups")["findings"] == []
 
 
 def test_redis_that_is_stopped(admin: User, tmp_path: Path) -> None:
