@@ -144,6 +144,11 @@ def by_key(model: type[models.Model], path: str, term: str) -> Q:
     """Rows of which this column is the term. Of a row that they point at, it is looked up there first, by its index."""
     name, _, rest = path.partition("__")
     field: Any = model._meta.get_field(name)
+    if field.one_to_many:
+        # Joined to them and asked together with other columns, all rows would be looked at.
+        own = field.field.attname
+        there = field.related_model.objects.filter(by_key(field.related_model, rest or "id", term))
+        return Q(pk__in=list(there.exclude(**{own: None}).values_list(own, flat=True)))
     if rest not in {"", "id"}:
         there = field.related_model
         keys = there.objects.filter(by_key(there, rest, term)).values_list("pk", flat=True)
