@@ -1,63 +1,66 @@
 """Every page of the console in Chromium: light and dark, wide and narrow, with names that try to break it.
 
-No page complains in the browser, is wider than its window, answers with an error, or has faint text of ours.
+No page complains in the browser, is wider than its window, answers with an error, or has faint text of ours. Pages are
+lists, rows, forms, forms with mistakes, questions, and the pages of our own. What is registered and has no row, or is a
+page that nobody opens here, fails.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from django.contrib import admin
-from django.db import connections
+from django.db import connections, models
+from django.test import RequestFactory
 from django.urls import reverse
-from django.utils import timezone
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 
-from alcoves.accounts.models import AccessToken, User
-from alcoves.alerts.models import Alert, Delivery, Mention
-from alcoves.backup.models import Backup, Finding, Look
+from alcoves.accounts.models import User
 from alcoves.console.pages import PAGES
-from media import audit
-from media.folders import create_folder
 from media.libraries import create_library
-from media.models import (
-    Attempt,
-    CachedImage,
-    File,
-    Library,
-    Moment,
-    MomentShare,
-    Stack,
-    Switching,
-    Tag,
-    Upload,
-)
-from media.models.audit import Via
-from ml.models import MergeProposal, Person, PictureEmbedding
+from media.models import Derivative, File, Library
+from ml.models import Person
+from ml.registry.table import models_of
+from tests.browser.everything import NAMES, TASK, fill, fill_once, first_of
 from tests.browser.test_gallery import CHROMIUM
-from tests.media.api.conftest import finish
-from tests.ml.people.making import make_face
-from tests.ml.search.things import derived, holds, put, says, sounds_of
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     pytest.mark.django_db(transaction=True),
 ]
-NAMES: Final = (
-    "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>",
-    "\u0645\u0643\u062a\u0628\u0629 \u0627\u0644\u0639\u0627\u0626\u0644\u0629 2026",
-    "\U0001f3de\ufe0f\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 holiday",
-    "a" * 180,
-    "a name of many words " * 9,
-)
 SHOTS: Final = os.environ.get("ALCOVES_TEST_SHOTS", "")
 SIZES: Final = ((1280, 900), (390, 844))
-QUIET: Final = {"backups-manifest"}
-"""Pages that answer with a file."""
+NO_PAGES: Final = {"backups-manifest"}
+"""Answers with a file. Pages whose name ends with -live are parts of others, which ask for them."""
+UNTITLED: Final = {"backups-restore": (), "reprocess-task": (TASK,)}
+"""Pages that are in no menu, and what their address needs."""
+ASKING: Final = (
+    ("media.file", "hold"),
+    ("media.file", "purge"),
+    ("media.original", "hold"),
+    ("media.derivative", "cancel"),
+    ("media.library", "empty_trashes"),
+    ("media.momentshare", "revoke"),
+    ("ml.person", "merge"),
+    ("ml.acceptance", "delete_selected"),
+    ("accounts.accesstoken", "delete_selected"),
+    ("axes.accessattempt", "delete_selected"),
+    ("backup.finding", "repair"),
+)
+"""Actions of lists that ask first."""
+WRONG: Final[dict[str, dict[str, str]]] = {
+    "media.library": {"name": ""},
+    "accounts.user": {"email": "no address", "password1": "a", "password2": "b"},
+    "ml.choice": {"pipeline": "", "model": ""},
+    "ml.acceptance": {"licence": ""},
+}
+"""Forms to add a row, and what they do not take."""
+Visit = Callable[[Page], None]
 
 MEASURE: Final = """() => {
   const channels = (color) => {
@@ -79,10 +82,13 @@ MEASURE: Final = """() => {
     return document.documentElement.classList.contains("dark") ? [17, 24, 39, 255] : [255, 255, 255, 255];
   };
   const faint = [];
-  const ours = ".model-pipeline *, .console-asks *, .console-button, .console-people *, .readonly pre";
+  const ours = "#content [class^=ops-] *, #content [class^=dash-] *, #content [class^=settings-] *, "
+    + ".ops-button, .ops-badge, .ops-note, .model-pipeline *, .console-asks *, .console-button, "
+    + ".console-people *, .readonly pre, .errornote, .errorlist *";
   for (const one of document.querySelectorAll(ours)) {
     const text = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!text || !one.getClientRects().length || one.closest("option, script, .sr-only, svg")) continue;
+    const unread = one.closest("option, script, .sr-only, svg, .material-symbols-outlined");
+    if (!text || !one.getClientRects().length || unread) continue;
     const [a, b] = [light(channels(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
     const contrast = (a + 0.05) / (b + 0.05);
     const said = one.textContent.trim().slice(0, 30);
@@ -105,86 +111,152 @@ def full(root: User) -> None:
     """A row of everything, and a few with each name."""
     for name in NAMES:
         fill(root, create_library(root, name[:200]), name)
+    fill_once(root, File.objects.earliest("pk"))
 
 
-def fill(root: User, library: Library, name: str) -> None:
-    file = put(library, name[:255])
-    finish(file, "preview", {"thumb.webp": (WEBP, "image/webp")}, {"thumb_width": 4, "thumb_height": 4})
-    holds(file, name[:64])
-    sounds_of(file, name[:64], 10.0)
-    says(file, "en", name, name)
-    PictureEmbedding.objects.create(
-        library=library,
-        original_id=file.original_id,
-        derivative=derived(file, "embedding"),
-        model="m",
-        embedding=[0.5] * 8,
-    )
-    one, two = sorted(
-        (Person.objects.create(library=library, name=name[:200]) for _ in "ab"), key=lambda row: row.pk
-    )
-    make_face(library, person=one, file=file)
-    MergeProposal.objects.create(library=library, first=one, second=two, distance=0.1)
-    around(root, library, file, name)
+def address_of(model: type[models.Model], kind: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{kind}", args=args)
 
 
-def around(root: User, library: Library, file: File, name: str) -> None:
-    AccessToken.issue(root, name[:100])
-    create_folder(library, re.sub(r"[/\\\\]", " ", name)[:200])
-    now = timezone.now()
-    CachedImage.objects.create(original=file.original, key=f"derived/{file.pk}", size=10, used_at=now)
-    Stack.objects.create(library=library, kind="burst", mark=name[:200], primary=file, count=1)
-    moment = Moment.objects.create(file=file, name=name[:200], start=1, end=2, created_by=root)
-    moment.tags.add(Tag.objects.create(library=library, name=name[:60], color="#EF4444"))
-    MomentShare.objects.create(moment=moment, created_by=root)
-    Switching.objects.create(library=library, switch="faces", on=True)
-    Upload.objects.create(library=library, user=root, kind="tus", name=name[:255], length=10, expires_at=now)
-    audit.note("test.act", by=audit.Actor(Via.CONSOLE, root), text=name, target=file, detail_of=name)
-    troubles(root, file, name)
-    file.original.derivatives.filter(deriver="objects").update(
-        status="failed", error_code="broken", error_message=name, error_detail=name * 20
-    )
+def named(label: str) -> type[models.Model]:
+    return next(one for one in admin.site._registry if one._meta.label_lower == label)
 
 
-def troubles(root: User, file: File, name: str) -> None:
-    """A failed try, an alert with its letter, a backup, a look at the blobs and what it found."""
-    now = timezone.now()
-    about = {"deriver": "preview", "queue": "thumbnail", "version": 1, "number": 1, "worker": name[:128]}
-    said = {"outcome": "failed", "error_code": "broken", "error_message": name, "error_detail": name * 20}
-    job = derived(file, "embedding").pk
-    Attempt.objects.create(original=file.original, derivative_id=job, finished_at=now, **about, **said)
-    alert = Alert.objects.create(key=name[:200], severity="critical", sentence=name, link="/admin/")
-    letter = Delivery.objects.create(channel="mail", event="alerts", error=name)
-    Mention.objects.create(delivery=letter, alert=alert, what="trouble")
-    Backup.objects.create(name=f"{Backup.objects.count()}-{name}"[:40], target=name[:255], error=name)
-    Look.objects.create(error=name, asked_by=root)
-    Finding.objects.create(
-        kind="missing", what="original", store="files", key=name[:512], text=name, seen_at=now
-    )
+def opened(address: str) -> Visit:
+    def visit(page: Page) -> None:
+        answer = page.goto(address, wait_until="load")
+        assert answer is not None
+        assert answer.status == 200, answer.status
+
+    return visit
 
 
-def webp() -> bytes:
-    from io import BytesIO
+def posted(start: str, address: str, **fields: Any) -> Visit:
+    """As a form of the page at `start` would: with its token, and what else it has been given."""
 
-    from PIL import Image
+    def visit(page: Page) -> None:
+        page.goto(start, wait_until="load")
+        with page.expect_navigation(wait_until="load") as answered:
+            page.evaluate(SEND, [address, fields])
+        assert answered.value is not None
+        assert answered.value.status == 200, answered.value.status
 
-    held = BytesIO()
-    Image.new("RGB", (48, 48), "teal").save(held, "WEBP")
-    return held.getvalue()
+    return visit
 
 
-WEBP: Final = webp()
+SEND: Final = """([address, fields]) => {
+  const form = document.createElement("form");
+  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+  const all = Object.entries({ ...fields, csrfmiddlewaretoken: token });
+  for (const [name, value] of all.flatMap(([name, values]) => [values].flat().map((one) => [name, one]))) {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "hidden", name, value });
+    form.append(input);
+  }
+  Object.assign(form, { method: "post", action: address });
+  document.body.append(form);
+  form.submit();
+}"""
 
 
-def addresses() -> Iterator[str]:
-    yield reverse("admin:index")
-    yield from (reverse(f"admin:{page.name}") for page in PAGES if page.title and page.name not in QUIET)
+def having(visit: Visit, selector: str) -> Visit:
+    """And the page is what it was opened for."""
+
+    def look(page: Page) -> None:
+        visit(page)
+        assert page.locator(selector).count(), f"no {selector}"
+
+    return look
+
+
+def visits(root: User) -> Iterator[tuple[str, Visit]]:
+    yield "dashboard", opened(reverse("admin:index"))
+    yield "password", opened(reverse("admin:password_change"))
+    yield from of_pages()
     for model in sorted(admin.site._registry, key=lambda one: one._meta.label_lower):
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        yield reverse(f"{name}_changelist")
-        row = model._default_manager.order_by("pk").first()
-        if row is not None:
-            yield reverse(f"{name}_change", args=(row.pk,))
+        yield from of_model(model, root)
+    yield from questions()
+    yield from mistakes()
+    yield from settings_changed()
+
+
+def of_pages() -> Iterator[tuple[str, Visit]]:
+    for page in PAGES:
+        if page.name in NO_PAGES or page.name.endswith("-live"):
+            continue
+        assert page.title or page.name in UNTITLED, f"nobody opens {page.name}: say how"
+        yield page.name, opened(reverse(f"admin:{page.name}", args=UNTITLED.get(page.name, ())))
+    reprocess = reverse("admin:reprocess")
+    yield "reprocess-some", having(opened(f"{reprocess}?deriver=objects&status=failed"), "#confirm")
+    yield "reprocess-none", opened(f"{reprocess}?error_code=none-of-this")
+    yield "reprocess-wrong", opened(f"{reprocess}?older_than=many&library=none")
+    yield "restore-nowhere", opened(f"{reverse('admin:backups-restore')}?target=nowhere")
+
+
+def of_model(model: type[models.Model], root: User) -> Iterator[tuple[str, Visit]]:
+    site, row, name = admin.site.get_model_admin(model), first_of(model), model._meta.label_lower
+    request = RequestFactory().get("/")
+    request.user = root
+    yield name, opened(address_of(model, "changelist"))
+    yield f"{name}-none", opened(f"{address_of(model, 'changelist')}?q=nowhere")
+    yield f"{name}-change", opened(address_of(model, "change", row.pk))
+    yield f"{name}-history", opened(address_of(model, "history", row.pk))
+    if site.has_add_permission(request):
+        yield f"{name}-add", opened(address_of(model, "add"))
+    if site.has_delete_permission(request):
+        yield f"{name}-delete", opened(address_of(model, "delete", row.pk))
+
+
+def questions() -> Iterator[tuple[str, Visit]]:
+    for label, action in ASKING:
+        address = address_of(named(label), "changelist")
+        rows = [first_of(named(label))]
+        if label == "media.derivative":
+            rows = [Derivative.objects.filter(status="queued").earliest("pk")]
+        if action == "merge":
+            rows = list(Person.objects.filter(library=first_of(Library)).order_by("pk"))
+        keys = [str(row.pk) for row in rows]
+        chosen = {"action": action, "_selected_action": keys, "index": "0", "select_across": "0"}
+        asked = posted(address, address, **chosen)
+        yield f"{label}-{action}", having(asked, "input[name=sure], input[name=post]")
+    models_page = reverse("admin:models")
+    for act, given in {
+        "delete": {"pipeline": "faces", "model": model_of("faces")},
+        "accept": licence(),
+    }.items():
+        asked = posted(models_page, models_page, act=act, **given)
+        yield f"models-{act}", having(asked, "input[name=sure]")
+    yield "cache-clear", opened(address_of(named("media.cachedimage"), "clear"))
+    library = first_of(Library)
+    yield "empty-trash", opened(reverse("admin:media_library_empty_trash", args=(library.pk,)))
+
+
+def model_of(pipeline: str) -> str:
+    return models_of(pipeline)[0].id
+
+
+def licence() -> dict[str, str]:
+    return {"licence": models_of("faces")[0].licence}
+
+
+def mistakes() -> Iterator[tuple[str, Visit]]:
+    for label, fields in WRONG.items():
+        address = address_of(named(label), "add")
+        yield f"{label}-wrong", having(posted(address, address, **fields), ".errornote, .errorlist")
+    file = address_of(File, "change", first_of(File).pk)
+    yield "file-wrong", having(posted(file, file, name=""), ".errornote, .errorlist")
+
+
+def settings_changed() -> Iterator[tuple[str, Visit]]:
+    def change(page: Page, value: str, expected: str) -> None:
+        page.goto(reverse("admin:settings"), wait_until="load")
+        page.get_by_label("MAX_RETRIES").fill(value)
+        with page.expect_navigation(wait_until="load"):
+            page.get_by_label("MAX_RETRIES").press("Enter")
+        assert page.get_by_text(re.compile(expected)).count(), expected
+
+    yield "settings-question", lambda page: change(page, "7", "Change this setting")
+    yield "settings-wrong", lambda page: change(page, "eleven", "must be a whole number")
 
 
 @pytest.fixture
@@ -202,8 +274,9 @@ def page(root: User, full: None, live_server: Any) -> Iterator[Page]:
         connections.close_all()
 
 
+@pytest.mark.parametrize("width", [width for width, _ in SIZES])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_whole(theme: str, page: Page) -> None:
+def test_every_page_is_whole(theme: str, width: int, page: Page, root: User) -> None:
     complaints: list[str] = []
     where = [""]
     page.on(
@@ -212,21 +285,26 @@ def test_every_page_is_whole(theme: str, page: Page) -> None:
     )
     page.on("pageerror", lambda error: complaints.append(f"{where[0]}: {error}"))
     page.add_init_script(f"localStorage.setItem('adminTheme', JSON.stringify('{theme}'))")
-    for address in list(addresses()):
-        where[0] = f"{address} {theme}"
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            if width == SIZES[0][0]:
-                answer = page.goto(address, wait_until="load")
-                if answer is None or answer.status != 200 or "/login" in page.url:
-                    complaints.append(f"{where[0]}: {answer and answer.status}")
-            told = page.evaluate(MEASURE)
-            if told["wide"] > 0:
-                complaints.append(f"{where[0]} at {width}: {told['wide']} pixels too wide")
-            if told["title"] == "owned":
-                complaints.append(f"{where[0]}: a name was taken for markup")
-            complaints += [f"{where[0]} at {width}: {one}" for one in told["faint"]]
-            if SHOTS:
-                name = f"{address.strip('/').replace('/', '-')}-{width}-{theme}.png"
-                page.screenshot(path=Path(SHOTS) / name)
+    page.set_viewport_size({"width": width, "height": dict(SIZES)[width]})
+    for name, visit in list(visits(root)):
+        where[0] = f"{name} {theme} {width}"
+        try:
+            visit(page)
+        except (AssertionError, PlaywrightError) as error:
+            complaints.append(f"{where[0]}: {str(error)[:300]}")
+        complaints += [f"{where[0]}: {one}" for one in measured(page)]
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png")
     assert not complaints, "\n".join(complaints)
+
+
+def measured(page: Page) -> list[str]:
+    told = page.evaluate(MEASURE)
+    found = [f"faint: {one}" for one in told["faint"]]
+    if told["wide"] > 0:
+        found.append(f"{told['wide']} pixels too wide")
+    if told["title"] == "owned":
+        found.append("a name was taken for markup")
+    if "/login" in page.url:
+        found.append("asked to log in")
+    return found

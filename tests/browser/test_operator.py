@@ -15,6 +15,7 @@ import pytest
 from django.db import connections
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance, restoring
@@ -257,7 +258,12 @@ def looks_at_workers(page: Page) -> None:
 
 def heard_of_in_flower(page: Page) -> bool:
     page.goto("/flower/workers")
-    return page.get_by_role("link", name=WORKER).is_visible()
+    try:
+        # The page fills its table after it was loaded.
+        page.get_by_role("link", name=WORKER).wait_for(timeout=SLOW / 6)
+    except PlaywrightTimeoutError:
+        return False
+    return True
 
 
 def changes_the_model(page: Page, context: BrowserContext) -> None:
