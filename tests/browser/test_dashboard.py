@@ -48,6 +48,7 @@ def busy(one_loop: None, settings: Any) -> Library:
     """An installation at work, and somebody who looks at it."""
     settings.SECRET_KEY = "kJ2v9xQp-7Lm4RtZ8wYc1NbH6sDfG3aE5uTiO0"
     settings.ALERT_WEBHOOK_URL = "https://hooks.example.org/alcoves"
+    settings.ALERT_WEBHOOK_SECRET = "a-secret-of-the-webhook-with-enough-letters"
     bring_up_to_date()
     ann = User.objects.create_user("ann@example.org", "ann-password", name="Ann", is_staff=True)
     ann.groups.set(Group.objects.filter(name="auditor"))
@@ -171,6 +172,9 @@ def test_every_panel_is_drawn(busy: Library, live_server: Any, size: str, theme:
         expect(page.locator("#panel-warnings")).to_contain_text("the machine is needed until noon")
         expect(page.locator("#panel-queues")).to_contain_text("paused by system")
         assert page.locator("#dashboard button, #dashboard form").count() == 0
+        if size == "wide":
+            for name in ("queues", "workers", "failures", "backups", "alerts"):
+                expect(page.locator(f'#nav-sidebar-apps a[href="/admin/{name}"]')).to_be_visible()
         keep(page, f"dashboard-{size}-{theme}")
 
 
@@ -183,7 +187,7 @@ def test_one_that_fails_blanks_no_other(
     def fail() -> None:
         raise StoreError("The store is away.")
 
-    monkeypatch.setattr(storage, "libraries", lambda _sizes: fail())
+    monkeypatch.setattr(storage, "libraries", lambda *_: fail())
     with looking(live_server, "wide", "light", allowed="503") as page:
         failed = page.locator("#panel-storage")
         expect(failed).to_have_attribute("data-state", "failed", timeout=20_000)

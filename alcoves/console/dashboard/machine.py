@@ -9,8 +9,7 @@ from django.db import connection
 
 from alcoves import health
 from alcoves.alerts.rules import machine, servers
-from media import dispatch, live, tallies
-from media.models import tally
+from media import dispatch
 
 
 def report() -> dict[str, Any]:
@@ -63,15 +62,15 @@ def scratch() -> dict[str, int]:
 
 def image_cache() -> dict[str, Any]:
     """How full it is. Sizes that were asked for freely may go at any time, those of the registry may not."""
-    by_kind = {one.keys[0]: one for one in tallies.told(tally.CACHED, 1)}
-    limit = int(live.value("IMAGE_CACHE_MAX_BYTES"))
-    used = sum(one.amount for one in by_kind.values())
+    from media.admin import cached_images  # Registers a page, so not before all models are there.
+
+    told = cached_images.counted()
     return {
-        "images": sum(one.number for one in by_kind.values()),
-        "bytes": used,
-        "kept": by_kind["variant"].amount if "variant" in by_kind else 0,
-        "limit": limit,
-        "percent": round(100 * used / limit, 1) if limit else None,
+        "images": told.images,
+        "bytes": told.size,
+        "kept": told.variants_size,
+        "limit": told.cap,
+        "percent": round(100 * told.size / told.cap, 1) if told.cap else None,
     }
 
 
