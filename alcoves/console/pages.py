@@ -202,6 +202,8 @@ def guarded(page: Page) -> Callable[..., HttpResponseBase]:
 
 
 SEE_FLOWER = "console.see_flower"
+ALWAYS_OPEN = "Operations"
+"""The theme opens the group of the page that is shown; the dashboard is of none, and this is where one goes from it."""
 MODEL_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Media",
@@ -280,7 +282,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         groups.setdefault(title, []).extend(entries)
     home = {"title": "Dashboard", "icon": "monitoring", "link": reverse("admin:index")}
     shown = [
-        {"title": title, "separator": True, "collapsible": True, "items": items}
+        {"title": title, "separator": True, "collapsible": title != ALWAYS_OPEN, "items": items}
         for title, items in groups.items()
         if items
     ]
