@@ -143,7 +143,7 @@ def fill_once(root: User, file: File) -> None:
     Acceptance.objects.create(licence="l" * 60, accepted_by=root)
     Download.objects.create(pipeline="faces", model="m" * 60, name="n" * 190, state="failed", error=name * 5)
     Control.objects.create(
-        kind="queue", name="preview", paused=True, reason=name, set_by=root.email, set_at=now
+        kind="queue", name="metadata", paused=True, reason=name, set_by=root.email, set_at=now
     )
     WorkerReport.objects.create(name="w" * 100, lane="all", host="h" * 200, began_at=now, seen_at=now)
     SweepHold.objects.create(store="files", reason="backup", until=now + timedelta(hours=1))
