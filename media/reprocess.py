@@ -39,7 +39,7 @@ def reprocess(selection: Selection, by: Actor | None = None) -> int:
     """
     if by is None:
         return sum(request(keys) for keys in selecting.batches(selecting.REPROCESS, selection))
-    return int(selecting.act_on_all(selecting.REPROCESS, selection, by)["done"])
+    return selecting.act_on_all(selecting.REPROCESS, selection, by)
 
 
 def reprocess_file(

@@ -1,34 +1,30 @@
 """Which derivatives are meant, how many they are, and one act on all of them: made anew, or stopped.
 
-Few are acted on at once, in one transaction with the entry of the audit log. Many go to a task that walks through them
-in batches that each commit; the audit log has an entry when it is asked for, and one with the count when it is done.
+Few are acted on at once, in one transaction with the entry of the audit log; of many `media.bulk` takes care.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 from uuid import UUID
 
-from celery import current_app
-from celery.result import AsyncResult
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from media import audit, dispatch, ledger
 from media.audit import Actor
-from media.errors import InfrastructureError, RequestError
+from media.errors import RequestError
 from media.models import Derivative, File, Library, uuid7
-from media.models.audit import AuditEntry, Via
 from media.models.derivative import GIVEN, Status
 
-TASK: Final = "media.act_on_many"
-UNDER_WAY: Final = "PROGRESS"
 BATCH: Final = 1000
 """As many are acted on within one request; more are for the task."""
 COUNTED: Final = 10_000
 """Beyond this nobody is told how many there are."""
+COUNT_MILLISECONDS: Final = 5_000
+CANCELLED: Final = "57014"
+"""Postgres: query_canceled, by statement_timeout."""
 REPROCESS: Final = "reprocess"
 CANCEL: Final = "cancel"
 ACTS: Final = {REPROCESS: "queued again", CANCEL: "stopped"}
@@ -123,8 +119,19 @@ def meant(act: str, selection: Selection) -> QuerySet[Derivative]:
 
 
 def count(act: str, selection: Selection) -> int:
-    """How many that are; `COUNTED` + 1 stands for more."""
-    return int(meant(act, selection).order_by().values("pk")[: COUNTED + 1].count())
+    """How many that are; `COUNTED` + 1 stands for more. RequestError where that takes too long to say."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(COUNT_MILLISECONDS)])
+            found = int(meant(act, selection).order_by().values("pk")[: COUNTED + 1].count())
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
+            raise
+        raise RequestError(
+            "Counting these takes too long. Choose a deriver, a state or a queue as well.", code="too_slow"
+        ) from error
+    return found
 
 
 def told(number: int) -> str:
@@ -134,51 +141,6 @@ def told(number: int) -> str:
 def has_grown(seen: int, now: int) -> bool:
     """Whether a person who saw so many would be surprised."""
     return now - seen > max(GROWN_BY, seen * GROWN_BY // 100)
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """What has come of it: how many by now, or the task that does it."""
-
-    count: int
-    task: str = ""
-
-
-def act_on(act: str, selection: Selection, by: Actor) -> Acted:
-    """At once where they are few; else by a task. Where that cannot be sent there is no entry either."""
-    check(selection)
-    if count(act, selection) <= BATCH:
-        return Acted(
-            act_on_keys(act, list(meant(act, selection).values_list("pk", flat=True)[:BATCH]), by, selection)
-        )
-    number, task = count(act, selection), str(uuid7())
-    with transaction.atomic():
-        audit.note(
-            f"derivatives.{act}",
-            by=by,
-            text=f"{told(number)} jobs are to be {ACTS[act]}, in batches: {selection}.",
-            count=number,
-            selection=selection.as_json(),
-            task=task,
-        )
-        send(task, act, selection, by)
-    return Acted(number, task)
-
-
-def send(task: str, act: str, selection: Selection, by: Actor) -> None:
-    try:
-        current_app.send_task(
-            TASK,
-            (act, selection.as_json(), actor_as_json(by), str(uuid7())),
-            task_id=task,
-            queue="maintenance",
-            ignore_result=False,
-        )
-    except Exception as error:
-        raise InfrastructureError(
-            "The broker does not answer, so nothing was begun. Try again in a little while.",
-            detail=str(error),
-        ) from error
 
 
 def act_on_keys(act: str, keys: list[UUID], by: Actor, selection: Selection | None = None) -> int:
@@ -210,86 +172,35 @@ def request(keys: list[UUID]) -> int:
     return number
 
 
-def act_on_all(
-    act: str,
-    selection: Selection,
-    by: Actor,
-    *,
-    tell: Callable[[dict[str, Any]], None] = lambda _: None,
-    before: Mapping[str, Any] | None = None,
-    until: str = "",
-) -> dict[str, Any]:
-    """All rows that are there now, in the order of their keys, in batches that each commit and publish.
-
-    With `until`, a key, those that were there when it was made: what came since then nobody has looked at.
-    `before` is what an earlier run of the same task told last: it goes on from there.
-    """
-    state: dict[str, Any] = {
-        "act": act,
-        "done": 0,
-        "last": None,
-        "until": until or str(uuid7()),
-        **(before or {}),
-    }
-    for keys in batches(act, selection, after=state["last"], until=state["until"]):
-        state |= {"done": state["done"] + done_to(act, keys), "last": str(keys[-1])}
-        tell(state)
-    if state["done"]:
-        audit.note(
-            f"derivatives.{act}",
-            by=by,
-            text=f"{state['done']:,} jobs were {ACTS[act]}: {selection}.",
-            count=state["done"],
-            selection=selection.as_json(),
-        )
-    return {"act": act, "done": state["done"]}
+def act_on_all(act: str, selection: Selection, by: Actor) -> int:
+    """All rows that are there now, in the order of their keys, in batches that each commit and publish."""
+    done = sum(done_to(act, keys) for keys in batches(act, selection))
+    if done:
+        note_done(act, selection, by, done)
+    return done
 
 
-def batches(
-    act: str, selection: Selection, *, after: str | None = None, until: str | None = None
-) -> Iterator[list[UUID]]:
-    """The keys of the rows that are there now, in their order. Each row comes once, whatever the act makes of it."""
+def note_done(act: str, selection: Selection, by: Actor, done: int) -> None:
+    audit.note(
+        f"derivatives.{act}",
+        by=by,
+        text=f"{done:,} jobs were {ACTS[act]}: {selection}.",
+        count=done,
+        selection=selection.as_json(),
+    )
+
+
+def batches(act: str, selection: Selection) -> Iterator[list[UUID]]:
+    """The keys of the rows that are there now. Each row comes once, whatever the act makes of it."""
     check(selection)
-    rows = meant(act, selection).filter(pk__lte=UUID(until) if until else uuid7()).order_by("pk")
-    while True:
-        ahead = rows.filter(pk__gt=UUID(after)) if after else rows
-        keys = list(ahead.values_list("pk", flat=True)[:BATCH])
-        if not keys:
-            return
-        after = str(keys[-1])
+    until, last = uuid7(), None
+    while keys := next_keys(act, selection, after=last, until=until):
+        last = keys[-1]
         yield keys
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a task is."""
-
-    state: str
-    """waiting, running, done, failed."""
-    done: int
-
-
-def progress(task: str) -> Progress | None:
-    """None for a task that the audit log does not know."""
-    if not AuditEntry.objects.filter(
-        action__in=[f"derivatives.{act}" for act in ACTS], detail__task=task
-    ).exists():
-        return None
-    result: AsyncResult[Any] = AsyncResult(task)
-    about = result.info if isinstance(result.info, dict) else {}
-    states = {"SUCCESS": "done", "FAILURE": "failed", UNDER_WAY: "running", "STARTED": "running"}
-    return Progress(states.get(result.state, "waiting"), int(about.get("done", 0)))
-
-
-def actor_as_json(by: Actor) -> dict[str, Any]:
-    """Without the address: Flower shows what tasks are given. The entry of the asking has it, with the same request."""
-    return {
-        "via": str(by.via),
-        "user": str(by.user.pk) if by.user is not None else None,
-        "request_id": by.request_id,
-    }
-
-
-def actor_from_json(given: Mapping[str, Any]) -> Actor:
-    user = get_user_model().objects.filter(pk=given["user"]).first() if given.get("user") else None
-    return Actor(Via(given["via"]), user, None, given.get("request_id", ""))
+def next_keys(act: str, selection: Selection, *, after: UUID | None, until: UUID) -> list[UUID]:
+    """Those of one batch, in their order. What came after `until`, a key, nobody has looked at."""
+    rows = meant(act, selection).filter(pk__lte=until)
+    ahead = rows.filter(pk__gt=after) if after else rows
+    return list(ahead.order_by("pk").values_list("pk", flat=True)[:BATCH])

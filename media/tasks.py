@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from media import (
     audit,
     blobs,
+    bulk,
     dispatch,
     evicting,
     history,
@@ -25,11 +26,10 @@ from media import (
     prewarm,
     reconcile,
     runs,
-    selecting,
     switching,
     tallies,
 )
-from media.models import Upload
+from media.models import Bulk, Upload
 from media.models.blob import FILES
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
@@ -156,20 +156,12 @@ def prune_audit() -> int:
     return audit.prune_old(live.value("AUDIT_KEPT_DAYS"))
 
 
-@shared_task(name=selecting.TASK, bind=True, acks_late=True, ignore_result=False)
-def act_on_many(
-    self: Any, act: str, selection: dict[str, Any], actor: dict[str, Any], until: str = ""
-) -> dict[str, Any]:
+@shared_task(name=bulk.TASK, bind=True, acks_late=True, ignore_result=True, max_retries=3)
+def act_on_many(self: Any, key: str) -> None:
     """What an operator asked for with more rows than one request may touch. Begun anew it goes on where it was."""
-    before = self.AsyncResult(self.request.id).info
-    return selecting.act_on_all(
-        act,
-        selecting.Selection.from_json(selection),
-        selecting.actor_from_json(actor),
-        tell=lambda progress: self.update_state(state=selecting.UNDER_WAY, meta=progress),
-        before=before if isinstance(before, dict) else {},
-        until=until,
-    )
+    if not Bulk.objects.filter(pk=UUID(key)).exists():
+        raise self.retry(countdown=2)  # Quicker than the commit of the page.
+    bulk.go_on(UUID(key))
 
 
 def abandoned_uploads() -> QuerySet[Upload]:

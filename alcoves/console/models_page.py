@@ -4,10 +4,11 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from alcoves.console.fragments import fragment
 from media import audit
 from media.errors import MediaError
 from ml import selection
@@ -18,6 +19,7 @@ from ml.registry import table
 from ml.registry.specs import PIPELINES, ModelSpec, Pipeline
 
 PERMISSION: Final = "console.choose_models"
+LIVE: Final = "admin/models_live.html"
 ABOUT: Final[dict[str, str]] = {
     "faces": "Finds faces, and tells people apart.",
     "objects": "Names what is to be seen.",
@@ -29,20 +31,24 @@ ABOUT: Final[dict[str, str]] = {
 
 def show(request: HttpRequest) -> HttpResponse:
     """GET shows all; POST does one thing, and says what came of it."""
-    may_choose = request.user.has_perm(PERMISSION)
     if request.method == "POST":
-        if not may_choose:
+        if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
         return act(request)
-    told = Told().pipelines()
-    about = {
-        **admin.site.each_context(request),
-        "title": "Models",
-        "pipelines": [{**one, "about": ABOUT.get(one["pipeline"], ""), **spoken(one)} for one in told],
-        "under_way": any(model["state"] in {"queued", "running"} for one in told for model in one["models"]),
-        "may_choose": may_choose,
-    }
+    about = {**admin.site.each_context(request), "title": "Models", **described(request)}
     return TemplateResponse(request, "admin/models_page.html", about)
+
+
+def show_live(request: HttpRequest) -> JsonResponse:
+    return fragment(request, LIVE, described(request))
+
+
+def described(request: HttpRequest) -> dict[str, Any]:
+    told = Told().pipelines()
+    return {
+        "pipelines": [{**one, "about": ABOUT.get(one["pipeline"], ""), **spoken(one)} for one in told],
+        "may_choose": request.user.has_perm(PERMISSION),
+    }
 
 
 def spoken(pipeline: dict[str, Any]) -> dict[str, Any]:

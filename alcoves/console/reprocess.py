@@ -16,8 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from alcoves.console.fragments import fragment
+from alcoves.console.wording import spoken
 from alcoves.queues import BY_NAME
-from media import audit, selecting
+from media import audit, bulk, selecting
 from media.errors import MediaError, RequestError
 from media.models import Library
 from media.models.derivative import Status
@@ -149,7 +150,7 @@ def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selecti
             f"They were {selecting.told(int(seen))} when you looked and are {selecting.told(now)} now. "
             "Nothing was done: look again."
         )
-    acted = selecting.act_on(act, selection, audit.of(request))
+    acted = bulk.act_on(act, selection, audit.of(request), counted=now)
     if acted.task:
         return HttpResponseRedirect(reverse("admin:reprocess-task", args=(acted.task,)))
     messages.success(request, f"{acted.count:,} jobs are {selecting.ACTS[act]}.")
@@ -166,7 +167,13 @@ def show_task_live(request: HttpRequest, task: UUID) -> JsonResponse:
 
 
 def progress_of(task: UUID) -> dict[str, Any]:
-    progress = selecting.progress(str(task))
+    progress = bulk.progress(task)
     if progress is None:
         raise Http404("There is no such task.")
-    return {"progress": progress}
+    left = spoken(progress.seconds_left) if progress.seconds_left is not None else ""
+    return {
+        "progress": progress,
+        "done": f"{progress.done:,}",
+        "total": f"{progress.total or 0:,}",
+        "left": left,
+    }

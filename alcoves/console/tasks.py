@@ -6,15 +6,17 @@ from uuid import UUID
 
 from celery import shared_task
 from django.contrib.auth import get_user_model
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from alcoves.console import upkeep
-from media import audit, trash, workers
+from media import audit, backlog, bulk, trash, workers
 from media.admin import many
 from media.audit import Actor
-from media.models import Library
+from media.models import Bulk, Library
 from media.models.audit import Via
+from media.models.bulk import OPEN
 
 EMPTY = "console.empty_trash"
 HANDED = {many.TASK: "An act on many files", EMPTY: "Emptying a trash"}
@@ -50,7 +52,21 @@ def tell_lost() -> int:
     """
     rows = list(TaskResult.objects.filter(task_name__in=HANDED, status__in=upkeep.UNFINISHED))
     running = {task.id for report in workers.find() if report.alive for task in report.running}
+    send_again(running)
     return sum(tell(row) for row in rows if upkeep.lost(row, running) and not just_begun(row))
+
+
+def send_again(running: set[str]) -> int:
+    """Acts on many jobs that nobody has any more: their rows know how far they are."""
+    lengths = backlog.depths()
+    if lengths is None or lengths[upkeep.QUEUE] > 0:
+        return 0
+    quiet = Now() - upkeep.SURE
+    rows = Bulk.objects.filter(state__in=OPEN, updated_at__lt=quiet, sent_at__lt=quiet)
+    lost = [row for row in rows if str(row.pk) not in running]
+    for row in lost:
+        bulk.send(row)
+    return len(lost)
 
 
 def just_begun(row: Any) -> bool:

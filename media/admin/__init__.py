@@ -14,6 +14,7 @@ from media.admin import (
     originals,
     shares,
     stacks,
+    steering,
     switchings,
     uploads,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "originals",
     "shares",
     "stacks",
+    "steering",
     "switchings",
     "uploads",
 ]

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alcoves.queues import BY_NAME
-from media import audit, selecting
+from media import audit, bulk, selecting
 from media.api.libraries import checked
 from media.api.staff import StaffView
 from media.errors import ConflictError
@@ -79,6 +79,9 @@ class ProgressShape(serializers.Serializer[Any]):
 
     state = serializers.CharField(help_text="waiting, running, done or failed")
     done = serializers.IntegerField()
+    total = serializers.IntegerField(allow_null=True, help_text="null until a worker has begun")
+    secondsLeft = serializers.FloatField(allow_null=True, help_text="at the pace so far")
+    message = serializers.CharField(allow_blank=True, help_text="why it failed")
 
 
 class AdminReprocess(ReprocessView):
@@ -98,7 +101,8 @@ class AdminReprocess(ReprocessView):
                 f"They were {given['expected']:,} when you looked and are {selecting.told(number)} now. Look again.",
                 code="has_grown",
             )
-        acted = selecting.act_on(given["act"], selection, audit.of(request._request, via=Via.API))  # noqa: SLF001
+        by = audit.of(request._request, via=Via.API)  # noqa: SLF001
+        acted = bulk.act_on(given["act"], selection, by, counted=number)
         return Response({"count": acted.count, "task": acted.task or None}, status=202)
 
 
@@ -108,7 +112,8 @@ class AdminReprocessTask(ReprocessView):
     @extend_schema(operation_id="admin_reprocess_task", responses=ProgressShape)
     def get(self, request: Request, task: UUID) -> Response:
         """How far it is. 404 for a task that nobody asked for."""
-        found = selecting.progress(str(task))
+        found = bulk.progress(task)
         if found is None:
             raise Http404("There is no such task.")
-        return Response({"state": found.state, "done": found.done})
+        told = {"state": found.state, "done": found.done, "total": found.total}
+        return Response({**told, "secondsLeft": found.seconds_left, "message": found.text})

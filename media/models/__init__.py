@@ -4,6 +4,7 @@ from media.models.attempt import Attempt
 from media.models.audit import AuditEntry
 from media.models.base import uuid7
 from media.models.blob import UnnamedBlob
+from media.models.bulk import Bulk
 from media.models.cached_image import CachedImage
 from media.models.control import Control, WorkerReport
 from media.models.derivative import Derivative
@@ -21,6 +22,7 @@ from media.models.upload import Upload
 __all__ = [
     "Attempt",
     "AuditEntry",
+    "Bulk",
     "CachedImage",
     "Control",
     "Derivative",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTransform
 
 from alcoves.queues import BY_NAME
 from media.models.base import Row
@@ -155,6 +156,7 @@ class Derivative(Row):
             models.Index(fields=["-id"], condition=Q(parent__isnull=False), name="derivative_list_parts"),
             models.Index(fields=["-id"], condition=Q(parent__isnull=True), name="derivative_list_whole"),
             models.Index(fields=["deriver", "status", "id"], name="derivative_by_deriver"),
+            models.Index("deriver", KeyTransform("version", "made_by"), name="derivative_by_version"),
             models.Index(fields=["status", "-updated_at"], name="derivative_by_status"),
             # Groups of failures are counted from this alone. Parts tell theirs through their parent.
             models.Index(

@@ -1,5 +1,5 @@
 """The operators' console over understanding. One module per noun."""
 
-from ml.admin import embeddings, events, models, people, transcripts
+from ml.admin import decisions, embeddings, events, models, people, transcripts
 
-__all__ = ["embeddings", "events", "models", "people", "transcripts"]
+__all__ = ["decisions", "embeddings", "events", "models", "people", "transcripts"]

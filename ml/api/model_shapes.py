@@ -36,6 +36,9 @@ class ModelShape(serializers.Serializer[Any]):
     id = serializers.CharField()
     title = serializers.CharField()
     accuracy = serializers.CharField(allow_blank=True)
+    speed = serializers.CharField(
+        allow_blank=True, help_text="as it was measured elsewhere; empty: nobody has told"
+    )
     note = serializers.CharField(allow_blank=True)
     diskBytes = serializers.IntegerField()
     memoryBytes = serializers.IntegerField(allow_null=True, help_text="at its peak, where it is known")

@@ -134,6 +134,7 @@ class Told:
             "id": spec.id,
             "title": spec.title,
             "accuracy": spec.accuracy,
+            "speed": spec.speed,
             "note": spec.note,
             "diskBytes": spec.disk_bytes,
             "memoryBytes": spec.memory_bytes,

@@ -46,6 +46,8 @@ class ModelSpec:
     """How it is fed and read: 'scrfd+arcface', 'yolo26', 'audioset', 'whisper', 'clip', 'siglip'."""
     accuracy: str = ""
     """For people: '0.471 mAP on AudioSet', '2.7 % WER (clean)'."""
+    speed: str = ""
+    """For people, as it was measured elsewhere: '50 times real time'."""
     disk_bytes: int = 0
     memory_bytes: int | None = None
     """At its peak, beside the programs themselves. None: nobody has told, and it is not guessed."""

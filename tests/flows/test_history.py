@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alcoves.accounts.models import User
-from media import audit, selecting
+from media import audit, bulk, selecting
 from media.libraries import create_library
 from media.models import Attempt, AuditEntry, Derivative
 from tests.derivers import TABLE
@@ -47,9 +47,9 @@ def test_many_jobs_are_made_anew_by_a_task(
         for number in range(5):
             take_in(home, PNG + bytes([number]), f"{number}.png")
         wait_until(lambda: Derivative.objects.filter(status="ready").count() == 5, 60)
-        task = selecting.act_on("reprocess", selecting.Selection(deriver="echo"), audit.SYSTEM).task
+        task = bulk.act_on("reprocess", selecting.Selection(deriver="echo"), audit.SYSTEM).task
         assert task
         wait_until(lambda: Derivative.objects.filter(ready_version=2).count() == 5, 60)
-        progress = wait_until(lambda: (now := selecting.progress(task)) and now.state == "done" and now, 30)
-    assert progress.done == 5
+        progress = wait_until(lambda: (now := bulk.progress(task)) and now.state == "done" and now, 30)
+    assert (progress.done, progress.total) == (5, 5)
     assert AuditEntry.objects.filter(action="derivatives.reprocess").count() == 2

@@ -5,16 +5,18 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from alcoves.accounts.models import User
-from media import audit, reprocess, selecting
-from media.errors import InfrastructureError, RequestError
+from media import audit, bulk, reprocess, selecting
+from media.errors import RequestError
 from media.models import AuditEntry, Derivative, Library
 from media.models.audit import Via
 from media.selecting import Selection
+from tests.alcoves.console.filling import fill, libraries
+from tests.alcoves.console.test_long_lists import rows_read
 from tests.conftest import client_of
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
@@ -64,7 +66,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_all_that_is_given_must_hold(rows: None, selection: Selection, count: int) -> None:
     assert selecting.count("reprocess", selection) == count
-    assert selecting.act_on("reprocess", selection, audit.SYSTEM).count == count
+    assert bulk.act_on("reprocess", selection, audit.SYSTEM).count == count
     assert Derivative.objects.filter(requested_version=2).count() == count
     assert Selection.from_json(selection.as_json()) == selection
 
@@ -81,7 +83,7 @@ def test_all_that_is_given_must_hold(rows: None, selection: Selection, count: in
 )
 def test_a_misspelt_name_never_means_everything(rows: None, selection: Selection, code: str) -> None:
     with pytest.raises(RequestError) as refused:
-        selecting.act_on("reprocess", selection, audit.SYSTEM)
+        bulk.act_on("reprocess", selection, audit.SYSTEM)
     assert refused.value.code == code
     assert not Derivative.objects.exclude(requested_version=1).exists()
     assert not AuditEntry.objects.exists()
@@ -89,69 +91,17 @@ def test_a_misspelt_name_never_means_everything(rows: None, selection: Selection
 
 def test_few_are_noted_with_what_was_done(rows: None, alice: User) -> None:
     by = audit.Actor(Via.CONSOLE, alice)
-    assert selecting.act_on("reprocess", Selection(status="failed"), by) == selecting.Acted(1)
+    assert bulk.act_on("reprocess", Selection(status="failed"), by) == bulk.Acted(1)
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.count, entry.actor) == ("derivatives.reprocess", 1, alice)
     assert entry.text == "1 jobs were queued again: status failed."
     assert entry.detail == {"selection": {"status": "failed"}}
 
 
-def test_many_go_to_a_task_that_is_noted_before_and_after(
-    rows: None, few: None, monkeypatch: pytest.MonkeyPatch, alice: User
-) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(selecting, "send", lambda *given: sent.append(given))
-    by = audit.Actor(Via.CONSOLE, alice, "10.0.0.1", "r1")
-    acted = selecting.act_on("reprocess", Selection(deriver="echo"), by)
-    assert (acted.count, acted.task) == (3, sent[0][0])
-    assert not Derivative.objects.filter(requested_version=2).exists()
-    told: list[Any] = []
-    again = selecting.actor_from_json(selecting.actor_as_json(by))
-    done = selecting.act_on_all(
-        "reprocess", Selection(deriver="echo"), again, tell=lambda one: told.append(dict(one))
-    )
-    assert done == {"act": "reprocess", "done": 3}
-    assert [one["done"] for one in told] == [2, 3]
-    before, after = AuditEntry.objects.order_by("id")
-    assert before.detail["task"] == acted.task
-    assert (before.count, after.count) == (3, 3)
-    assert {before.actor, after.actor} == {alice}
-    assert "10.0.0.1" not in str(selecting.actor_as_json(by)), "Flower shows what tasks are given."
-    assert (before.address, after.address) == ("10.0.0.1", None)
-    assert {before.request_id, after.request_id} == {"r1"}
-
-
-def test_a_task_that_died_goes_on_where_it_was(rows: None, few: None) -> None:
-    told: list[Any] = []
-
-    def die(state: dict[str, Any]) -> None:
-        told.append(dict(state))
-        raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        selecting.act_on_all("reprocess", Selection(), audit.SYSTEM, tell=die)
-    done = selecting.act_on_all("reprocess", Selection(), audit.SYSTEM, before=told[-1])
-    assert done["done"] == 6
-    assert set(Derivative.objects.values_list("requested_version", flat=True)) == {2}
-
-
-def test_where_the_task_cannot_be_sent_nothing_is_noted(rows: None, few: None, settings: Any) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise ConnectionError("away")
-
-    from celery import current_app
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(current_app, "send_task", refuse)
-        with pytest.raises(InfrastructureError):
-            selecting.act_on("reprocess", Selection(), audit.SYSTEM)
-    assert not AuditEntry.objects.exists()
-
-
 def test_what_waits_or_runs_can_be_stopped(rows: None) -> None:
     reprocess.reprocess(Selection(deriver="echo"))
     assert selecting.count("cancel", Selection()) == 3
-    assert selecting.act_on("cancel", Selection(), audit.SYSTEM).count == 3
+    assert bulk.act_on("cancel", Selection(), audit.SYSTEM).count == 3
     assert Derivative.objects.filter(error_code="cancelled").count() == 3
     assert AuditEntry.objects.get().action == "derivatives.cancel"
 
@@ -160,6 +110,34 @@ def test_counting_ends(rows: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selecting, "COUNTED", 4)
     assert selecting.count("reprocess", Selection()) == 5
     assert selecting.told(5) == "4+"
+
+
+def test_a_count_that_takes_too_long_says_what_to_choose(rows: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: Any) -> Any:
+        return Derivative.objects.extra(where=["pg_sleep(5) IS NOT NULL"])
+
+    monkeypatch.setattr(selecting, "meant", slow)
+    monkeypatch.setattr(selecting, "COUNT_MILLISECONDS", 50)
+    with pytest.raises(RequestError, match="Choose a deriver") as refused, transaction.atomic():
+        selecting.count("reprocess", Selection())
+    assert refused.value.code == "too_slow"
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_versions_have_an_index(db: None) -> None:
+    libraries()
+    fill(Derivative, 20_000)
+    Derivative.objects.filter(deriver="sprites").update(made_by={"version": 1})
+    Derivative.objects.filter(deriver="preview").update(made_by={"version": 7})
+    selection = Selection(deriver="preview", older_than=7)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE media_derivative")
+    with CaptureQueriesContext(connection) as queries:
+        assert selecting.count("reprocess", selection) == 0
+    asked = next(one["sql"] for one in queries if "COUNT" in one["sql"])
+    assert rows_read(asked) == 0
 
 
 @pytest.mark.parametrize(
@@ -246,13 +224,14 @@ def test_others_may_not(rows: None, as_alice: Client, as_charlie: Client, charli
 
 def test_the_state_of_a_task(rows: None, few: None, as_staff: Client) -> None:
     task = post(as_staff, all=True).json()["task"]
-    assert as_staff.get(f"{ADDRESS}/{task}").json() == {"state": "waiting", "done": 0}
+    told = {"state": "waiting", "done": 0, "total": None, "secondsLeft": None, "message": ""}
+    assert as_staff.get(f"{ADDRESS}/{task}").json() == told
     assert as_staff.get(f"{ADDRESS}/{uuid4()}").status_code == 404
 
 
 def test_a_batch_costs_the_same_whatever_its_size(rows: None) -> None:
     with CaptureQueriesContext(connection) as one:
-        selecting.act_on("reprocess", Selection(status="failed"), audit.SYSTEM)
+        bulk.act_on("reprocess", Selection(status="failed"), audit.SYSTEM)
     with CaptureQueriesContext(connection) as six:
-        selecting.act_on("reprocess", Selection(), audit.SYSTEM)
+        bulk.act_on("reprocess", Selection(), audit.SYSTEM)
     assert len(six) == len(one)

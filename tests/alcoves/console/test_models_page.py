@@ -114,7 +114,13 @@ def test_a_model_is_sent_for_with_its_progress(operator: Client) -> None:
     row = Download.objects.filter(model="open").first()
     assert row is not None
     Download.objects.filter(model="open").update(state="running", bytes_done=1, bytes_total=2)
-    assert '<progress max="100"' in operator.get(reverse("admin:models")).content.decode()
+    page = operator.get(reverse("admin:models")).content.decode()
+    assert '<progress max="100"' in page
+    assert 'http-equiv="refresh"' not in page, "it would throw away what somebody is choosing"
+    assert f'data-live="{reverse("admin:models-live")}"' in page
+    live = operator.get(reverse("admin:models-live")).json()["html"]
+    assert '<progress max="100"' in live
+    assert "Download" in live
     assert acts() == [("models.download", "operator@example.org")]
 
 

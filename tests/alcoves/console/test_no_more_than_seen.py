@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from media import audit, selecting, trash
+from media import audit, bulk, selecting, tasks, trash
 from media.admin import libraries, many
 from media.models import Derivative, File, Library
 from media.selecting import Selection
@@ -37,11 +37,10 @@ def test_what_came_after_the_asking_is_left_alone(
     monkeypatch.setattr(selecting, "BATCH", 2)
     with monkeypatch.context() as patch:
         patch.setattr(current_app, "send_task", lambda name, given, **_: sent.append(given))
-        selecting.act_on("reprocess", Selection(deriver="echo"), audit.SYSTEM)
+        bulk.act_on("reprocess", Selection(deriver="echo"), audit.SYSTEM)
     take_in(library, PNG + b"late", "late.png")
     run_queued()
-    act, given, _by, until = sent[0]
-    selecting.act_on_all(act, Selection.from_json(given), audit.SYSTEM, until=until)
+    tasks.act_on_many(*sent[0])
     assert Derivative.objects.filter(requested_version=2).count() == 3
     assert Derivative.objects.get(original__files__name="late.png").requested_version == 1
 
