@@ -11,8 +11,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from media import selecting
-from media.admin import acting, attempts, pictures
+from media.admin import acting, attempts, offering, pictures
 from media.admin.filters import DeriverFilter, QueueFilter, one_of, one_way_or_other
+from media.admin.offering import Offering
 from media.admin.paging import LookOnly, link
 from media.models import Derivative
 from media.models.captured import public
@@ -27,7 +28,8 @@ PartFilter = one_way_or_other(
 
 
 @admin.register(Derivative)
-class DerivativeAdmin(LookOnly):
+class DerivativeAdmin(Offering, LookOnly):
+    offers = staticmethod(offering.of_derivative)
     list_display = (
         *(
             "deriver",

@@ -10,8 +10,9 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from media import stacks
-from media.admin import acting, attempts, many
+from media.admin import acting, attempts, many, offering
 from media.admin.filters import HeldFilter, LibraryFilter, TrashedFilter, WhenFilter
+from media.admin.offering import Offering
 from media.admin.paging import BigTable, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.intake import clean_name
@@ -19,7 +20,8 @@ from media.models import Derivative, File
 
 
 @admin.register(File)
-class FileAdmin(BigTable):
+class FileAdmin(Offering, BigTable):
+    offers = staticmethod(offering.of_file)
     list_display = ("name", "picture", "library", "kind", "size", "created_at", "trashed_at")
     list_filter = (TrashedFilter, HeldFilter, LibraryFilter, WhenFilter)
     search_fields = ("name", "=id", "=original__id")

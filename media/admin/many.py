@@ -20,6 +20,7 @@ from django_celery_results.models import TaskResult
 from kombu.exceptions import OperationalError
 
 from media import audit, trash
+from media.admin.offering import back_to
 from media.audit import Actor
 from media.errors import InfrastructureError
 from media.models import File, Library
@@ -140,4 +141,6 @@ def ask(page: Any, request: HttpRequest, rows: QuerySet[Any], **told: Any) -> Ht
         "keys": request.POST.getlist(ACTION_CHECKBOX_NAME),
         **told,
     }
+    if page_of_row := back_to(request):
+        about |= {"back": page_of_row, "kept": {**about["kept"], "back": page_of_row}}
     return TemplateResponse(request, "admin/ask.html", about)

@@ -10,8 +10,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from media import audit
-from media.admin import acting, attempts
+from media.admin import acting, attempts, offering
 from media.admin.filters import HeldOriginalFilter, LibraryFilter, one_of
+from media.admin.offering import Offering
 from media.admin.paging import LookOnly, link
 from media.admin.pictures import SCRIPTS, everything, of_original, with_pictures
 from media.images.variants import VARIANTS_VERSION
@@ -25,7 +26,8 @@ SHOWN = 100
 
 
 @admin.register(Original)
-class OriginalAdmin(LookOnly):
+class OriginalAdmin(Offering, LookOnly):
+    offers = staticmethod(offering.of_original)
     list_display = (
         "id",
         "picture",
