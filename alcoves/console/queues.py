@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from alcoves.backup import maintenance
+from alcoves.console import acting
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
 from media import audit, backlog, controls
@@ -16,14 +14,14 @@ from media.errors import RequestError
 from media.models import Control
 
 PERMISSION = "console.control_queues"
+TITLE = "Queues"
 LIVE = "admin/queues_live.html"
 
 
 def show(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return act(request)
-    about = {**admin.site.each_context(request), "title": "Queues", **described(request)}
-    return TemplateResponse(request, "admin/queues.html", about)
+        return acting.act(request, TITLE, PERMISSION, ordered)
+    return acting.page(request, TITLE, described(request))
 
 
 def show_live(request: HttpRequest) -> JsonResponse:
@@ -79,32 +77,24 @@ def describe_pause(control: Control | None) -> dict[str, Any] | None:
     return {"by": control.set_by, "at": control.set_at, "reason": control.reason}
 
 
-def act(request: HttpRequest) -> HttpResponse:
-    """One order. A mistake is told on the page."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
-    name = request.POST.get("name", "")
-    try:
-        messages.success(request, ordered(request, request.POST.get("act", ""), name))
-    except RequestError as error:
-        messages.error(request, error.message)
-    return HttpResponseRedirect(reverse("admin:queues"))
-
-
-def ordered(request: HttpRequest, wanted: str, name: str) -> str:
-    """Does it, and returns the sentence that says so."""
-    by = audit.of(request)
-    match wanted:
+def ordered(request: HttpRequest) -> str:
+    """One order."""
+    by, name = audit.of(request), request.POST.get("name", "")
+    match request.POST.get("act", ""):
         case "pause":
-            reason = request.POST.get("reason", "").strip()
-            if not reason:
-                raise RequestError("Say why it is paused, so that others know when to resume it.")
+            reason = acting.reason_of(request, "Say why it is paused, so that others know when to resume it.")
             controls.pause(name, by=by, reason=reason)
             return f"{name} is paused. What runs goes on; what comes waits."
         case "resume":
             if controls.resume(name, by=by) is None:
                 return f"{name} was not paused."
             return f"{name} goes on."
+        case "resume-all":
+            if maintenance.standing().on:
+                raise RequestError("Maintenance is on, which pauses all lanes. End it on the page Backups.")
+            if controls.resume_all(by=by) is None:
+                return "Nothing held all lanes."
+            return "All lanes go on, but for those that are paused by themselves."
         case "slots":
             number = whole(request.POST.get("slots", ""))
             controls.set_slots(name, number, by=by)

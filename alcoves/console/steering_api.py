@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alcoves.console.queues import describe_pause
 from alcoves.console.steering_shapes import QueuesShape, ReasonInput, SlotsInput, WorkerShape
 from media import audit, backlog, controls, workers
 from media.api.staff import StaffView
@@ -105,12 +106,6 @@ def all_queues() -> dict[str, Any]:
 def all_workers() -> list[dict[str, Any]]:
     drained = {row.name: row for row in Control.objects.filter(kind=ControlKind.WORKER, paused=True)}
     return [describe_worker(report, drained.get(report.name)) for report in workers.find()]
-
-
-def describe_pause(control: Control | None) -> dict[str, Any] | None:
-    if control is None:
-        return None
-    return {"by": control.set_by, "at": control.set_at, "reason": control.reason}
 
 
 def describe_lane(lane: LaneState) -> dict[str, Any]:

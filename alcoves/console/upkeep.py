@@ -9,16 +9,13 @@ from uuid import uuid4
 
 import redis
 from celery import current_app, states
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 from kombu.exceptions import OperationalError
 
+from alcoves.console import acting
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
 from media import audit, backlog, workers
@@ -28,6 +25,7 @@ from media.models import AuditEntry
 
 logger = logging.getLogger(__name__)
 PERMISSION: Final = "console.run_tasks"
+TITLE: Final = "Upkeep"
 LIVE: Final = "admin/upkeep_live.html"
 ACTION: Final = "upkeep.start"
 QUEUE: Final = "maintenance"
@@ -149,29 +147,22 @@ class BusyError(ConflictError):
 
 def show(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return act(request)
-    about = {**admin.site.each_context(request), "title": "Upkeep", **described(request)}
-    return TemplateResponse(request, "admin/upkeep.html", about)
+        return acting.act(request, TITLE, PERMISSION, begun)
+    return acting.page(request, TITLE, described(request))
 
 
 def show_live(request: HttpRequest) -> JsonResponse:
     return fragment(request, LIVE, described(request))
 
 
-def act(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+def begun(request: HttpRequest) -> str:
     work = BY_NAME.get(request.POST.get("name", ""))
-    try:
-        if work is None:
-            raise RequestError("There is no such upkeep. Choose one from this page.")
-        if work.asks and request.POST.get("sure") != "yes":
-            raise RequestError(f"Say that you are sure: {work.asks} Nothing was done.")
-        start(work, by=audit.of(request))
-        messages.success(request, f"{work.title}: started. What comes of it is shown below.")
-    except RequestError as error:
-        messages.error(request, error.message)
-    return HttpResponseRedirect(reverse("admin:upkeep"))
+    if work is None:
+        raise RequestError("There is no such upkeep. Choose one from this page.")
+    if work.asks and request.POST.get("sure") != "yes":
+        raise RequestError(f"Say that you are sure: {work.asks} Nothing was done.")
+    start(work, by=audit.of(request))
+    return f"{work.title}: started. What comes of it is shown below."
 
 
 def start(work: Work, *, by: Actor) -> str:

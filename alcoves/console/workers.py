@@ -5,12 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
+from alcoves.console import acting
 from alcoves.console.fragments import fragment
 from alcoves.console.queues import PERMISSION, describe_pause
 from alcoves.console.wording import sized, spoken
@@ -20,14 +18,14 @@ from media.models import Control, Derivative
 from media.models.control import ControlKind
 from media.workers import Report, Running
 
+TITLE = "Workers"
 LIVE = "admin/workers_live.html"
 
 
 def show(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return act(request)
-    about = {**admin.site.each_context(request), "title": "Workers", **described(request)}
-    return TemplateResponse(request, "admin/workers.html", about)
+        return acting.act(request, TITLE, PERMISSION, ordered)
+    return acting.page(request, TITLE, described(request))
 
 
 def show_live(request: HttpRequest) -> JsonResponse:
@@ -92,23 +90,13 @@ def describe_task(task: Running, row: Derivative | None, now: float) -> dict[str
     }
 
 
-def act(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
-    try:
-        messages.success(request, ordered(request, request.POST.get("act", ""), request.POST.get("name", "")))
-    except RequestError as error:
-        messages.error(request, error.message)
-    return HttpResponseRedirect(reverse("admin:workers"))
-
-
-def ordered(request: HttpRequest, wanted: str, name: str) -> str:
-    by = audit.of(request)
-    match wanted:
+def ordered(request: HttpRequest) -> str:
+    by, name = audit.of(request), request.POST.get("name", "")
+    match request.POST.get("act", ""):
         case "drain":
-            reason = request.POST.get("reason", "").strip()
-            if not reason:
-                raise RequestError("Say why it is drained, so that others know when to release it.")
+            reason = acting.reason_of(
+                request, "Say why it is drained, so that others know when to release it."
+            )
             controls.drain(name, by=by, reason=reason)
             return f"{name} takes nothing new, and says so once it has nothing left."
         case "release":

@@ -28,11 +28,13 @@ STEERS: Final[dict[str, tuple[Body, set[str]]]] = {
     "queues": ({"act": "pause", "name": "heavy", "reason": "The disk is slow."}, {O}),
     "workers": ({"act": "drain", "name": "all@left", "reason": "The disk is slow."}, {O}),
     "upkeep": ({"name": "sweep-blobs", "sure": "yes"}, {O}),
-    "models": ({"act": "choose", "pipeline": "faces", "model": "open"}, {O}),
+    "models": ({"act": "choose", "pipeline": "speech", "model": "tiny"}, {O}),
     "settings": ({"_reset": "MAX_RETRIES", "_apply": "1"}, {O}),
     "backups": ({"act": "look"}, {O}),
     "reprocess": ({"deriver": "echo", "act": "reprocess", "seen": "1"}, {O, L}),
     "alerts": ({"channel": "webhook"}, {O}),
+    "doctor": ({}, {O}),
+    "doctor": ({}, {O}),
 }
 """Pages that take POST, by their names: what does something there, and the roles that may send it."""
 ELSEWHERE: Final = {"backups-restore"}
