@@ -35,6 +35,7 @@ STEERS: Final[dict[str, tuple[Body, set[str]]]] = {
     "alerts": ({"channel": "webhook"}, {O}),
     "doctor": ({}, {O}),
     "doctor": ({}, {O}),
+    "doctor": ({}, {O}),
 }
 """Pages that take POST, by their names: what does something there, and the roles that may send it."""
 ELSEWHERE: Final = {"backups-restore"}
