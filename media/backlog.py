@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from alcoves.queues import LANES, QUEUES, Lane, Queue
 from media import dispatch, tallies, workers
-from media.ledger import PARENT_WAITS
 from media.models import Control, tally
 from media.models.control import ControlKind
+from media.statements import PARENT_WAITS
 from media.workers import Report
 
 LOOKED_AT = 1_000

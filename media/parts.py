@@ -22,6 +22,7 @@ from media.errors import PermanentError
 from media.ledger import Claim
 from media.models import Derivative, Original, UnnamedBlob
 from media.models.blob import FILES
+from media.statements import ENDED_WELL
 from storage.errors import BlobNotFoundError
 from storage.registry import get_store
 
@@ -159,7 +160,7 @@ def fail(claim: Claim, parent: UUID, *, code: str, message: str, detail: str) ->
 def find_unheard() -> QuerySet[Derivative]:
     """Rows that wait for nothing: each part is there, one has failed, or they are gone; a crash came between."""
     parts = Derivative.objects.filter(parent=OuterRef("pk"), requested_version=OuterRef("requested_version"))
-    to_come = parts.exclude(status__in=(*ledger.ENDED_WELL, "failed"))
+    to_come = parts.exclude(status__in=(*ENDED_WELL, "failed"))
     return ledger.divided().filter(~Exists(to_come) | Exists(parts.filter(status="failed")))
 
 

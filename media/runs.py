@@ -44,6 +44,7 @@ from media.ledger import Claim
 from media.models import Derivative, Library, Original, UnnamedBlob
 from media.models.blob import FILES
 from media.scratch import Room
+from media.statements import ENDED_WELL, JOIN_FROM
 from media.tools.ranges import RangeServer
 from media.tools.sources import Source
 from media.transcoding import timeouts
@@ -134,7 +135,7 @@ class RunContext:
 
     def progress(self, percent: float, eta_seconds: float | None = None) -> None:
         if self._claim.joins:
-            percent = ledger.JOIN_FROM + percent * (100 - ledger.JOIN_FROM) / 100
+            percent = JOIN_FROM + percent * (100 - JOIN_FROM) / 100
         self._pulse.tell(percent, eta_seconds)
 
     def abandoned(self) -> bool:
@@ -177,9 +178,9 @@ def run_claimed(claim: Claim) -> None:
     finally:
         metrics.JOBS.labels(deriver=claim.deriver, outcome=outcome).inc()
         metrics.JOB_SECONDS.labels(deriver=claim.deriver).observe(time.monotonic() - began)
-    if outcome in ledger.ENDED_WELL:
+    if outcome in ENDED_WELL:
         metrics.WORKER_JOBS.labels(owner().rpartition(":")[0]).inc()
-    if claim.parent is not None and outcome in ledger.ENDED_WELL:
+    if claim.parent is not None and outcome in ENDED_WELL:
         join(claim.parent, claim.queue)
 
 

@@ -5,6 +5,7 @@ import re
 
 from media import ledger
 from media.models.derivative import LOST_CLAIMS_LIMIT, Status
+from media.statements import JOIN_FROM
 from tests.docs.reading import DOCS, bare, rows
 
 TEXT = (DOCS / "states.md").read_text(encoding="utf-8")
@@ -32,5 +33,5 @@ def test_every_move_has_its_caller() -> None:
 
 def test_the_limits_told_are_those_of_the_code() -> None:
     told = {bare(row[0]): row[2] for row in rows("states.md", "Three counters")}
-    assert f"makes {ledger.JOIN_FROM} percent" in TEXT
+    assert f"makes {JOIN_FROM} percent" in TEXT
     assert told["lost_claims"].startswith(f"{LOST_CLAIMS_LIMIT},")

@@ -15,6 +15,7 @@ from media import blobs, ledger, parts, reconcile, reprocess, runs, trash
 from media.derivers.registry import get_deriver
 from media.errors import ConflictError, RunAbandonedError
 from media.models import Derivative, File, Library, Original, UnnamedBlob
+from media.statements import JOIN_FROM
 from storage.registry import get_store
 from tests.conftest import client_of
 from tests.derivers import TABLE
@@ -173,7 +174,7 @@ def test_a_killed_join_is_rescued_and_joins_again(divided: Derivative) -> None:
     join = take(parent())
     assert join.joins
     assert ledger.renew(join, lease_seconds=20, progress=0, eta_seconds=None)
-    assert parent().progress == ledger.JOIN_FROM
+    assert parent().progress == JOIN_FROM
     expire(parent())
     assert ledger.rescue() == [(divided.pk, "queued")]
     reconcile.reconcile()
@@ -187,7 +188,7 @@ def test_a_join_that_is_given_back_keeps_its_progress(divided: Derivative) -> No
         make_without_telling(row)
     parts.take_up()
     ledger.release(take(parent()))
-    assert (parent().status, parent().progress) == ("queued", ledger.JOIN_FROM)
+    assert (parent().status, parent().progress) == ("queued", JOIN_FROM)
 
 
 def test_asked_for_again_while_it_waits_it_is_divided_anew(divided: Derivative) -> None:
