@@ -1,6 +1,6 @@
 """What models say: how sure they must be, and how long they stay in memory."""
 
-from typing import Final
+from typing import Any, Final
 
 from alcoves.settings.live.row import Live
 
@@ -8,6 +8,14 @@ MODELS: Final = "Models"
 FACES: Final = "Faces and people"
 SEEN: Final = "Objects and sounds"
 AGAIN: Final = " Counts for files to come; reprocess {} for those that are there."
+CLUSTER: Final = " Counts for faces to come; cluster a library again for those that are there."
+
+
+def seen(deriver: str, about: str, *, name: str, **row: Any) -> Live:
+    """Of objects and sounds, whose variables have the names of their settings."""
+    return Live(name=name, group=SEEN, env=f"ALCOVES_{name}", help=about + AGAIN.format(deriver), **row)
+
+
 ROWS: Final = (
     Live(
         name="ML_IDLE_SECONDS",
@@ -58,8 +66,7 @@ ROWS: Final = (
         low=0.2,
         high=0.8,
         env="ALCOVES_FACE_RECOGNITION_MAX_DISTANCE",
-        help="Cosine distance up to which a face belongs to the person of the nearest face. Counts for faces to "
-        "come; cluster a library again for those that are there.",
+        help="Cosine distance up to which a face belongs to the person of the nearest face." + CLUSTER,
     ),
     Live(
         name="FACE_MIN_FACES",
@@ -70,7 +77,7 @@ ROWS: Final = (
         high=100,
         unit="faces",
         env="ALCOVES_FACE_RECOGNITION_MIN_FACES",
-        help="Faces that make a person. Counts for faces to come; cluster a library again for those that are there.",
+        help="Faces that make a person." + CLUSTER,
     ),
     Live(
         name="FACE_NEIGHBOURS",
@@ -83,57 +90,52 @@ ROWS: Final = (
         env="ALCOVES_FACE_RECOGNITION_NEIGHBOR_LOOKUP",
         help="Faces that are looked at around each: more is slower and finds more.",
     ),
-    Live(
+    seen(
+        "objects",
+        "Score from which something counts as an object.",
         name="OBJECT_DETECTION_MIN_SCORE",
-        group=SEEN,
         kind=float,
         default=0.25,
         low=0.01,
         high=1,
-        env="ALCOVES_OBJECT_DETECTION_MIN_SCORE",
-        help="Score from which something counts as an object." + AGAIN.format("objects"),
     ),
-    Live(
+    seen(
+        "objects",
+        "Objects of a picture or a frame that are kept: the surest.",
         name="OBJECT_DETECTION_MAX_DETECTIONS",
-        group=SEEN,
         kind=int,
         default=100,
         low=1,
         high=300,
         unit="objects",
-        env="ALCOVES_OBJECT_DETECTION_MAX_DETECTIONS",
-        help="Objects of a picture or a frame that are kept: the surest." + AGAIN.format("objects"),
     ),
-    Live(
+    seen(
+        "sounds",
+        "Seconds of sound that are heard at once.",
         name="AUDIO_DETECT_WINDOW_SEC",
-        group=SEEN,
         kind=float,
         default=10,
         low=1,
         high=60,
         unit="seconds",
-        env="ALCOVES_AUDIO_DETECT_WINDOW_SEC",
-        help="Seconds of sound that are heard at once." + AGAIN.format("sounds"),
     ),
-    Live(
+    seen(
+        "sounds",
+        "Probability from which a sound is kept.",
         name="AUDIO_DETECT_THRESHOLD",
-        group=SEEN,
         kind=float,
         default=0.2,
         low=0.01,
         high=1,
-        env="ALCOVES_AUDIO_DETECT_THRESHOLD",
-        help="Probability from which a sound is kept." + AGAIN.format("sounds"),
     ),
-    Live(
+    seen(
+        "sounds",
+        "Sounds of a window that are kept: the likeliest.",
         name="AUDIO_DETECT_TOP_K",
-        group=SEEN,
         kind=int,
         default=5,
         low=1,
         high=100,
         unit="sounds",
-        env="ALCOVES_AUDIO_DETECT_TOP_K",
-        help="Sounds of a window that are kept: the likeliest." + AGAIN.format("sounds"),
     ),
 )
