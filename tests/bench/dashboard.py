@@ -27,9 +27,9 @@ COUNT: Final = "SELECT count(*) FROM media_derivative"
 LIMIT_SLOWEST = 1.0
 """Of the time to count derivatives once. Those that ask other machines (readiness, models) are beyond the database."""
 BEYOND: Final = ("machine", "models")
-LIMIT_WARNINGS = 4.0
+LIMIT_WARNINGS = 10.0
 """All rules together, kept by nobody: each open page asks them every ten seconds."""
-LIMIT_METRICS = 2.0
+LIMIT_METRICS = 4.0
 """What a scrape asks of the database, once in fifteen seconds at most."""
 METRICS: Final = "metrics"
 SHORTEST: Final = 0.05

@@ -111,8 +111,15 @@ def test_an_operator_sees_what_is_wrong_and_tests_the_mail(page: Page, settings:
     looked_at(page, "letter")
 
 
-def test_an_operator_asks_the_doctor(page: Page) -> None:
+def test_an_operator_asks_the_doctor(page: Page, settings: Any, tmp_path: Path) -> None:
+    settings.DATA_PATH = tmp_path
     page.goto("/admin/doctor")
     expect(page.get_by_role("heading", name="Doctor").first).to_be_visible()
     expect(page.get_by_text("Redis answers").or_(page.get_by_text("answers.").first).first).to_be_visible()
+    expect(page.get_by_text("Not asked yet.").first).to_be_visible()
+    page.locator("#ask-everything").click()
+    stores = page.get_by_text("The store files takes, gives and deletes.")
+    expect(stores).to_be_visible(timeout=60_000)
+    page.goto("/admin/doctor")
+    expect(stores).to_contain_text("ago")
     looked_at(page, "doctor")

@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Timely(Generic[T]):
     """Takes a value in a thread, for so long at most: a disk of the network may hang for ever.
 
-    Who comes meanwhile waits for the same answer, and while it hangs nobody asks again.
+    Who comes meanwhile waits for the same answer. While it hangs nobody asks again, or waits a second time.
     """
 
     def __init__(self, take: Callable[[], T], seconds: float) -> None:
@@ -26,7 +26,7 @@ class Timely(Generic[T]):
                 self._asking = Asking(self._take)
                 self._asking.start()
             asking = self._asking
-        asking.join(self.seconds)
+        asking.join(max(0.0, asking.began + self.seconds - time.monotonic()))
         if asking.is_alive():
             raise TimeoutError(errno.ETIMEDOUT, f"no answer within {self.seconds:g} seconds")
         return asking.outcome()
@@ -38,6 +38,7 @@ class Asking(threading.Thread, Generic[T]):
     def __init__(self, take: Callable[[], T]) -> None:
         super().__init__(name="disks", daemon=True)
         self._ask = take
+        self.began = time.monotonic()
         self._values: list[T] = []
         self._error: Exception | None = None
 

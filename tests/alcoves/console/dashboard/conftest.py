@@ -1,6 +1,6 @@
 """People who look at the dashboard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +15,14 @@ from tests.conftest import client_of
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Readiness is asked anew, and nobody gives up on a busy machine: a part that is late is told in other words."""
     servers.kept_migrations.forget()
     health.readiness.asked_at = float("-inf")
     health.readiness.hanging.clear()
     monkeypatch.setattr(health, "LIMIT_SECONDS", 60.0)
+    yield
+    servers.kept_migrations.forget()
 
 
 @pytest.fixture
