@@ -34,7 +34,7 @@ LIMIT_METRICS = 4.0
 METRICS: Final = "metrics"
 SHORTEST: Final = 0.05
 """A small table is counted sooner than anything can be asked."""
-LIMIT_TRIGGERS = 1.25
+LIMIT_TRIGGERS = 1.5
 """Times a claim and an end without them."""
 WARM: Final = 10
 STATUSES: Final = "(ARRAY['ready','ready','ready','ready','not_needed','failed','queued'])[1 + n % 7]"
