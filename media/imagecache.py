@@ -147,7 +147,10 @@ def drop_held(originals: Collection[UUID] | None = None) -> int:
         (rows if originals is None else rows.filter(original__in=originals)).values_list("pk", "key")
     )
     remove(found.values())
-    return discard(found) if found else 0
+    dropped = discard(found) if found else 0
+    # What was put there again in between has no row now, and would be shown until the sweep.
+    remove(found.values())
+    return dropped
 
 
 def remove(keys: Iterable[str]) -> None:

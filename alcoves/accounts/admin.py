@@ -26,7 +26,7 @@ from alcoves.themed import (
     TabularInline,
     UserChangeForm,
 )
-from media.admin.paging import BigTable, link, listing
+from media.admin.paging import BigTable, EstimatingPaginator, link, listing
 from media.models import Membership
 from media.models.audit import AuditEntry
 
@@ -124,6 +124,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     filter_horizontal = ("user_permissions",)
     inlines = (MembershipsInline,)
     show_full_result_count = False
+    paginator = EstimatingPaginator
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         (

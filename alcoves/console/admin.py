@@ -3,17 +3,20 @@
 Their own pages are registered when they are imported, which is therefore done first.
 """
 
+from typing import Any
+
 import axes.admin
 import django_celery_results.admin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from constance.admin import Config
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.http import HttpRequest
 from django_celery_results.models import GroupResult, TaskResult
 
 from alcoves.themed import ModelAdmin
 from media.admin.filters import one_of
-from media.admin.paging import LookOnly
+from media.admin.paging import EstimatingPaginator, LookOnly
 
 __all__ = ["axes", "django_celery_results"]
 
@@ -34,6 +37,7 @@ class AccessAttemptAdmin(ModelAdmin[AccessAttempt]):
     fields = ("attempt_time", "username", "ip_address", "user_agent", "path_info", "failures_since_start")
     readonly_fields = fields
     show_full_result_count = False
+    paginator = EstimatingPaginator  # Whoever attacks makes many rows.
 
     def has_add_permission(self, request: object) -> bool:
         return False
@@ -66,3 +70,9 @@ class TaskResultAdmin(LookOnly):
         *("result", "traceback"),
     )
     readonly_fields = fields
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What the program was doing when it failed is for those who may see the history."""
+        shown = super().get_fields(request, obj)
+        may_see = request.user.has_perm("console.see_history")
+        return [name for name in shown if may_see or name != "traceback"]

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import Now
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -100,16 +100,20 @@ class MembersInline(TabularInline[Membership, Library]):
 
 
 LIBRARIES_AT_ONCE = 20
+COUNTED = 10_000
+"""Files of one trash; more are not counted while somebody waits for the question."""
 
 
 def question(chosen: list[Library]) -> dict[str, Any]:
     """How many files of which size would be gone."""
     losses = []
     for library in chosen:
-        files = File.objects.filter(library=library, trashed_at__isnull=False)
-        found = files.aggregate(count=Count("pk"), size=Sum("original__size"))
-        size = filesizeformat(found["size"] or 0)
-        losses.append(f"{library.name}: {found['count']} files of {size}, and all that was made of them")
+        files = File.objects.filter(library=library, trashed_at__isnull=False).order_by()
+        some = files.annotate(size=F("original__size")).values("size")[: COUNTED + 1]
+        found = some.aggregate(count=Count("*"), total=Sum("size"))
+        size = filesizeformat(found["total"] or 0)
+        told = f"{found['count']} files of {size}" if found["count"] <= COUNTED else f"over {COUNTED:,} files"
+        losses.append(f"{library.name}: {told}, and all that was made of them")
     return {
         "title": "Empty the trash",
         "sentence": "Delete for good what lies in the trash now? What is taken back meanwhile is kept.",

@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from media import holding, trash
+from media import holding, imagecache, trash
 from media.admin import offering
 from media.audit import COMMAND
-from media.models import AuditEntry, Derivative, File, Library, Original
+from media.models import AuditEntry, CachedImage, Derivative, File, Library, Original
+from media.models.cached_image import CACHE
+from storage.errors import BlobNotFoundError
+from storage.registry import get_store
 from tests.alcoves.console.test_many import client_of
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
@@ -133,3 +137,34 @@ def test_it_leads_back_to_its_own_pages_alone(file: File, back: str) -> None:
     given = {"action": "release", "_selected_action": [str(file.pk)], "back": back}
     answer = client_of("operator").post(reverse("admin:media_file_changelist"), given)
     assert answer["Location"] == reverse("admin:media_file_changelist")
+
+
+def test_what_is_set_aside_is_found_again(file: File) -> None:
+    other: File = take_in(file.library, PNG + b"x", "b.png").file
+    holding.hold([file.original_id], COMMAND, "It is odd.")
+    client = client_of("operator")
+    for row in (file, file.original):
+        address = reverse(f"admin:media_{row._meta.model_name}_changelist")
+        shown = client.get(address, {"held": "yes"}).context["cl"].result_list
+        assert [one.pk for one in shown] == [row.pk]
+    assert other.original_id != file.original_id
+
+
+def test_a_picture_that_is_put_while_its_file_is_set_aside_goes_too(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the removal of its bytes and that of its row."""
+    row = CachedImage.objects.create(
+        original=file.original, key="variants/aa/a", size=1, variants_version=1, used_at=timezone.now()
+    )
+    store, discard = get_store(CACHE), imagecache.discard
+
+    def put_again(rows: Any) -> Any:
+        store.put(row.key, [b"x"])
+        return discard(rows)
+
+    monkeypatch.setattr(imagecache, "discard", put_again)
+    Original.objects.update(held_at=timezone.now())
+    assert imagecache.drop_held([file.original_id]) == 1
+    with pytest.raises(BlobNotFoundError):
+        store.stat(row.key)

@@ -10,12 +10,13 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
 from alcoves.console import tasks
 from media import trash
-from media.admin import many
+from media.admin import libraries, many
 from media.audit import COMMAND
 from media.libraries import create_library
 from media.models import AuditEntry, File, Library, Original
@@ -137,6 +138,24 @@ def test_the_trash_of_a_library_is_emptied_and_of_no_other(
     assert tasks.empty_trash(**message["kwargs"]) == 2
     assert set(File.objects.all()) == {mine[0], *theirs}
     assert [name for name, *_ in acts()] == ["trash.empty", "files.purge"]
+
+
+def test_a_large_trash_is_not_counted_while_somebody_waits(
+    librarian: Client, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trash.trash(library, [row.pk for row in files(library, 3)])
+    monkeypatch.setattr(libraries, "COUNTED", 2)
+    address = reverse("admin:media_library_empty_trash", args=(library.pk,))
+    assert "Family: over 2 files, and all" in librarian.get(address).content.decode()
+
+
+def test_who_sees_no_history_sees_no_traceback(librarian: Client) -> None:
+    row = TaskResult.objects.create(
+        task_id="1", task_name=many.TASK, status="FAILURE", traceback="in /srv/a.py"
+    )
+    address = reverse("admin:django_celery_results_taskresult_change", args=(row.pk,))
+    assert "/srv/a.py" not in librarian.get(address).content.decode()
+    assert "/srv/a.py" in client_of("operator").get(address).content.decode()
 
 
 def test_what_is_thrown_away_later_stays(library: Library) -> None:

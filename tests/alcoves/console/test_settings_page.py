@@ -141,7 +141,13 @@ def test_a_secret_is_not_shown_and_stays_where_its_field_is_empty(operator: Clie
     assert live.value(SECRET) == "https://other.example.org/n3w"
 
 
-@pytest.mark.parametrize("role", [roles.AUDITOR, roles.LIBRARIAN])
+def test_librarians_have_none(transactional_db: None) -> None:
+    client = as_role(roles.LIBRARIAN)
+    assert client.get(PAGE).status_code == 403
+    assert client.post(PAGE, {"_reset": NAME, "_apply": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", [roles.AUDITOR])
 def test_who_may_only_look_sees_it_without_buttons(transactional_db: None, role: str) -> None:
     client = as_role(role)
     changing.change({NAME: 80}, by=audit.COMMAND)

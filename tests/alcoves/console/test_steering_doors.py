@@ -34,8 +34,6 @@ STEERS: Final[dict[str, tuple[Body, set[str]]]] = {
     "reprocess": ({"deriver": "echo", "act": "reprocess", "seen": "1"}, {O, L}),
     "alerts": ({"channel": "webhook"}, {O}),
     "doctor": ({}, {O}),
-    "doctor": ({}, {O}),
-    "doctor": ({}, {O}),
 }
 """Pages that take POST, by their names: what does something there, and the roles that may send it."""
 ELSEWHERE: Final = {"backups-restore"}
