@@ -24,7 +24,6 @@ from media.tools import ffmpeg
 from ml.models import Download
 from tests.alcoves.console.dashboard import made_up
 from tests.alcoves.console.dashboard.test_figures import report
-from tests.conftest import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +53,12 @@ def world(
     if maintenance.standing().on:
         maintenance.end(by=SYSTEM)
     maintenance.known.forget()
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
 
 
 def no_room(world: World) -> None:
@@ -239,7 +244,7 @@ def test_a_warning_leads_to_its_cure(name: str, world: World, db: None) -> None:
     arrange(world)
     one = next(iter({**rules.RULES, **warnings.RULES}[name]()))
     assert one.link.startswith(link), one
-    root = client_of(User.objects.create_superuser("root@example.org", "a-password"))
+    root = browser_of(User.objects.create_superuser("root@example.org", "a-password"))
     answer = root.get(one.link)
     assert answer.status_code == 200, (one.link, answer.status_code, answer.headers.get("Location"))
     text = answer.content.decode()
@@ -248,11 +253,11 @@ def test_a_warning_leads_to_its_cure(name: str, world: World, db: None) -> None:
 
 
 @pytest.mark.parametrize("model", ["original", "file"])
-def test_what_is_set_aside_is_found_by_the_link(world: World, as_auditor: Client, model: str) -> None:
+def test_what_is_set_aside_is_found_by_the_link(world: World, staff: Callable[..., User], model: str) -> None:
     kept, other = made_up.files(world.library, 2)
     Original.objects.filter(pk=kept.original_id).update(held_at=timezone.now(), held_reason="odd")
     (one,) = warnings.RULES["files set aside"]()
-    shown = as_auditor.get(one.link.replace("original", model)).content.decode()
+    shown = browser_of(staff("auditor")).get(one.link.replace("original", model)).content.decode()
     wanted, hidden = (kept.pk, other.pk) if model == "file" else (kept.original_id, other.original_id)
     assert str(wanted) in shown
     assert str(hidden) not in shown
@@ -267,11 +272,11 @@ def test_few_jobs_that_failed_are_told_too(world: World) -> None:
 
 
 def test_what_holds_all_lanes_is_let_go_where_the_warning_leads(
-    world: World, staff: Callable[..., User], as_auditor: Client
+    world: World, staff: Callable[..., User]
 ) -> None:
     all_paused(world)
-    operator = client_of(staff("operator"))
-    assert as_auditor.post("/admin/queues", {"act": "resume-all"}).status_code == 403
+    operator, auditor = browser_of(staff("operator")), browser_of(staff("auditor"))
+    assert auditor.post("/admin/queues", {"act": "resume-all"}).status_code == 403
     in_maintenance(world)
     text = operator.post("/admin/queues", {"act": "resume-all"}, follow=True).content.decode()
     assert "End it on the page Backups." in text
