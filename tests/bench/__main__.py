@@ -37,6 +37,7 @@ MODULES = {
     "search": "searching",
     "lists": "lists",
     "dashboard": "dashboard",
+    "bulk": "bulk",
 }
 """Where each bench is: a module with `Size`, `run`, and `QUICK` where there is a smaller one."""
 NAMES = tuple(MODULES)

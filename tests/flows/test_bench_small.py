@@ -9,15 +9,18 @@ import pytest
 
 from storage import registry
 from tests.bench import (
+    bulk,
     cached,
     chunking,
     clustering,
     cold,
+    dashboard,
     encoding,
     flights,
     fronted,
     ingest,
     lasting,
+    lists,
     lookups,
     overhead,
     peaks,
@@ -200,6 +203,24 @@ def test_speech_of_a_minute(stores_of_the_workers: Path) -> None:
     assert told["ratio"] > 0
     assert 10 < memory["ratio"] < memory["limit"]
     assert told["raw"]["segments"] == 2
+
+
+def test_lists_of_a_few_rows(tmp_path: Path) -> None:
+    (told,) = check(lists.run(lists.Size(rows=200, names=("media.file",)), tmp_path), "list of media.file")
+    assert told["raw"]["samples"] > 5
+
+
+def test_the_dashboard_over_a_few_rows(tmp_path: Path) -> None:
+    size = dashboard.Size(rows=200, rounds=1)
+    names = ("slowest figure", "warnings", "a scrape", "a run with triggers")
+    figures, _, _, triggers = check(dashboard.run(size, tmp_path), *names)
+    assert len(figures["raw"]["figures_ms"]) > 10
+    assert triggers["ratio"] > 0
+
+
+def test_a_bulk_of_a_few_jobs(tmp_path: Path) -> None:
+    (told,) = check(bulk.run(bulk.Size(rows=60), tmp_path), "bulk")
+    assert told["raw"]["done"] == told["raw"]["queued"] == told["raw"]["messages"] == 61
 
 
 def test_a_limit_is_kept_from_the_right_side() -> None:
