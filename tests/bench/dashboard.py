@@ -109,8 +109,12 @@ def results(yard: Sequence[float], took: dict[str, list[float]], raw: dict[str, 
     warnings, metrics = median(took["warnings"]) / unit, median(took[METRICS]) / unit
     return [
         Result("slowest figure", slowest / unit, LIMIT_SLOWEST, higher_is_better=False, raw=about),
-        Result("warnings", warnings, LIMIT_WARNINGS, higher_is_better=False, raw={}),
-        Result("a scrape", metrics, LIMIT_METRICS, higher_is_better=False, raw={}),
+        Result(
+            "warnings", warnings, LIMIT_WARNINGS, higher_is_better=False, raw={"beside_ms": about["count_ms"]}
+        ),
+        Result(
+            "a scrape", metrics, LIMIT_METRICS, higher_is_better=False, raw={"beside_ms": about["count_ms"]}
+        ),
     ]
 
 
