@@ -219,6 +219,7 @@ class Finding(Row):
         indexes = (
             models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),
             models.Index(fields=["state", "-id"], name="finding_list_by_state"),
+            models.Index(fields=["kind", "what"], condition=Q(state="open"), name="finding_open_by_kind"),
             models.Index(fields=["kind", "-id"], name="finding_list_by_kind"),
             models.Index(fields=["what", "-id"], name="finding_list_by_what"),
             models.Index(fields=["store", "-id"], name="finding_list_by_store"),
