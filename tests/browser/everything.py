@@ -21,6 +21,7 @@ from media import audit
 from media.folders import create_folder
 from media.models import (
     Attempt,
+    Bulk,
     CachedImage,
     Control,
     File,
