@@ -153,7 +153,9 @@ def fill_once(root: User, file: File) -> None:
     TaskResult.objects.create(
         task_id=str(TASK), task_name="media.act_on_many", status="FAILURE", result=said, traceback=name
     )
-    audit.note("derivatives.reprocess", by=audit.Actor(Via.CONSOLE, root), text=name, count=9, task=str(TASK))
+    Bulk.objects.create(
+        pk=TASK, act="reprocess", actor=root, via="console", state="failed", text=name, total=9, until=TASK
+    )
     Group.objects.get_or_create(name="operator")
     strangers(now)
 
