@@ -19,9 +19,11 @@ from storage.errors import (
     StoreError,
     StoreFullError,
     StoreUnavailableError,
+    UnreadableError,
 )
 
 _ATTEMPTS: Final = 200
+_BAD_BYTES: Final = {errno.EIO, errno.EBADMSG, errno.EUCLEAN}
 _NO_CLONE: Final = {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.EBADF}
 _MEANING: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.ENOENT: (BlobNotFoundError, "There is no {what} in the store {store}."),
@@ -64,6 +66,21 @@ def translated(store: str, what: str) -> Iterator[None]:
         kind, sentence = _MEANING.get(error.errno or 0, unknown)
         name = errno.errorcode.get(error.errno or 0, "unknown")
         raise kind(sentence.format(store=store, what=what, name=name)) from error
+
+
+@contextlib.contextmanager
+def reading(store: str, key: str) -> Iterator[None]:
+    """As `translated`, where one blob is read: a bad place of the disk costs this blob, and no other."""
+    with translated(store, key):
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _BAD_BYTES:
+                raise
+            name = errno.errorcode[error.errno]
+            raise UnreadableError(
+                f"The disk of the store {store} cannot read {key} ({name}); see its system log."
+            ) from error
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -79,3 +79,7 @@ class StoreUnavailableError(StoreError):
     retry = True
     code = "store_unavailable"
     http_status = 503
+
+
+class UnreadableError(StoreUnavailableError):
+    """The disk has the blob and cannot read its bytes. Other blobs beside it may well be read."""

@@ -94,14 +94,14 @@ class LocalStore:
             if start < 0 or start > size:
                 raise RangeError(f"{key} has {size} bytes; the range begins at {start}.")
             stop = size if end is None else min(size, max(start, end))
-            return io.BufferedReader(_Slice(fd, start, stop, self.name), CHUNK_SIZE)
+            return io.BufferedReader(_Slice(fd, start, stop, self.name, key), CHUNK_SIZE)
         except BaseException:
             os.close(fd)
             raise
 
     def stat(self, key: str) -> BlobStat:
         path = self._path(key)
-        with disk.translated(self.name, key):
+        with disk.reading(self.name, key):
             found = path.lstat()
         if not modes.S_ISREG(found.st_mode):
             raise BlobNotFoundError(f"There is no {key} in the store {self.name}.")
@@ -233,7 +233,7 @@ class LocalStore:
 
     def _open_fd(self, key: str) -> int:
         path = self._path(key)
-        with disk.translated(self.name, key):
+        with disk.reading(self.name, key):
             # Without O_NONBLOCK a pipe that somebody put here would hold us for ever.
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         if not modes.S_ISREG(os.fstat(fd).st_mode):
@@ -302,15 +302,15 @@ class LocalStore:
 class _Slice(io.RawIOBase):
     """The bytes of an open file from `start` to `stop`; owns the descriptor."""
 
-    def __init__(self, fd: int, start: int, stop: int, store: str) -> None:
-        self._fd, self._at, self._stop, self._store = fd, start, stop, store
+    def __init__(self, fd: int, start: int, stop: int, store: str, key: str) -> None:
+        self._fd, self._at, self._stop, self._store, self._key = fd, start, stop, store, key
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         wanted = min(len(buffer), self._stop - self._at)
-        with disk.translated(self._store, "a file"):
+        with disk.reading(self._store, self._key):
             got = os.preadv(self._fd, [memoryview(buffer)[:wanted]], self._at)
         self._at += got
         return got

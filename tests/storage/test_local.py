@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from storage.errors import (
     StoreError,
     StoreFullError,
     StoreUnavailableError,
+    UnreadableError,
 )
 from storage.local import STAGING, LocalStore
 from tests.storage.conformance import MIB, StoreConformance, chunked, data_of, keys_of, read
@@ -263,6 +265,26 @@ def test_what_the_kernel_says(number: int, kind: type[StoreError]) -> None:
     assert type(caught.value) is kind
     assert caught.value.retry == (kind in {StoreFullError, StoreUnavailableError})
     assert "files" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EUCLEAN, errno.EBADMSG])
+def test_bytes_that_the_disk_cannot_read_cost_one_blob(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Told by the blob's own key; the others are read."""
+    for key in ("a/bad", "a/good"):
+        store.put(key, [key.encode()])
+    bad, real = (store.root / "a/bad").stat().st_ino, os.preadv
+
+    def preadv(fd: int, *more: Any) -> int:
+        if os.fstat(fd).st_ino == bad:
+            raise OSError(number, os.strerror(number))
+        return real(fd, *more)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with store.open("a/bad") as file, pytest.raises(UnreadableError, match="cannot read a/bad"):
+        file.read()
+    assert read(store, "a/good") == b"a/good"
 
 
 def test_a_root_that_is_a_file(tmp_path: Path) -> None:
