@@ -6,7 +6,7 @@ one with the count when it is done.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from media import audit, selecting
 from media.audit import Actor
-from media.errors import InfrastructureError, MediaError
+from media.errors import ConflictError, InfrastructureError, MediaError
 from media.models import Bulk, uuid7
 from media.models.audit import Via
 from media.models.bulk import OPEN, BulkState
@@ -128,6 +128,31 @@ def fail(key: UUID, why: str) -> None:
     rows.update(state=BulkState.FAILED, text=why[:500], ended_at=Now())
 
 
+def stop(key: UUID, by: Actor) -> None:
+    """A batch that runs is waited for; no other comes, and what is done stays done. ConflictError at its end."""
+    with transaction.atomic():
+        row = Bulk.objects.select_for_update().filter(pk=key, state__in=OPEN).first()
+        if row is None:
+            raise ConflictError("It has come to its end already, so nothing was stopped.", code="ended")
+        row.state, row.ended_at = BulkState.STOPPED, timezone.now()
+        row.save()
+        audit.note(
+            "derivatives.stop",
+            by=by,
+            text=f"Stopped after {row.done:,} jobs were {ACTS[row.act]}: {Selection.from_json(row.selection)}.",
+            target=row,
+            count=row.done,
+            selection=row.selection,
+            task=str(row.pk),
+        )
+
+
+def prune(days: int) -> int:
+    """Forget those that ended longer ago. The audit log keeps that they were."""
+    gone, _ = Bulk.objects.filter(ended_at__lt=timezone.now() - timedelta(days=days)).delete()
+    return int(gone)
+
+
 def actor_of(row: Bulk) -> Actor:
     """Without the address: the entry of the asking has it, with the same request."""
     return Actor(Via(row.via), row.actor, None, row.request_id)
@@ -138,7 +163,7 @@ class Progress:
     """How far a task is. `total` is None until a worker has begun, `seconds_left` until something is done."""
 
     state: str
-    """waiting, running, done, failed."""
+    """waiting, running, done, failed, stopped."""
     done: int
     total: int | None
     seconds_left: float | None

@@ -146,8 +146,10 @@ def evict_images() -> int:
 
 @shared_task(name="media.prune_attempts", ignore_result=True)
 def prune_attempts() -> int:
-    """Forget tries of jobs that are older than they are kept."""
-    return history.prune(live.value("ATTEMPTS_KEPT_DAYS"))
+    """Forget tries of jobs that are older than they are kept, and acts on many jobs with them."""
+    days = live.value("ATTEMPTS_KEPT_DAYS")
+    bulk.prune(days)
+    return history.prune(days)
 
 
 @shared_task(name="media.prune_audit", ignore_result=True)

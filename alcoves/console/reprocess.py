@@ -21,6 +21,7 @@ from alcoves.queues import BY_NAME
 from media import audit, bulk, selecting
 from media.errors import MediaError, RequestError
 from media.models import Library
+from media.models.bulk import OPEN
 from media.models.derivative import Status
 from media.selecting import Selection
 
@@ -158,15 +159,37 @@ def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selecti
 
 
 def show_task(request: HttpRequest, task: UUID) -> HttpResponse:
-    about = {**admin.site.each_context(request), "title": "Reprocess", "task": task, **progress_of(task)}
+    about = {**admin.site.each_context(request), "title": "Reprocess", **progress_of(request, task)}
+    if request.method == "POST":
+        return stopped(request, task, about)
     return TemplateResponse(request, "console/reprocess_task.html", about)
 
 
+def stopped(request: HttpRequest, task: UUID, about: dict[str, Any]) -> HttpResponse:
+    """After a question."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    if request.POST.get("sure") != "yes":
+        return TemplateResponse(request, "admin/ask.html", {**about, **question(request, about)})
+    try:
+        bulk.stop(task, audit.of(request))
+    except MediaError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Stopped. What was done before stays done.")
+    return HttpResponseRedirect(request.path)
+
+
+def question(request: HttpRequest, about: Mapping[str, Any]) -> dict[str, Any]:
+    sentence = f"{about['done']} jobs were done by now, and that stays so. The others are left as they are."
+    return {"title": "Stop it?", "sentence": sentence, "button": "Stop it", "back": request.path}
+
+
 def show_task_live(request: HttpRequest, task: UUID) -> JsonResponse:
-    return fragment(request, PROGRESS, progress_of(task))
+    return fragment(request, PROGRESS, progress_of(request, task))
 
 
-def progress_of(task: UUID) -> dict[str, Any]:
+def progress_of(request: HttpRequest, task: UUID) -> dict[str, Any]:
     progress = bulk.progress(task)
     if progress is None:
         raise Http404("There is no such task.")
@@ -176,4 +199,6 @@ def progress_of(task: UUID) -> dict[str, Any]:
         "done": f"{progress.done:,}",
         "total": f"{progress.total or 0:,}",
         "left": left,
+        "task": task,
+        "may_stop": progress.state in OPEN and request.user.has_perm(PERMISSION),
     }

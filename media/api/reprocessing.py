@@ -77,7 +77,7 @@ class ActedShape(serializers.Serializer[Any]):
 class ProgressShape(serializers.Serializer[Any]):
     """How far a task is."""
 
-    state = serializers.CharField(help_text="waiting, running, done or failed")
+    state = serializers.CharField(help_text="waiting, running, done, failed or stopped")
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True, help_text="null until a worker has begun")
     secondsLeft = serializers.FloatField(allow_null=True, help_text="at the pace so far")
@@ -112,8 +112,19 @@ class AdminReprocessTask(ReprocessView):
     @extend_schema(operation_id="admin_reprocess_task", responses=ProgressShape)
     def get(self, request: Request, task: UUID) -> Response:
         """How far it is. 404 for a task that nobody asked for."""
-        found = bulk.progress(task)
-        if found is None:
-            raise Http404("There is no such task.")
-        told = {"state": found.state, "done": found.done, "total": found.total}
-        return Response({**told, "secondsLeft": found.seconds_left, "message": found.text})
+        return Response(described(task))
+
+    @extend_schema(operation_id="admin_reprocess_stop", responses=ProgressShape)
+    def delete(self, request: Request, task: UUID) -> Response:
+        """Stop it before its next batch; what is done stays done. 409 when it has ended."""
+        described(task)
+        bulk.stop(task, audit.of(request._request, via=Via.API))  # noqa: SLF001
+        return Response(described(task))
+
+
+def described(task: UUID) -> dict[str, Any]:
+    found = bulk.progress(task)
+    if found is None:
+        raise Http404("There is no such task.")
+    told = {"state": found.state, "done": found.done, "total": found.total}
+    return {**told, "secondsLeft": found.seconds_left, "message": found.text}

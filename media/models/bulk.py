@@ -17,6 +17,7 @@ class BulkState(models.TextChoices):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"
 
 
 OPEN = (BulkState.WAITING, BulkState.RUNNING)

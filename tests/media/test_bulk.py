@@ -17,7 +17,7 @@ from media.errors import InfrastructureError
 from media.models import AuditEntry, Bulk, Derivative, Library
 from media.models.audit import Via
 from media.selecting import Selection
-from media.tasks import act_on_many
+from media.tasks import act_on_many, prune_attempts
 from tests.alcoves.console.test_many import client_of
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
@@ -164,3 +164,59 @@ def test_its_page_says_how_many_of_how_many_and_how_long(sent: list[Any]) -> Non
     act_on_many(str(row.pk))
     assert "Done: 5 jobs." in client.get(page).content.decode()
     assert client.get(reverse("admin:reprocess-task", args=(uuid4(),))).status_code == 404
+
+
+def test_it_is_stopped_before_its_next_batch(sent: list[Any]) -> None:
+    """Asked first; noted by whom; what is done stays done, and what is left is left alone."""
+    client: Client = client_of("operator")
+    row = ask()
+    page = reverse("admin:reprocess-task", args=(row.pk,))
+    bulk.one_batch(row.pk)
+    assert 'id="stop"' in client.get(page).content.decode()
+    asked = client.post(page)
+    assert "2 jobs were done by now" in asked.content.decode()
+    assert 'name="sure"' in asked.content.decode()
+    assert bulk.one_batch(row.pk), "a question stops nothing"
+    assert "Stopped." in client.post(page, {"sure": "yes"}, follow=True).content.decode()
+    act_on_many(str(row.pk))
+    assert versions() == [1, 2, 2, 2, 2]
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.count, entry.actor_name) == ("derivatives.stop", 4, "operator@example.org")
+    text = client.get(page).content.decode()
+    assert "It was stopped after 4 jobs" in text
+    assert 'id="stop"' not in text
+    assert "come to its end already" in client.post(page, {"sure": "yes"}, follow=True).content.decode()
+    assert AuditEntry.objects.filter(action="derivatives.stop").count() == 1
+
+
+def test_it_is_stopped_by_the_api(sent: list[Any]) -> None:
+    row = ask()
+    address = reverse("admin-reprocess-task", args=(row.pk,))
+    auditor, operator = client_of("auditor"), client_of("operator")
+    assert auditor.delete(address).status_code == 404
+    assert operator.delete(reverse("admin-reprocess-task", args=(uuid4(),))).status_code == 404
+    told = operator.delete(address)
+    assert (told.status_code, told.json()["state"]) == (200, "stopped")
+    again = operator.delete(address)
+    assert (again.status_code, again.json()["code"]) == (409, "ended")
+    assert AuditEntry.objects.filter(action="derivatives.stop", via="api").count() == 1
+
+
+def test_who_may_only_look_stops_nothing(sent: list[Any]) -> None:
+    client, row = client_of("auditor"), ask()
+    page = reverse("admin:reprocess-task", args=(row.pk,))
+    assert 'id="stop"' not in client.get(page).content.decode()
+    assert client.post(page, {"sure": "yes"}).status_code == 403
+    assert bulk.one_batch(row.pk)
+
+
+def test_old_ones_are_forgotten_once_they_have_ended(sent: list[Any], settings: Any) -> None:
+    settings.ATTEMPTS_KEPT_DAYS = 30
+    ended, young, going = ask(), ask(), ask()
+    act_on_many(str(ended.pk))
+    act_on_many(str(young.pk))
+    old = timezone.now() - timedelta(days=31)
+    Bulk.objects.filter(pk=ended.pk).update(ended_at=old)
+    Bulk.objects.filter(pk=going.pk).update(created_at=old, updated_at=old)
+    prune_attempts()
+    assert set(Bulk.objects.all()) == {young, going}
