@@ -3,6 +3,7 @@
 A message that cannot be sent is no loss: the row is queued, and the reconciler sends it again.
 """
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
@@ -94,6 +95,23 @@ def release_twin(key: str, token: str | None) -> None:
         locks.release(redis_client(), key, token)
     except redis.RedisError as error:
         logger.warning("the twin lock of %s runs out by itself: %s", key, error)
+
+
+def waiting_ids(queue: str, *, most: int) -> set[str] | None:
+    """Ids of the tasks whose messages wait there, or were given to a worker and not acknowledged.
+
+    None where more than `most` wait.
+    """
+    client = redis_client()
+    with client.pipeline(transaction=True) as pipe:
+        pipe.llen(queue)
+        pipe.lrange(queue, 0, most - 1)
+        pipe.hvals("unacked")
+        length, waiting, given = pipe.execute()
+    if length > most:
+        return None
+    messages = [*map(json.loads, waiting), *(json.loads(one)[0] for one in given)]
+    return {str(message["headers"].get("id", "")) for message in messages}
 
 
 def queue_lengths() -> dict[str, int]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from alcoves.console import upkeep
-from media import audit, backlog, bulk, trash, workers
+from media import audit, bulk, trash
 from media.admin import many
 from media.audit import Actor
 from media.models import Bulk, Library
@@ -51,19 +51,18 @@ def tell_lost() -> int:
     Redis may have been emptied, or a worker may have died; to destroy files hours later would surprise whoever asked.
     """
     rows = list(TaskResult.objects.filter(task_name__in=HANDED, status__in=upkeep.UNFINISHED))
-    running = {task.id for report in workers.find() if report.alive for task in report.running}
-    send_again(running)
-    return sum(tell(row) for row in rows if upkeep.lost(row, running) and not just_begun(row))
+    known = upkeep.held()
+    send_again(known)
+    return sum(tell(row) for row in rows if upkeep.lost(row, known) and not just_begun(row))
 
 
-def send_again(running: set[str]) -> int:
+def send_again(known: set[str] | None) -> int:
     """Acts on many jobs that nobody has any more: their rows know how far they are."""
-    lengths = backlog.depths()
-    if lengths is None or lengths[upkeep.QUEUE] > 0:
+    if known is None:
         return 0
     quiet = Now() - upkeep.SURE
     rows = Bulk.objects.filter(state__in=OPEN, updated_at__lt=quiet, sent_at__lt=quiet)
-    lost = [row for row in rows if str(row.pk) not in running]
+    lost = [row for row in rows if str(row.pk) not in known]
     for row in lost:
         bulk.send(row)
     return len(lost)

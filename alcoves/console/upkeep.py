@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from alcoves.console import acting
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
-from media import audit, backlog, workers
+from media import audit, dispatch, workers
 from media.audit import Actor
 from media.errors import ConflictError, RequestError
 from media.models import AuditEntry
@@ -33,6 +33,8 @@ UNFINISHED: Final = (states.PENDING, states.RECEIVED, states.STARTED, states.RET
 SHOWN: Final = 20
 SURE: Final = timedelta(minutes=2)
 """A message that no queue has and no worker runs was lost, once it is so old."""
+LOOKED_THROUGH: Final = 10_000
+"""With more messages waiting nobody can say that one is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def start(work: Work, *, by: Actor) -> str:
         )
         noted.count, noted.text = 1, f"Started upkeep: {work.title}."
         noted.detail = {"work": work.name, "task": key}
-    send(work, key)
+        # Before the commit: where Redis is away neither entry nor row stays.
+        send(work, key)
     return key
 
 
@@ -189,7 +192,6 @@ def send(work: Work, key: str) -> None:
         current_app.send_task(work.task, task_id=key, queue=QUEUE, ignore_result=False, retry=False)
     except (OperationalError, redis.RedisError, OSError) as error:
         logger.warning("%s was not started: %s", work.task, error)
-        settle(key, "Redis did not take the message")
         raise RequestError(
             "Redis does not answer, so nothing was started. Try again a little later."
         ) from error
@@ -202,13 +204,11 @@ def settle(key: str, why: str) -> int:
 
 def require_free(work: Work) -> None:
     """By the rows of those started by hand, and by what workers tell of those that beat has started."""
-    reports = [report for report in workers.find() if report.alive]
-    running = [task for report in reports for task in report.running]
-    if any(task.task == work.task for task in running):
+    known = held()
+    if any(task.task == work.task for report in workers.find() if report.alive for task in report.running):
         raise BusyError(f"{work.title} runs at this moment. Wait until it is done.")
-    ids = {task.id for task in running}
     for row in TaskResult.objects.filter(task_name=work.task, status__in=UNFINISHED):
-        if not lost(row, ids):
+        if not lost(row, known):
             raise BusyError(
                 f"{work.title} was started {spoken(age(row))} ago and is not done. Wait until it is."
             )
@@ -219,10 +219,19 @@ def age(row: Any) -> float:
     return float((timezone.now() - row.date_created).total_seconds())
 
 
-def lost(row: Any, running: set[str]) -> bool:
-    lengths = backlog.depths()
-    waits = lengths is None or lengths[QUEUE] > 0
-    return age(row) > SURE.total_seconds() and row.task_id not in running and not waits
+def held() -> set[str] | None:
+    """Ids of what waits for a worker or is with one; None where nobody can say. Asked in the order in which they go."""
+    try:
+        waiting = dispatch.waiting_ids(QUEUE, most=LOOKED_THROUGH)
+    except redis.RedisError:
+        return None
+    if waiting is None:
+        return None
+    return waiting | {task.id for report in workers.find() if report.alive for task in report.running}
+
+
+def lost(row: Any, known: set[str] | None) -> bool:
+    return known is not None and row.task_id not in known and age(row) > SURE.total_seconds()
 
 
 def described(request: HttpRequest) -> dict[str, Any]:

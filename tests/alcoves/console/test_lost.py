@@ -1,9 +1,12 @@
 """Redis away, or emptied: nothing is said to be handed over that was not, and what was lost is told as lost."""
 
+import json
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import redis
 from celery import current_app, states
 from django.urls import reverse
 from django.utils import timezone
@@ -12,8 +15,8 @@ from kombu.exceptions import OperationalError
 
 from alcoves.backup import tasks as backups
 from alcoves.backup.models import Backup, Look
-from alcoves.console import tasks
-from media import backlog, trash
+from alcoves.console import tasks, upkeep
+from media import dispatch, trash
 from media.admin import many
 from media.models import AuditEntry, File, Library
 from tests.alcoves.console.test_many import acts, client_of, files, post
@@ -47,9 +50,10 @@ def old(row: TaskResult) -> None:
     TaskResult.objects.filter(pk=row.pk).update(date_created=timezone.now() - timedelta(minutes=10))
 
 
-def waits(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
-    told = None if count is None else dict.fromkeys(["maintenance"], count)
-    monkeypatch.setattr(backlog, "depths", lambda: told)
+def put_into_redis(key: str, others: int = 0) -> None:
+    """Its message, behind those of others."""
+    for one in [key, *(str(uuid4()) for _ in range(others))]:
+        dispatch.redis_client().rpush("maintenance", json.dumps({"headers": {"id": one}}))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -72,11 +76,11 @@ def test_a_trash_that_cannot_be_sent_is_not_noted(library: Library, away: None) 
     assert not TaskResult.objects.exists()
 
 
-def test_a_message_that_nobody_has_is_told_as_lost(
-    handed: TaskResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_message_that_nobody_has_is_told_as_lost(handed: TaskResult, others: int) -> None:
+    """Also while others wait."""
     old(handed)
-    waits(monkeypatch, 0)
+    put_into_redis(str(uuid4()), others)
     assert tasks.tell_lost() == 1
     handed.refresh_from_db()
     assert handed.status == states.FAILURE
@@ -87,19 +91,38 @@ def test_a_message_that_nobody_has_is_told_as_lost(
     assert File.objects.count() == 2
 
 
-@pytest.mark.parametrize("count", [None, 1])
-def test_a_message_that_waits_is_not_lost(
-    handed: TaskResult, monkeypatch: pytest.MonkeyPatch, count: int | None
-) -> None:
+def test_a_message_that_waits_is_not_lost(handed: TaskResult) -> None:
     old(handed)
-    waits(monkeypatch, count)
+    put_into_redis(handed.task_id, 3)
     assert tasks.tell_lost() == 0
     handed.refresh_from_db()
     assert handed.status == states.PENDING
 
 
-def test_a_young_message_is_not_lost(handed: TaskResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits(monkeypatch, 0)
+def test_a_message_that_a_worker_has_taken_is_not_lost(handed: TaskResult) -> None:
+    """Which it has not told yet."""
+    old(handed)
+    message = [{"headers": {"id": handed.task_id}}, "alcoves", "maintenance"]
+    dispatch.redis_client().hset("unacked", "tag", json.dumps(message))
+    assert tasks.tell_lost() == 0
+
+
+def test_nobody_says_so_where_it_cannot_be_known(handed: TaskResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More waits than anybody looks through; or Redis is away."""
+    old(handed)
+    with monkeypatch.context() as patch:
+        patch.setattr(upkeep, "LOOKED_THROUGH", 2)
+        put_into_redis(str(uuid4()), 2)
+        assert tasks.tell_lost() == 0
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise redis.ConnectionError("Connection refused.")
+
+    monkeypatch.setattr(dispatch, "waiting_ids", refuse)
+    assert tasks.tell_lost() == 0
+
+
+def test_a_young_message_is_not_lost(handed: TaskResult) -> None:
     assert tasks.tell_lost() == 0
 
 

@@ -1,4 +1,4 @@
-"""Queues, workers and upkeep in the console, by the API and by the command: who may, what is told, what is refused."""
+"""Queues and workers in the console, by the API and by the command: who may, what is told, what is refused."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import current_app, states
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -302,65 +301,6 @@ def test_times_in_words(seconds: float | None, said: str) -> None:
     assert spoken(seconds) == said
 
 
-def test_every_upkeep_is_a_task_of_ours() -> None:
-    current_app.loader.import_default_modules()
-    for work in upkeep.TABLE:
-        assert work.task in current_app.tasks, work.name
-        assert current_app.amqp.router.route({}, work.task)["queue"].name == upkeep.QUEUE
-
-
-def test_upkeep_is_started_once(operator: Client, olga: User) -> None:
-    shown = operator.post("/admin/upkeep", {"name": "prewarm"}, follow=True).content.decode()
-    assert "Make pictures ahead: started" in shown
-    row = TaskResult.objects.get()
-    assert (row.task_name, row.status) == ("media.prewarm", states.PENDING)
-    [message] = dispatch.redis_client().lrange("maintenance", 0, -1)
-    headers = json.loads(message)["headers"]
-    assert (headers["id"], headers["ignore_result"]) == (row.task_id, False)
-    entry = AuditEntry.objects.get()
-    assert (entry.action, entry.actor) == ("upkeep.start", olga)
-    shown = operator.post("/admin/upkeep", {"name": "prewarm"}, follow=True).content.decode()
-    assert "is not done" in shown
-    assert TaskResult.objects.count() == AuditEntry.objects.count() == 1
-    TaskResult.objects.update(status=states.SUCCESS, result="5")
-    html = json.loads(operator.get("/admin/upkeep/live").content)["html"]
-    assert "5 pictures sent" in html
-    assert str(olga) in html
-    operator.post("/admin/upkeep", {"name": "prewarm"})
-    assert TaskResult.objects.count() == 2
-
-
-def test_upkeep_that_beat_has_started_is_not_doubled(operator: Client) -> None:
-    tell(report("all@left", Running("media.prewarm", "1", "maintenance", 1.0)))
-    assert (
-        "runs at this moment"
-        in operator.post("/admin/upkeep", {"name": "prewarm"}, follow=True).content.decode()
-    )
-    assert not TaskResult.objects.exists()
-
-
-def test_a_message_that_was_lost_holds_nothing_up(operator: Client) -> None:
-    operator.post("/admin/upkeep", {"name": "prewarm"})
-    TaskResult.objects.update(date_created=timezone.now() - upkeep.SURE * 2)
-    assert "is not done" in operator.post("/admin/upkeep", {"name": "prewarm"}, follow=True).content.decode()
-    dispatch.redis_client().flushdb()
-    operator.post("/admin/upkeep", {"name": "prewarm"})
-    assert sorted(TaskResult.objects.values_list("status", flat=True)) == [states.FAILURE, states.PENDING]
-
-
-def test_upkeep_that_is_not_there(operator: Client) -> None:
-    assert "no such upkeep" in operator.post("/admin/upkeep", {"name": "rm"}, follow=True).content.decode()
-
-
-def test_a_failure_is_told(operator: Client) -> None:
-    operator.post("/admin/upkeep", {"name": "sweep-blobs", "sure": "yes"})
-    failure = {"exc_type": "StoreError", "exc_message": ["The disk is <full>."]}
-    TaskResult.objects.update(status=states.FAILURE, result=json.dumps(failure))
-    html = json.loads(operator.get("/admin/upkeep/live").content)["html"]
-    assert "The disk is &lt;full&gt;." in html
-    assert "failed" in html
-
-
 # The API.
 
 
@@ -470,12 +410,3 @@ def test_the_command() -> None:
 def test_the_command_refuses(arguments: tuple[str, ...], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         run(*arguments)
-
-
-def test_upkeep_that_destroys_asks_on_the_server(operator: Client) -> None:
-    for work in upkeep.TABLE:
-        if work.asks:
-            shown = operator.post("/admin/upkeep", {"name": work.name}, follow=True).content.decode()
-            assert "Say that you are sure" in shown, work.name
-    assert not AuditEntry.objects.filter(action=upkeep.ACTION).exists()
-    assert not TaskResult.objects.exists()
