@@ -4,8 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from alcoves.backup import maintenance
-from alcoves.console import acting
+from alcoves.console import acting, orders
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
 from media import audit, backlog, controls
@@ -83,31 +82,11 @@ def ordered(request: HttpRequest) -> str:
     match request.POST.get("act", ""):
         case "pause":
             reason = acting.reason_of(request, "Say why it is paused, so that others know when to resume it.")
-            controls.pause(name, by=by, reason=reason)
-            return f"{name} is paused. What runs goes on; what comes waits."
+            return orders.pause(name, by=by, reason=reason)
         case "resume":
-            if controls.resume(name, by=by) is None:
-                return f"{name} was not paused."
-            return f"{name} goes on."
+            return orders.resume(name, by=by)
         case "resume-all":
-            if maintenance.standing().on:
-                raise RequestError("Maintenance is on, which pauses all lanes. End it on the page Backups.")
-            if controls.resume_all(by=by) is None:
-                return "Nothing held all lanes."
-            return "All lanes go on, but for those that are paused by themselves."
+            return orders.resume_all(by=by)
         case "slots":
-            number = whole(request.POST.get("slots", ""))
-            controls.set_slots(name, number, by=by)
-            said = f"{number} slots" if number else "the slots that the environment says"
-            return f"{name} has {said} in each worker. It takes effect at once; what runs is not ended."
+            return orders.set_slots(name, request.POST.get("slots", ""), by=by)
     raise RequestError("This page can pause, resume, and set slots; nothing else was done.")
-
-
-def whole(text: str) -> int | None:
-    """Empty: None."""
-    text = text.strip()
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 4:
-        raise RequestError(f"A lane has from 1 to {controls.MOST_SLOTS} slots: write a whole number.")
-    return int(text)

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 
-from alcoves.console import acting
+from alcoves.console import acting, orders
 from alcoves.console.fragments import fragment
 from alcoves.console.queues import PERMISSION, describe_pause
 from alcoves.console.wording import sized, spoken
-from media import audit, controls, workers
+from media import audit, workers
 from media.errors import RequestError
 from media.models import Control, Derivative
 from media.models.control import ControlKind
@@ -97,10 +97,7 @@ def ordered(request: HttpRequest) -> str:
             reason = acting.reason_of(
                 request, "Say why it is drained, so that others know when to release it."
             )
-            controls.drain(name, by=by, reason=reason)
-            return f"{name} takes nothing new, and says so once it has nothing left."
+            return orders.drain(name, by=by, reason=reason)
         case "release":
-            if controls.undrain(name, by=by) is None:
-                return f"{name} was not drained."
-            return f"{name} takes work again."
+            return orders.release(name, by=by)
     raise RequestError("This page can drain and release; nothing else was done.")

@@ -395,6 +395,10 @@ def test_the_command() -> None:
     assert "was not paused" in run("resume", "heavy")
     assert "takes work again" in run("release", "all@left")
     assert "environment" in run("slots", "heavy", "default")
+    assert "Nothing held all lanes" in run("resume", "all")
+    controls.pause_all(reason="a restore", by=audit.COMMAND)
+    assert "All lanes go on" in run("resume", "all")
+    assert controls.orders() == controls.Orders()
     assert set(AuditEntry.objects.values_list("via", flat=True)) == {Via.COMMAND}
 
 
@@ -403,7 +407,7 @@ def test_the_command() -> None:
     [
         (("pause", "nothing"), "No queue or lane is named nothing"),
         (("drain", "nobody"), "No worker is named nobody"),
-        (("slots", "heavy", "many"), "no number of slots"),
+        (("slots", "heavy", "many"), "write a whole number"),
         (("slots", "heavy", "99"), "from 1 to 64"),
     ],
 )

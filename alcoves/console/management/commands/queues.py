@@ -8,9 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
+from alcoves.console import orders
 from alcoves.console.wording import spoken
 from alcoves.queues import LANES
-from media import audit, backlog, controls, workers
+from media import audit, backlog, workers
 from media.errors import RequestError
 from media.models import Control
 
@@ -27,7 +28,10 @@ class Command(BaseCommand):
             one = acts.add_parser(act, help=what)
             one.add_argument("name")
             one.add_argument("--reason", default="", help="shown beside it")
-        for act, what in (("resume", "a queue or lane"), ("release", "a worker")):
+        for act, what in (
+            ("resume", "a queue or lane; `all` for what holds all lanes"),
+            ("release", "a worker"),
+        ):
             acts.add_parser(act, help=what).add_argument("name")
         slots = acts.add_parser("slots", help="of a lane, in each worker that serves it")
         slots.add_argument("lane", choices=LANES)
@@ -48,30 +52,14 @@ def act(options: dict[str, Any]) -> str:
     by, name = audit.COMMAND, options.get("name", "")
     match options["act"]:
         case "pause":
-            controls.pause(name, by=by, reason=options["reason"])
-            return f"{name} is paused. What runs goes on; what comes waits."
+            return orders.pause(name, by=by, reason=options["reason"])
         case "resume":
-            return f"{name} goes on." if controls.resume(name, by=by) else f"{name} was not paused."
+            return orders.resume(name, by=by)
         case "drain":
-            controls.drain(name, by=by, reason=options["reason"])
-            return f"{name} takes nothing new."
+            return orders.drain(name, by=by, reason=options["reason"])
         case "release":
-            return (
-                f"{name} takes work again." if controls.undrain(name, by=by) else f"{name} was not drained."
-            )
-    number = whole(options["number"])
-    controls.set_slots(options["lane"], number, by=by)
-    said = f"{number} slots" if number else "the slots that the environment says"
-    return f"{options['lane']} has {said} in each worker."
-
-
-def whole(text: str) -> int | None:
-    if text == "default":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise CommandError(f"{text} is no number of slots: give 1 to 64, or `default`.") from None
+            return orders.release(name, by=by)
+    return orders.set_slots(options["lane"], options["number"], by=by)
 
 
 def show(console: Console) -> None:
