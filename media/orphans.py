@@ -8,7 +8,7 @@ lost, comes last: a picture without a row is entered to be swept at once, a row 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -20,8 +20,9 @@ from django.db.models.functions import Collate
 from django.utils import timezone
 
 from alcoves import metrics
-from media import blobs, imagecache
-from media.models import CachedImage, Derivative, Library, Original, UnnamedBlob, Upload
+from media import audit, blobs, epochs, imagecache
+from media.audit import Actor
+from media.models import CachedImage, Derivative, Library, Original, SweepHold, UnnamedBlob, Upload
 from media.models.blob import FILES
 from media.models.cached_image import CACHE
 from storage import keys
@@ -40,6 +41,8 @@ GRACE = timedelta(days=7)
 """From being entered to being swept: time to read the log and to bring the right database back."""
 ALARM_SHARE, ALARM_LEAST = 5, 50
 """More than one in five, and at least so many: then it is the database that is wrong, not the blobs."""
+RESTORED = "restored"
+"""Who holds the sweeper after a restore, until an operator decides."""
 TOLD = 100
 """Keys and ids that a report keeps."""
 IDS_A_LINE, KEYS_A_LINE = 30, 10
@@ -55,6 +58,8 @@ class Position:
     looked: int = 0
     orphans: int = 0
     """While counting: found so far. While entering: how many may still be entered."""
+    epoch: str = ""
+    """Of the database that was counted: what was found of one that a restore has replaced is not entered."""
     trouble: bool = False
     """Whether something was found that an operator has to look at: named blobs that are lost, too many orphans."""
 
@@ -141,11 +146,14 @@ class Scan:
             metrics.ORPHANS.labels(outcome="held").inc(at.orphans)
             return Position("missing", trouble=True)
         if at.orphans and not self._dry_run:
-            return Position("enter", orphans=at.orphans)
+            return Position("enter", orphans=at.orphans, epoch=epochs.current())
         return Position("missing")
 
     def _enter(self, at: Position) -> Position:
         """Never more than were counted: what has become an orphan since then waits for the next search."""
+        if at.epoch != epochs.current():
+            logger.warning("a backup was restored meanwhile: everything is counted anew")
+            return Position()
         batches = 0
         for batch in islice(batches_after(at.after), SLICE):
             batches += 1
@@ -226,6 +234,25 @@ class Scan:
                     dict.fromkeys(str(named.original) for named in some[start : start + IDS_A_LINE])
                 )
                 logger.error("%s missing in the store or of another size, by original: %s", what, ids)
+
+
+def count_unnamed(tick: Callable[[], None]) -> tuple[int, int]:
+    """Blobs that neither an original nor an output names, whatever the register says, and their bytes. Enters none."""
+    count = size = 0
+    for batch in batches_after(""):
+        tick()
+        named = blobs.find_named([stat.key for stat in batch])
+        lost = [stat.size for stat in batch if is_key(stat.key) and stat.key not in named]
+        count, size = count + len(lost), size + sum(lost)
+    return count, size
+
+
+def let_go(by: Actor) -> bool:
+    """What a restore has left unnamed may be swept. False where nothing was held for that."""
+    with audit.noting("sweep.let_go", by=by) as act:
+        act.count, _ = SweepHold.objects.filter(reason=RESTORED).delete()
+        act.text = "Let the sweeper go on after a restore: what nothing names may go."
+    return bool(act.count)
 
 
 def is_alarming(at: Position) -> bool:

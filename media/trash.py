@@ -9,13 +9,18 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from media import audit, dispatch, stacks
+from media import audit, dispatch, epochs, stacks
 from media.audit import Actor
 from media.models import Derivative, File, Library, Original
 
 ANY: Final = Q()
 IN_TRASH: Final = Q(trashed_at__isnull=False)
 BATCH: Final = 200
+
+
+def in_trash_at(moment: datetime) -> Q:
+    """Thrown away by then, and not taken back since; also not thrown away anew."""
+    return Q(trashed_at__lte=moment)
 
 
 def trash(library: Library, keys: Iterable[UUID]) -> int:
@@ -49,27 +54,33 @@ def purge(library: Library, keys: Iterable[UUID], *, only: Q = ANY) -> int:
     return sum(purge_one(library, key, only=only) for key in keys)
 
 
-def purge_noted(library: Library, keys: Sequence[UUID], *, by: Actor, only: Q = IN_TRASH) -> int:
-    """As `purge`, a batch a transaction, each with its entry in the audit log: what is told is what was done."""
-    total = 0
+def purge_noted(
+    library: Library, keys: Sequence[UUID], *, by: Actor, only: Q = IN_TRASH, epoch: str = ""
+) -> int:
+    """As `purge`, a batch a transaction, each with its entry in the audit log: what is told is what was done.
+
+    StaleError where the database is no longer that of `epoch`; without one, that of the beginning.
+    """
+    total, epoch = 0, epoch or epochs.current()
     for start in range(0, len(keys), BATCH):
         with audit.noting("files.purge", by=by, target=library) as act:
+            epochs.require(epoch)
             act.count = purge(library, keys[start : start + BATCH], only=only)
             act.text = f"{act.count} files of {library} were deleted for good."
         total += act.count
     return total
 
 
-def empty(library: Library, *, before: datetime, by: Actor) -> int:
-    """Delete for good what was in the trash at that time, and still is."""
-    asked = Q(trashed_at__lte=before)
-    total, last = 0, UUID(int=0)
+def empty(library: Library, *, before: datetime, by: Actor, epoch: str = "") -> int:
+    """Delete for good what was in the trash at that time, and still is. StaleError as of `purge_noted`."""
+    asked = in_trash_at(before)
+    total, last, epoch = 0, UUID(int=0), epoch or epochs.current()
     while True:
         found = File.objects.filter(asked, library=library, pk__gt=last).order_by("pk")
         keys = list(found.values_list("pk", flat=True)[:BATCH])
         if not keys:
             return total
-        total, last = total + purge_noted(library, keys, by=by, only=asked), keys[-1]
+        total, last = total + purge_noted(library, keys, by=by, only=asked, epoch=epoch), keys[-1]
 
 
 def purge_one(library: Library, key: UUID, *, only: Q = ANY) -> bool:

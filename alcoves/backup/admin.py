@@ -63,9 +63,8 @@ class FindingAdmin(LookOnly):
     @admin.action(description="Repair: make anew, or bring back from a backup", permissions=["manage"])
     def repair(self, request: HttpRequest, rows: QuerySet[Finding]) -> HttpResponse | None:
         if not many.is_sure(request):
-            wanted = rows.filter(state__in=("open", "repairing")).order_by()
-            title = f"Repair {wanted[:MOST].count()} findings?"
-            return many.ask(self, request, rows, title=title, sentence=REPAIRS, button="Yes, repair")
+            wanted = rows.filter(state__in=("open", "repairing"))
+            return self.ask(request, wanted, "Repair", sentence=REPAIRS, button="Yes, repair")
         with transaction.atomic():
             keys = mending.ask(rows, by=audit.of(request))
             transaction.on_commit(lambda: tasks.send_mend(keys, str(request.user.pk)))
@@ -77,14 +76,20 @@ class FindingAdmin(LookOnly):
     def ignore(self, request: HttpRequest, rows: QuerySet[Finding]) -> HttpResponse | None:
         rows = rows.filter(state__in=("open", "repairing"))
         if not many.is_sure(request):
-            title = f"Ignore {rows.order_by()[:MOST].count()} findings?"
-            return many.ask(self, request, rows, title=title, sentence=IGNORES, button="Yes, ignore")
+            return self.ask(request, rows, "Ignore", sentence=IGNORES, button="Yes, ignore")
         self.turn(request, rows, Finding.State.IGNORED, "ignore")
         return None
 
     @admin.action(description="Open again", permissions=["manage"])
     def reopen(self, request: HttpRequest, rows: QuerySet[Finding]) -> None:
         self.turn(request, rows.filter(state=Finding.State.IGNORED), Finding.State.OPEN, "reopen")
+
+    def ask(self, request: HttpRequest, rows: QuerySet[Finding], act: str, **told: Any) -> HttpResponse:
+        """About these and no others that come meanwhile."""
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST])
+        kept = {"action": request.POST.get("action", "")}
+        title = f"{act} {len(keys)} findings?"
+        return many.ask(self, request, rows, title=title, keys=keys, kept=kept, **told)
 
     def turn(self, request: HttpRequest, rows: QuerySet[Finding], state: str, act_name: str) -> None:
         with audit.noting(f"findings.{act_name}", by=audit.of(request)) as act:

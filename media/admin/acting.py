@@ -128,5 +128,5 @@ def ask(
 ) -> HttpResponse:
     """The question, about these rows and no others that come meanwhile."""
     kept = {"action": request.POST.get("action", "")}
-    told = {"title": title, "sentence": about, "button": "Yes", "reason": reason}
+    told: dict[str, Any] = {"title": title, "sentence": about, "button": "Yes", "reason": reason}
     return many.ask(page, request, rows, keys=keys, kept=kept, **told)

@@ -1,5 +1,6 @@
 """Files: where they are, what they point at, and the trash."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from django.contrib import admin, messages
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from media import stacks
+from media import stacks, trash
 from media.admin import acting, attempts, many, offering
 from media.admin.filters import HeldFilter, LibraryFilter, TrashedFilter, WhenFilter
 from media.admin.offering import Offering
@@ -150,13 +151,17 @@ class FileAdmin(Offering, BigTable):
         """Asks first, and says what is lost."""
         trashed = rows.filter(trashed_at__isnull=False)
         if many.is_sure(request):
-            tell(request, many.act(request, "purge", trashed), "gone for good")
+            meant, asked = many.meant(request, trashed)
+            tell(request, many.act(request, "purge", meant, asked), "gone for good")
             return None
-        found = many.count_of(trashed)
+        asked = many.asked_now()
+        asked = replace(asked, seen=many.number_of(trashed.filter(trash.in_trash_at(asked.at))))
+        found = many.count_of(asked.seen)
         return many.ask(
             self,
             request,
             rows,
+            asked=asked,
             title="Delete files for good",
             sentence=f"Delete {found} for good? Files that are not in the trash are left alone.",
             losses=LOST,

@@ -1,6 +1,5 @@
 """Libraries and their members. Members are changed through `media.libraries` here too, so its rules hold."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import Now
 from django.forms import BaseInlineFormSet, BooleanField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -19,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from alcoves.themed import TabularInline
-from media import audit, libraries, switching
+from media import audit, epochs, libraries, switching
 from media.admin import many
 from media.admin.paging import BigTable, listing, page_name
 from media.errors import MediaError
@@ -123,11 +121,15 @@ def question(chosen: list[Library]) -> dict[str, Any]:
 
 
 def hand_over(request: HttpRequest, chosen: list[Library]) -> None:
-    """A worker does it, batch by batch. Told are those that were handed over, also where others were not."""
+    """A worker does it, batch by batch. Told are those that were handed over, also where others were not.
+
+    What goes is what lay there when the question was asked.
+    """
     handed = []
+    asked = many.answered(request) or many.asked_now()
     try:
         for library in chosen:
-            hand_over_one(request, library)
+            hand_over_one(request, library, asked)
             handed.append(library.name)
     except MediaError as error:
         messages.error(request, f"The trash of {library} was not emptied: {error.message}")
@@ -138,18 +140,13 @@ def hand_over(request: HttpRequest, chosen: list[Library]) -> None:
         )
 
 
-def now_of_the_database(library: Library) -> datetime:
-    """The clock that notes when files were trashed; ours may be ahead of it."""
-    now: datetime = Library.objects.filter(pk=library.pk).values_list(Now(), flat=True).get()
-    return now
-
-
-def hand_over_one(request: HttpRequest, library: Library) -> None:
+def hand_over_one(request: HttpRequest, library: Library, asked: many.Asked) -> None:
     with transaction.atomic():
         text = f"Emptying the trash of {library} was handed to a worker."
         audit.note("trash.empty", by=audit.of(request), text=text, target=library)
-        given = {"before": now_of_the_database(library).isoformat(), "actor": str(request.user.pk)}
-        many.hand_over("console.empty_trash", library=str(library.pk), **given)
+        epochs.require(asked.epoch)
+        given = {"before": asked.asked_at, "epoch": asked.epoch, "actor": str(request.user.pk)}
+        many.hand_over(many.EMPTY, library=str(library.pk), **given)
 
 
 @admin.register(Library)
@@ -201,7 +198,7 @@ class LibraryAdmin(BigTable):
         """Of several libraries."""
         chosen = list(rows.order_by("name", "pk")[:LIBRARIES_AT_ONCE])
         if not many.is_sure(request):
-            return many.ask(self, request, rows, **question(chosen))
+            return self.ask(request, rows, chosen)
         hand_over(request, chosen)
         return None
 
@@ -215,11 +212,18 @@ class LibraryAdmin(BigTable):
             return HttpResponseRedirect(reverse(page_name(library, "change"), args=(library.pk,)))
         back = reverse(page_name(library, "change"), args=(library.pk,))
         rows = Library.objects.filter(pk=library.pk)
-        return many.ask(self, request, rows, back=back, **question([library]))
+        return self.ask(request, rows, [library], back=back)
 
     @admin.display(description="follows its switches")
     def following(self, row: Library) -> str:
         return ", ".join(str(one) for one in row.switchings.all()) or "yes"
+
+    def ask(self, request: HttpRequest, rows: Any, chosen: list[Library], **told: Any) -> HttpResponse:
+        """About these libraries and no others that come meanwhile."""
+        asked = many.asked_now()
+        keys = [library.pk for library in chosen] if "back" not in told else []
+        kept = {"action": request.POST.get("action", "")}
+        return many.ask(self, request, rows, asked=asked, keys=keys, kept=kept, **told, **question(chosen))
 
     @admin.display(description="files")
     def files(self, row: Library) -> SafeString:

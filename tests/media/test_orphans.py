@@ -24,7 +24,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from alcoves.accounts.models import User
-from media import blobs, dispatch, orphans, tasks
+from media import blobs, dispatch, epochs, orphans, tasks
 from media.libraries import create_library
 from media.models import (
     AuditEntry,
@@ -227,7 +227,7 @@ def test_what_comes_after_the_counting_waits_for_the_next_search(db: None) -> No
     put(*(f"stray/{n}/blob" for n in range(5)))
     scan = Scan(before=timezone.now() + timedelta(minutes=1))
     at = scan.advance(Position())
-    assert at == Position("enter", orphans=5)
+    assert at == Position("enter", orphans=5, epoch=epochs.current())
     put(*(f"later/{n}/blob" for n in range(60)))
     assert scan.advance(at) == Position("missing")
     assert UnnamedBlob.objects.count() == 5

@@ -15,7 +15,7 @@ from django_celery_results.models import TaskResult
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
 from alcoves.console import tasks
-from media import trash
+from media import epochs, trash
 from media.admin import libraries, many
 from media.audit import COMMAND
 from media.libraries import create_library
@@ -170,7 +170,7 @@ def test_a_library_that_is_gone_never_means_all(library: Library) -> None:
     rows = files(library, 1)
     trash.trash(library, [rows[0].pk])
     now = timezone.now().isoformat()
-    assert tasks.empty_trash(str(uuid4()), now, str(uuid4())) == 0
+    assert tasks.empty_trash(str(uuid4()), now, str(uuid4()), epochs.current()) == 0
     assert File.objects.count() == 1
     assert acts() == []
 
