@@ -9,7 +9,7 @@ from typing import Any
 import django_stubs_ext
 
 from alcoves import env
-from alcoves.settings import console, live, urls
+from alcoves.settings import api, console, live, logs, urls
 
 django_stubs_ext.monkeypatch()
 
@@ -377,39 +377,7 @@ WORKER_METRICS_HOST = env.text("ALCOVES_WORKER_METRICS_HOST", "127.0.0.1")
 METRICS_TARGETS = env.words("ALCOVES_METRICS_TARGETS")
 FLOWER_PORT = env.integer("ALCOVES_FLOWER_PORT", 5555, low=1, high=65535)
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "alcoves.accounts.authentication.AccessTokenAuthentication",
-        "alcoves.accounts.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["media.api.parsing.JSONParser"],
-    "EXCEPTION_HANDLER": "media.api.errors.handle",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Alcoves",
-    "DESCRIPTION": "Keeps, derives, understands and serves media.",
-    "VERSION": "0.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "StatusEnum": "media.models.derivative.Status",
-        "RoleEnum": "media.models.library.Role",
-        "GivenRoleEnum": "media.api.shapes.GIVEN_ROLES",
-        "KindEnum": "media.models.original.KINDS",
-        "SourceKindEnum": "media.playback.KINDS",
-        "UploadKindEnum": "media.models.upload.UploadKind",
-        "StackKindEnum": "media.models.stack.StackKind",
-        "LaneEnum": "alcoves.queues.LANES",
-    },
-}
-
+REST_FRAMEWORK, SPECTACULAR_SETTINGS = api.REST_FRAMEWORK, api.SPECTACULAR_SETTINGS
 UNFOLD = console.UNFOLD
 
 # Settings that operators change while it runs: media.live reads them, django-constance keeps them in the database.
@@ -433,23 +401,4 @@ WHITENOISE_AUTOREFRESH = False
 
 LOG_LEVEL = env.choice("ALCOVES_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOG_FORMAT = env.choice("ALCOVES_LOG_FORMAT", ("line", "json"), "line")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"()": "alcoves.logs.Lines", "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-        "json": {"()": "alcoves.logs.JsonLines"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "pyvips": {"level": "CRITICAL"},
-        "axes": {"level": "WARNING"},
-        # It tells every address, and those to which a mirror sends us may carry a signature.
-        "httpx": {"level": "WARNING"},
-        "celery": {"level": LOG_LEVEL},
-        # The server sets itself up before Django does; its lines are lines like ours.
-        "uvicorn": {"handlers": ["stderr"], "level": LOG_LEVEL, "propagate": False},
-        "uvicorn.error": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
-    },
-}
+LOGGING = logs.told(LOG_LEVEL, LOG_FORMAT)
