@@ -82,7 +82,7 @@ MEASURE: Final = """() => {
     return document.documentElement.classList.contains("dark") ? [17, 24, 39, 255] : [255, 255, 255, 255];
   };
   const faint = [];
-  const ours = "#content [class^=ops-] *, #content [class^=dash-] *, #content [class^=settings-] *, "
+  const ours = ".door *, #content [class^=ops-] *, #content [class^=dash-] *, #content [class^=settings-] *, "
     + ".ops-button, .ops-badge, .ops-note, .model-pipeline *, .console-asks *, .console-button, "
     + ".console-people *, .readonly pre, .errornote, .errorlist *";
   for (const one of document.querySelectorAll(ours)) {
