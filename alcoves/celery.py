@@ -75,7 +75,11 @@ app.conf.beat_schedule = {
         "options": {"expires": 1800},
     },
     "tell-lost": {"task": "console.tell_lost", "schedule": 300.0, "options": {"expires": 300}},
-    "forget-results": {"task": "celery.backend_cleanup", "schedule": 86400.0, "options": {"expires": 3600}},
+    "forget-results": {
+        "task": "celery.backend_cleanup",
+        "schedule": crontab(minute="45", hour="3"),
+        "options": {"expires": 86400},
+    },
 }
 app.conf.task_routes = {
     name: {"queue": "maintenance"}

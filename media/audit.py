@@ -15,6 +15,7 @@ from media.models.audit import AuditEntry, Via
 NAME_LENGTH = 255
 KEYS: Final = 100
 """So many keys of rows an entry names; `count` says how many there were."""
+PRUNED_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +89,29 @@ def noting(action: str, *, by: Actor, target: models.Model | None = None) -> Ite
 
 
 def prune(before: datetime) -> int:
-    """Delete entries whose time is over: the one deletion that the database lets pass."""
+    """Delete the oldest entries whose time is over: the one deletion that the database lets pass. One batch of them.
+
+    Keys begin with the time of their making, so that what is old lies together at the beginning.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL alcoves.prune_audit = 'on'")
-        gone, _ = AuditEntry.objects.filter(created_at__lt=before).delete()
+        oldest = AuditEntry.objects.order_by("pk").values_list("pk", "created_at")[:PRUNED_AT_ONCE]
+        keys = [key for key, made in oldest if made < before]
+        gone, _ = AuditEntry.objects.filter(pk__in=keys).delete()
         cursor.execute("SET LOCAL alcoves.prune_audit = 'off'")
     return gone
 
 
 def prune_old(days: int) -> int:
-    """And an entry that says so, in the same transaction. None are too old where days are 0."""
+    """Batch by batch, each with an entry that says so in its transaction. None are too old where days are 0."""
     if not days:
         return 0
-    before = timezone.now() - timedelta(days=days)
-    with noting("audit.prune", by=SYSTEM) as act:
-        act.count = prune(before)
-        act.text = f"{act.count} entries of the audit log from before {before:%Y-%m-%d} were deleted."
-        act.detail = {"days": days}
-    return act.count
+    before, total = timezone.now() - timedelta(days=days), 0
+    while True:
+        with noting("audit.prune", by=SYSTEM) as act:
+            act.count = prune(before)
+            act.text = f"{act.count} entries of the audit log from before {before:%Y-%m-%d} were deleted."
+            act.detail = {"days": days}
+        if not act.count:
+            return total
+        total += act.count

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -13,8 +13,14 @@ from alcoves.alerts import letters, resending
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.themed import TabularInline
 from media import audit
+from media.admin import many
 from media.admin.filters import one_of
 from media.admin.paging import LookOnly, link
+
+AGAIN = (
+    f"Each goes to everybody who is told of alerts, also to those who had it. At most {resending.MOST} at once, "
+    "the oldest first."
+)
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -140,9 +146,23 @@ class DeliveryAdmin(LookOnly):
         return actions
 
     @admin.action(description="Send again")
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         if not request.user.has_perm("console.send_alerts"):
             raise PermissionDenied
+        if not many.is_sure(request):
+            return self.ask(request, queryset)
         count = resending.send_again(queryset, by=audit.of(request))
-        many = "1 letter goes" if count == 1 else f"{count} letters go"
-        self.message_user(request, f"{many} out again within a minute.", messages.SUCCESS)
+        letters_go = "1 letter goes" if count == 1 else f"{count} letters go"
+        self.message_user(request, f"{letters_go} out again within a minute.", messages.SUCCESS)
+        return None
+
+    def ask(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:
+        """About these and no others that come meanwhile."""
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[: resending.MOST])
+        kept = {"action": request.POST.get("action", "")}
+        about: dict[str, Any] = {
+            "title": f"Send {len(keys)} again?",
+            "sentence": AGAIN,
+            "button": "Yes, send",
+        }
+        return many.ask(self, request, rows, keys=keys, kept=kept, **about)

@@ -1,6 +1,6 @@
 """Sending a letter again, and sending one to see whether it arrives."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,11 +10,18 @@ from alcoves.alerts.models import Delivery, State
 from media import audit
 from media.audit import Actor
 
+MOST: Final = audit.KEYS
+"""Letters that are sent again at once: each of them goes to everybody, and the entry names them all."""
+
 
 def send_again(rows: Any, *, by: Actor) -> int:
-    """These letters are owed anew, to everybody who is to have them; they go out with the next round."""
+    """These letters are owed anew, to everybody who is to have them; they go out with the next round.
+
+    The oldest of them, where they are more than `MOST`.
+    """
     with audit.noting("alerts.send_again", by=by) as act:
-        chosen = list(Delivery.objects.filter(pk__in=rows.values("pk")).select_for_update().order_by("pk"))
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST])
+        chosen = list(Delivery.objects.filter(pk__in=keys).select_for_update().order_by("pk"))
         for letter in chosen:
             letter.data.pop("taken", None)
             letter.state, letter.attempts, letter.error = State.OWED, 0, ""
@@ -23,7 +30,7 @@ def send_again(rows: Any, *, by: Actor) -> int:
             letter.save()
         act.count = len(chosen)
         act.text = f"{act.count} letter{'' if act.count == 1 else 's'} of alerts sent again."
-        act.detail = {"letters": [str(letter.pk) for letter in chosen]}
+        act.detail = {"keys": [str(letter.pk) for letter in chosen]}
     return act.count
 
 

@@ -49,6 +49,18 @@ def test_entries_go_when_their_time_is_over_and_that_is_noted(settings: Any) -> 
     assert AuditEntry.objects.count() == 2
 
 
+def test_a_log_of_years_goes_in_batches_that_are_noted(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AUDIT_KEPT_DAYS = 30
+    monkeypatch.setattr(audit, "PRUNED_AT_ONCE", 2)
+    entries(400, 90, 31, 29)
+    assert tasks.prune_audit() == 3
+    noted = AuditEntry.objects.filter(action="audit.prune").order_by("id")
+    assert [entry.count for entry in noted] == [2, 1]
+    assert AuditEntry.objects.filter(action="test.act").count() == 1
+
+
 def test_an_entry_names_a_hundred_rows_and_counts_all() -> None:
     keys = [str(number) for number in range(101)]
     row = audit.note("test.act", by=audit.COMMAND, text="Many.", count=101, keys=keys)

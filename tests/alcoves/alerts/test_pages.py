@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from alcoves.accounts.models import User
+from alcoves.alerts import resending
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.alerts.rules import Severity
 from media.models.audit import AuditEntry
@@ -91,16 +92,34 @@ def test_a_channel_that_is_none_and_one_who_may_not(client: Client) -> None:
 def test_a_letter_is_sent_again_and_that_is_noted(client: Client) -> None:
     sent = letter(alert(), state="sent", attempts=3, sent_at=timezone.now(), data={"taken": ["a@b.c"]})
     chosen = {"action": "send_again", "_selected_action": [str(sent.pk)]}
-    answer = staff(client, "operator").post(LETTERS, chosen, follow=True)
+    operator = staff(client, "operator")
+    asked = operator.post(LETTERS, chosen).content.decode()
+    assert "Send 1 again?" in asked
+    assert not AuditEntry.objects.exists()
+    answer = operator.post(LETTERS, {**chosen, "sure": "yes"}, follow=True)
     assert "1 letter goes out again within a minute." in answer.content.decode()
     sent.refresh_from_db()
     assert (sent.state, sent.attempts, sent.sent_at, sent.data) == ("owed", 0, None, {})
-    assert AuditEntry.objects.get(action="alerts.send_again").detail["letters"] == [str(sent.pk)]
+    assert AuditEntry.objects.get(action="alerts.send_again").detail["keys"] == [str(sent.pk)]
+
+
+def test_a_hundred_letters_at_most_are_sent_again(client: Client) -> None:
+    """Of all that are selected, and those that were asked about; the entry names each."""
+    old = [letter(state="sent") for _ in range(resending.MOST + 1)]
+    operator = staff(client, "operator")
+    chosen = {"action": "send_again", "_selected_action": [str(old[0].pk)], "select_across": "1"}
+    asked = operator.post(LETTERS, chosen).content.decode()
+    assert f"Send {resending.MOST} again?" in asked
+    assert str(old[-1].pk) not in asked
+    operator.post(LETTERS, {**chosen, "sure": "yes"})
+    entry = AuditEntry.objects.get(action="alerts.send_again")
+    assert (entry.count, len(entry.detail["keys"])) == (resending.MOST, resending.MOST)
+    assert [row.pk for row in Delivery.objects.filter(state="sent")] == [old[-1].pk]
 
 
 def test_an_auditor_sends_nothing_again(client: Client) -> None:
     sent = letter(state="sent")
-    chosen = {"action": "send_again", "_selected_action": [str(sent.pk)]}
+    chosen = {"action": "send_again", "_selected_action": [str(sent.pk)], "sure": "yes"}
     staff(client, "auditor").post(LETTERS, chosen)
     sent.refresh_from_db()
     assert sent.state == "sent"

@@ -11,6 +11,7 @@ from django_celery_results.models import TaskResult
 from kombu.exceptions import OperationalError
 
 from alcoves.accounts.models import User
+from alcoves.celery import app
 from alcoves.console import upkeep
 from media import dispatch
 from media.models import AuditEntry
@@ -26,6 +27,12 @@ def test_every_upkeep_is_a_task_of_ours() -> None:
     for work in upkeep.TABLE:
         assert work.task in current_app.tasks, work.name
         assert current_app.amqp.router.route({}, work.task)["queue"].name == upkeep.QUEUE
+
+
+def test_what_comes_seldom_comes_at_a_time_of_the_day() -> None:
+    """A beat that is made anew begins to count an interval again, and might never come to a long one."""
+    intervals = [one["schedule"] for one in app.conf.beat_schedule.values()]
+    assert [long for long in intervals if isinstance(long, float) and long > 600] == []
 
 
 def test_upkeep_is_started_once(operator: Client, olga: User) -> None:
