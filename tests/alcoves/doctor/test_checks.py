@@ -5,21 +5,19 @@ import os
 import resource
 import threading
 import zoneinfo
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
 from django.utils import timezone
 
 from alcoves.alerts import pulses
 from alcoves.alerts.models import Pulse
-from alcoves.alerts.rules import servers as server_rules
-from alcoves.doctor import examining, places, printing, running, servers, setup, table, tools
+from alcoves.doctor import examining, places, printing, running, setup, table, tools
 from alcoves.doctor.findings import Check, Finding, Level, failure, ok
 from media import controls
 from media.audit import COMMAND
@@ -27,24 +25,8 @@ from media.models import Library, WorkerReport
 from media.tools import ffmpeg
 from ml.models import Download
 from tests.alcoves.console.dashboard import made_up
+from tests.alcoves.doctor.saying import Usage, levels, said
 from tests.workers import run_python
-
-
-class Usage(NamedTuple):
-    f_bavail: int
-    f_blocks: int
-    f_frsize: int
-    f_files: int
-    f_favail: int
-
-
-def levels(found: Iterable[Finding]) -> set[str]:
-    return {str(one.level) for one in found} - {"ok", "note"}
-
-
-def said(found: Iterable[Finding]) -> str:
-    return " ".join(f"{one.sentence} {one.advice}" for one in found)
-
 
 # The machine.
 
@@ -178,104 +160,6 @@ def test_secrets_that_others_can_read_are_told(settings: Any, tmp_path: Path) ->
     for mode, level in ((0o600, set()), (0o640, {"warning"}), (0o604, {"failure"})):
         key.chmod(mode)
         assert levels(places.check_secrets_files()) == level
-
-
-# Servers.
-
-
-@pytest.mark.django_db
-def test_postgres_answers_and_its_settings_are_those_of_ours() -> None:
-    checks = (servers.check_postgres, servers.check_extensions, servers.check_migrations, servers.check_clock)
-    for check in checks:
-        assert levels(check()) == set(), check
-    found = list(servers.check_postgres_settings())
-    # The Postgres of tests may lose what it has, and is never tidied.
-    assert "fsync is off" in said(found)
-    assert "autovacuum is off" in said(found)
-    assert "shared_buffers 64 MB" in said(found)
-
-
-def test_settings_of_postgres_that_lose_data_are_told() -> None:
-    good = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
-    assert list(servers.durability(good)) == []
-    for name, level in (("fsync", "failure"), ("synchronous_commit", "warning"), ("autovacuum", "failure")):
-        assert levels(servers.durability({**good, name: "off"})) == {level}
-
-
-def test_too_few_connections_are_warned_of() -> None:
-    assert levels(servers.connections_room(100)) == set()
-    assert levels(servers.connections_room(10)) == {"warning"}
-
-
-@pytest.mark.django_db
-def test_what_a_rule_of_alerts_finds_is_said_by_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert levels(servers.check_connections()) == set()
-    monkeypatch.setattr(server_rules, "NEAR_PERCENT", 0)
-    (found,) = server_rules.connections()
-    assert found.severity == "critical"
-    assert found.sentence in said(servers.check_connections())
-    assert levels(servers.check_connections()) == {"failure"}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_statement_timeout_is_warned_of() -> None:
-    name = connection.settings_dict["NAME"]
-    with connection.cursor() as cursor:
-        cursor.execute(f'ALTER DATABASE "{name}" SET statement_timeout = 5000')
-    try:
-        assert "statement_timeout" in said(servers.check_postgres_settings())
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f'ALTER DATABASE "{name}" RESET statement_timeout')
-
-
-@pytest.mark.django_db
-def test_a_migration_that_is_not_applied_is_a_failure() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'alerts'")
-    found = list(servers.check_migrations())
-    assert levels(found) == {"failure"}
-    assert "alerts.0001_alerts" in said(found)
-
-
-@pytest.mark.django_db
-def test_a_clock_that_is_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds, level in ((2, set()), (60, {"failure"})):
-        there = timezone.now() - timedelta(seconds=seconds)
-        with monkeypatch.context() as patched:
-            patched.setattr(timezone, "now", lambda there=there: there)
-            assert levels(servers.check_clock()) == level
-
-
-def test_redis_answers_and_a_policy_that_loses_messages_is_a_failure() -> None:
-    assert levels(servers.check_redis()) == set()
-    assert levels(servers.check_redis_settings()) == set()
-    with servers.server() as client:
-        before = client.config_get("maxmemory-policy")["maxmemory-policy"]
-        client.config_set("maxmemory-policy", "allkeys-lru")
-        try:
-            found = list(servers.check_redis_settings())
-            assert levels(found) == {"failure"}
-            assert "allkeys-lru" in said(found)
-        finally:
-            client.config_set("maxmemory-policy", before)
-
-
-def test_a_redis_that_is_full_is_warned_of() -> None:
-    with servers.server() as client:
-        used = int(client.info("memory")["used_memory"])
-        client.config_set("maxmemory", used + 1000)
-        try:
-            assert "warning" in levels(servers.check_redis_settings())
-        finally:
-            client.config_set("maxmemory", 0)
-
-
-def test_a_redis_that_is_away_is_a_failure_without_its_password(settings: Any) -> None:
-    settings.REDIS_URL = "redis://:hidden-password@127.0.0.1:1/0"
-    found = list(servers.check_redis())
-    assert levels(found) == {"failure"}
-    assert "hidden-password" not in said(found)
 
 
 # Work and keeping.
