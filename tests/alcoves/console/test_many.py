@@ -6,14 +6,12 @@ from uuid import uuid4
 
 import pytest
 from celery import current_app
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from alcoves.accounts.models import User
-from alcoves.accounts.roles import bring_up_to_date
 from alcoves.console import tasks
 from media import epochs, trash
 from media.admin import libraries, many
@@ -24,17 +22,10 @@ from ml.models import Face, FaceProposal, MergeProposal, Person
 from tests.ingesting import take_in
 from tests.media.api.conftest import PNG
 from tests.ml.people.making import make_face
+from tests.staffing import client_of_role
 
 pytestmark = pytest.mark.django_db
-
-
-def client_of(role: str) -> Client:
-    bring_up_to_date()
-    user = User.objects.create_user(f"{role}@example.org", "a-password", is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    client = Client()
-    client.force_login(user)
-    return client
+client_of = client_of_role
 
 
 @pytest.fixture

@@ -3,39 +3,24 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from alcoves.accounts.models import AccessToken, User
+from alcoves.accounts.models import AccessToken
 from media.models import AuditEntry
 from ml import selection
 from ml.models import Acceptance, Choice, Download
 from ml.registry import places, table
 from tests.ml.downloads.conftest import installation, mirror  # noqa: F401  Fixtures.
 from tests.ml.downloads.registries import CONTENT
+from tests.staffing import client_of_role, member
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("installation")]
 
 
-def staff(role: str) -> User:
-    user: User = User.objects.create_user(f"{role}@example.org", "a-password", is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    return user
-
-
 @pytest.fixture
-def operator(roles: None) -> Client:
-    client = Client()
-    client.force_login(staff("operator"))
-    return client
-
-
-@pytest.fixture
-def roles(db: None) -> None:
-    from alcoves.accounts.roles import bring_up_to_date
-
-    bring_up_to_date()
+def operator(db: None) -> Client:
+    return client_of_role("operator")
 
 
 def post(client: Client, **given: str) -> str:
@@ -140,9 +125,9 @@ def test_files_are_deleted_when_one_is_sure(operator: Client) -> None:
 
 
 @pytest.mark.parametrize("role", ["librarian", "auditor"])
-def test_others_look(role: str, roles: None) -> None:
+def test_others_look(role: str, db: None) -> None:
     client = Client()
-    client.force_login(staff(role))
+    client.force_login(member(role))
     text = client.get(reverse("admin:models")).content.decode()
     assert "Use it" not in text
     given = {"act": "choose", "pipeline": "faces", "model": "open"}
@@ -150,9 +135,9 @@ def test_others_look(role: str, roles: None) -> None:
     assert not Choice.objects.exists()
 
 
-def test_the_api_asks_for_the_same_and_writes_it_down(roles: None) -> None:
+def test_the_api_asks_for_the_same_and_writes_it_down(db: None) -> None:
     for role, status in (("auditor", 403), ("operator", 200)):
-        _, secret = AccessToken.issue(staff(role), "phone")
+        _, secret = AccessToken.issue(member(role), "phone")
         client = Client(headers={"authorization": f"Bearer {secret}"})
         assert client.get("/api/models").status_code == 200
         answer = client.put("/api/models/faces", {"model": "open"}, content_type="application/json")

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -24,27 +23,20 @@ from media.workers import Report, Running
 from tests.conftest import client_of
 from tests.derivers import TABLE
 from tests.ingesting import take_in
+from tests.staffing import member
 
 pytestmark = pytest.mark.django_db
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
 
-def staff(email: str, role: str) -> User:
-    made: User = User.objects.create_user(email, "a-long-password", name=role)
-    made.is_staff = True
-    made.save()
-    made.groups.add(Group.objects.get(name=role))
-    return made
-
-
 @pytest.fixture
 def olga() -> User:
-    return staff("olga@example.org", OPERATOR)
+    return member(OPERATOR, "olga@example.org")
 
 
 @pytest.fixture
 def anna() -> User:
-    return staff("anna@example.org", AUDITOR)
+    return member(AUDITOR, "anna@example.org")
 
 
 @pytest.fixture

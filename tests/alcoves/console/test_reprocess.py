@@ -4,18 +4,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from alcoves.accounts import roles
 from alcoves.accounts.models import User
 from media import selecting
 from media.models import AuditEntry, Derivative, Library
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
+from tests.staffing import client_of_role
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+staff = client_of_role
 
 
 @pytest.fixture
@@ -29,15 +29,6 @@ def rows(library: Library, settings: Any) -> None:
     for number in range(3):
         take_in(library, PNG + bytes([number]), f"{number}.png")
     run_queued()
-
-
-def staff(role: str) -> Client:
-    roles.bring_up_to_date()
-    user = User.objects.create_user(f"{role}@example.org", "role-password", is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
