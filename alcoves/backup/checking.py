@@ -9,18 +9,24 @@ from django.utils import timezone
 
 from alcoves.backup import database, sets
 from alcoves.backup.errors import BackupError, DamagedError, LostError
-from alcoves.backup.models import NONE, Backup
+from alcoves.backup.models import NONE, Backup, Spoiled
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Entry, Head
 from storage.base import BlobStore
-from storage.errors import BlobNotFoundError, ChecksumMismatchError, SizeMismatchError
+from storage.errors import BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, UnreadableError
 from storage.streams import Tally
 
 Reading = Callable[[Iterator[bytes]], Iterator[bytes]]
 """What chunks go through as they are read."""
 TOLD: Final = 100
-SPOILED_KEPT: Final = 10_000
-WRONG: Final = (BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, BackupError)
+AT_ONCE: Final = 500
+WRONG: Final = (
+    BlobNotFoundError,
+    ChecksumMismatchError,
+    SizeMismatchError,
+    UnreadableError,
+    BackupError,
+)
 """What the bytes themselves are to blame for. A target that is away for the moment says nothing about them."""
 
 
@@ -34,6 +40,7 @@ class Checked:
     damaged: int = 0
     examples: list[str] = field(default_factory=list)
     spoiled: list[str] = field(default_factory=list)
+    """Digests that are not written down yet."""
 
     def look_at(self, entry: Entry, pool: sets.Pool, reading: Reading | None) -> None:
         """One line of the manifest; its bytes too, where they are to be read."""
@@ -46,7 +53,12 @@ class Checked:
         else:
             return
         self.examples += [entry.name or entry.key][: TOLD - len(self.examples)]
-        self.spoiled += [entry.sha256][: SPOILED_KEPT - len(self.spoiled)]
+        self.spoiled.append(entry.sha256)
+
+    def write_down(self, target: str) -> None:
+        """For the next backup, whatever becomes of this check."""
+        Spoiled.objects.found(target, self.spoiled)
+        self.spoiled = []
 
     def sentence(self) -> str:
         """Empty where all is well."""
@@ -96,9 +108,18 @@ def damaged(name: str, part: str) -> DamagedError:
 
 
 def check_blobs(
-    store: BlobStore, head: Head, seal: Plain, *, deep: bool = False, tick: Callable[[], None] = nothing
+    store: BlobStore,
+    head: Head,
+    seal: Plain,
+    *,
+    deep: bool = False,
+    tick: Callable[[], None] = nothing,
+    target: str = "",
 ) -> Checked:
-    """All that the manifest names lie in the pool with a size that fits; deep: with the right bytes."""
+    """All that the manifest names lie in the pool with a size that fits; deep: with the right bytes.
+
+    With the name of the target what is spoiled is written down as it is found.
+    """
     found = Checked()
     if head.blobs == NONE:
         return found
@@ -110,6 +131,10 @@ def check_blobs(
         if entry.key in known_missing:
             continue
         found.look_at(entry, pool, reading)
+        if target and len(found.spoiled) >= AT_ONCE:
+            found.write_down(target)
+    if target:
+        found.write_down(target)
     return found
 
 
@@ -126,12 +151,12 @@ def is_right(pool: sets.Pool, entry: Entry, reading: Reading) -> bool:
     return True
 
 
-def record(name: str, target: str, sentence: str, spoiled: list[str]) -> None:
+def record(name: str, target: str, sentence: str) -> None:
     """What was found of a set, with its row: a sentence, empty where all is well."""
     row = Backup.objects.filter(name=name, target=target).first()
     if row is None:
         return  # Another installation made it, or this is a copy of it.
     now = timezone.now()
     row.verified_at, row.damaged_at = now, now if sentence else None
-    row.error, row.spoiled = sentence or row.lack, spoiled
-    row.save(update_fields=["verified_at", "damaged_at", "error", "spoiled", "updated_at"])
+    row.error = sentence or row.lack
+    row.save(update_fields=["verified_at", "damaged_at", "error", "updated_at"])

@@ -29,7 +29,7 @@ from media import live, orphans
 from media.models import Derivative, Library, Original
 from media.models.blob import FILES
 from storage.base import CHUNK_SIZE
-from storage.errors import BlobNotFoundError, StoreError
+from storage.errors import BlobNotFoundError, StoreError, UnreadableError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
@@ -167,6 +167,13 @@ class Looking(Effort[Look]):
             self.row.repaired += sum(mending.mend(finding) for finding in found)
 
     def trouble_of(self, named: Named, size: int | None) -> dict[str, Any] | None:
+        try:
+            return self.compared(named, size)
+        except UnreadableError as error:
+            # It is there, and nobody gets its bytes: as good as other bytes.
+            return {"kind": Finding.Kind.ALTERED, "size_found": size, "text": str(error)}
+
+    def compared(self, named: Named, size: int | None) -> dict[str, Any] | None:
         if size is None or (named.size >= 0 and size != named.size):
             size = orphans_size(named)  # Asked once more: it may have been written since the listing.
         if size is None:

@@ -17,13 +17,14 @@ from alcoves.backup.sealing import Plain
 from media import audit, blobs, orphans, reprocess
 from media.audit import Actor
 from media.models import Derivative, UnnamedBlob
-from media.models.derivative import GIVEN
+from media.models.derivative import GIVEN, Status
 from storage.errors import StoreError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
 BATCH: Final = 1000
 WAITS: Final = "It waits for a worker to repair it."
+ANEW: Final = "It is made anew by the workers."
 UNDER_WAY: Final = "It is being repaired."
 LOST_AFTER: Final = timedelta(minutes=15)
 DEAD_AFTER: Final = timedelta(hours=12)
@@ -120,7 +121,33 @@ def make_again(finding: Finding) -> bool:
     count = reprocess.request([row.parent_id or row.pk]) if row is not None else 0
     if not count:
         return done(finding, UNNAMED)
-    return done(finding, "It is made anew by the workers.", state=Finding.State.REPAIRING)
+    return done(finding, ANEW, state=Finding.State.REPAIRING)
+
+
+def settle() -> int:
+    """Findings whose bytes workers make anew: well when they are there, open again where their job failed."""
+    rows = Finding.objects.filter(state=Finding.State.REPAIRING, text=ANEW).order_by("pk")[:BATCH]
+    return sum(is_settled(finding) for finding in rows)
+
+
+def is_settled(finding: Finding) -> bool:
+    row = (
+        Derivative.objects.filter(pk__in=[finding.derivative]).only("status", "error_code", "outputs").first()
+    )
+    if row is None:
+        return done(finding, UNNAMED)
+    if row.status == Status.FAILED:
+        leave(finding, f"It was to be made anew, and its job failed ({row.error_code}). See Failures.")
+        return True
+    if row.status in {Status.QUEUED, Status.PROCESSING}:
+        return False
+    for one in row.outputs:
+        if one["key"] == finding.key:
+            try:
+                get_store(finding.store).stat(finding.key)
+            except StoreError:
+                return False  # The next look says more.
+    return done(finding, "It was made anew.")
 
 
 def is_named(finding: Finding) -> bool:

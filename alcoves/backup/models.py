@@ -1,18 +1,26 @@
 """What is known of backups, of looks at the blobs, of what was found, and whether it is time for maintenance."""
 
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
+from media import live
 from media.models.base import Row
 from media.models.plain import words_of
 
 NONE, ORIGINALS, ALL = "none", "originals", "all"
 BLOBS: Final = (NONE, ORIGINALS, ALL)
 """Which bytes a set carries: none, what cannot be made again, or everything that was made of it as well."""
+
+AHEAD: Final = timedelta(days=1)
+"""Clocks of machines may differ so much, and no more."""
 
 
 class State(models.TextChoices):
@@ -65,9 +73,15 @@ class Backups(models.QuerySet["Backup"]):
         made = self.filter(state=State.DONE, finished_at__isnull=False, pruned_at=None)
         return made.order_by("-finished_at")
 
+    def carrying(self) -> Self:
+        """Of these, those that carry blobs; where no blobs are wanted, all of them."""
+        # What a clock that was ahead has made must not be the newest for years.
+        made = self.standing().filter(finished_at__lte=timezone.now() + AHEAD)
+        return made if live.value("BACKUP_BLOBS") == NONE else made.exclude(blobs=NONE)
+
     def sound(self) -> Self:
         """Of these, those that lack no blob, and in which no check found damage."""
-        return self.standing().filter(missing=0, damaged_at=None)
+        return self.carrying().filter(missing=0, damaged_at=None)
 
 
 class Backup(Work):
@@ -86,11 +100,6 @@ class Backup(Work):
     missing = models.BigIntegerField(default=0, help_text="blobs that were not in the store")
     verified_at = models.DateTimeField(null=True, blank=True, help_text="when all of it was last read back")
     damaged_at = models.DateTimeField(null=True, blank=True, help_text="when a check found it damaged")
-    spoiled = models.JSONField(
-        default=list,
-        blank=True,
-        help_text="digests of blobs in the pool with wrong bytes: sent again by the next",
-    )
     pruned_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[Any] = Backups.as_manager()
@@ -132,7 +141,6 @@ class Check(Work):
     missing = models.BigIntegerField(default=0, help_text="blobs that are not in the pool")
     damaged = models.BigIntegerField(default=0, help_text="blobs with other bytes")
     examples = models.JSONField(default=list, blank=True)
-    spoiled = models.JSONField(default=list, blank=True)
 
     class Meta:
         verbose_name = "check of a backup"
@@ -150,6 +158,34 @@ class Check(Work):
 
     def __str__(self) -> str:
         return f"check of {self.backup.name}"
+
+
+class SpoiledManager(models.Manager["Spoiled"]):
+    """By target: one pool serves all sets of it."""
+
+    def found(self, target: str, digests: Iterable[str]) -> None:
+        rows = [Spoiled(target=target, digest=digest) for digest in digests]
+        self.bulk_create(rows, ignore_conflicts=True)
+
+    def of(self, target: str) -> set[str]:
+        return set(self.filter(target=target).values_list("digest", flat=True))
+
+
+class Spoiled(models.Model):
+    """A blob that a check found in the pool with wrong bytes, or not at all. It stays until it was sent again."""
+
+    target = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    found_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[Any] = SpoiledManager()
+
+    class Meta:
+        verbose_name = "spoiled blob"
+        constraints = (models.UniqueConstraint(fields=["target", "digest"], name="spoiled_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.digest} in {self.target}"
 
 
 class Look(Work):
@@ -262,3 +298,30 @@ class Maintenance(models.Model):
 
     def __str__(self) -> str:
         return "on" if self.on else "off"
+
+
+class InstallationManager(models.Manager["Installation"]):
+    """One row."""
+
+    def name_here(self) -> str:
+        row, _ = self.get_or_create(pk=1)
+        return str(row.key)
+
+    def renew(self) -> None:
+        """This is another one from now on: a copy of that whose database came here."""
+        self.update_or_create(pk=1, defaults={"key": uuid.uuid4()})
+
+
+class Installation(models.Model):
+    """Which one this is of those that send to one target. One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    key = models.UUIDField(default=uuid.uuid4)
+
+    objects: ClassVar[Any] = InstallationManager()
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="installation_is_one_row"),)
+
+    def __str__(self) -> str:
+        return str(self.key)

@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from alcoves.backup.errors import BackupError
+from django.utils import timezone
+
+from alcoves.backup.errors import BackupError, DamagedError
+from alcoves.backup.models import AHEAD
 from alcoves.backup.sealing import Plain
 from storage.base import CHUNK_SIZE, BlobStore
-from storage.errors import BlobNotFoundError
+from storage.errors import BlobNotFoundError, UnreadableError
 from storage.streams import Tally
 
 FORMAT: Final = 1
@@ -55,11 +58,17 @@ class Head:
     missing_count: int = 0
     migrations: list[str] = field(default_factory=list)
     installation: str = ""
+    owner: str = ""
+    """The installation by what its database says, wherever it is reached."""
     format: int = FORMAT
 
     @property
     def made(self) -> datetime:
         return datetime.fromisoformat(self.made_at)
+
+    @property
+    def is_ahead(self) -> bool:
+        return self.made > timezone.now() + AHEAD
 
     def part(self, name: str) -> Part:
         for part in self.parts:
@@ -123,12 +132,15 @@ def read_head(store: BlobStore, name: str) -> Head:
         return Head(**{**known, "parts": [Part(**part) for part in found["parts"]]})
     except BlobNotFoundError:
         raise BackupError(f"There is no set {name} in this target, or its backup was not finished.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, UnreadableError):
         raise BackupError(f"backup.json of the set {name} is damaged: take another set.") from None
 
 
 def heads(store: BlobStore) -> list[Head]:
-    """All sets, the newest last. One that is damaged or newer than we are is left out."""
+    """All sets, the newest last. One that is damaged or newer than we are is left out.
+
+    One of a clock that was ahead comes before all others: nobody knows when it was made.
+    """
     found = []
     for name, whole in names(store):
         if whole:
@@ -136,7 +148,7 @@ def heads(store: BlobStore) -> list[Head]:
                 found.append(read_head(store, name))
             except BackupError:
                 continue
-    return sorted(found, key=lambda head: head.made)
+    return sorted(found, key=lambda head: (not head.is_ahead, head.made))
 
 
 def stored_chunks(store: BlobStore, key: str) -> Iterator[bytes]:
@@ -167,9 +179,15 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def entries(store: BlobStore, head: Head, seal: Plain) -> Iterator[Entry]:
-    """The manifest, line by line."""
+    """The manifest, line by line. DamagedError for one that is none: its digest is known only at its end."""
     for line in lines_of(part_chunks(store, head, MANIFEST, seal)):
-        yield Entry(**json.loads(line))
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            raise DamagedError(
+                f"The part {MANIFEST} of the set {head.name} is damaged: take another set."
+            ) from None
+        yield entry
 
 
 def small_part(store: BlobStore, head: Head, name: str, seal: Plain) -> Any:

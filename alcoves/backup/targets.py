@@ -10,13 +10,17 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from alcoves.backup import sets
 from alcoves.backup.errors import BackupError
+from alcoves.backup.models import Backup
 from media import live
 from storage import registry
 from storage.base import BlobStore
 
 LOCAL: Final = "local"
 S3: Final = "s3://"
+MARK: Final = "alcoves-target"
+"""A file in every target that was written to: a disk that is not mounted does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,41 @@ def by_name(name: str) -> Target:
     if wanted not in named():
         raise BackupError(f"There is no backup target named {wanted}: add it to ALCOVES_BACKUP_TARGETS.")
     return get(wanted)
+
+
+def why_not(name: str) -> str:
+    """Why a target cannot be used, as the settings name it; empty where nothing speaks against it."""
+    try:
+        by_name(name.strip() or LOCAL)
+    except BackupError as error:
+        return str(error)
+    return ""
+
+
+def folders() -> dict[str, Path]:
+    """Of the targets with a name, those on disks of this machine."""
+    try:
+        known = named()
+    except BackupError:
+        return {LOCAL: Path(settings.BACKUP_PATH)}
+    return {name: Path(address).expanduser() for name, address in known.items() if not address.startswith(S3)}
+
+
+def refuse_unmounted(target: Target) -> None:
+    """A target that is empty, although sets were sent to it, is the folder below a disk that is not there."""
+    here = (key for where in (MARK, sets.SETS) for key in target.store.iterate(where))
+    if next(here, None) is not None:
+        return
+    if count := Backup.objects.standing().filter(target=target.name).count():
+        raise BackupError(
+            f"{target} is empty, though {count} sets were sent to it: mount its disk. If it is a new one, make a "
+            f"file named {MARK} in it."
+        )
+
+
+def mark(target: Target) -> None:
+    if next(iter(target.store.iterate(MARK)), None) is None:
+        target.store.put(MARK, [b"Backups of Alcoves go here.\n"])
 
 
 def refuse_stores(folder: Path) -> None:

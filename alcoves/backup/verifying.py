@@ -42,25 +42,44 @@ def ask(backup: Backup, *, by: Actor, scheduled: bool = False) -> Check:
     return row
 
 
-def newest() -> Backup | None:
-    """The set that a restore would take."""
-    row: Backup | None = Backup.objects.standing().first()
+def newest(target: str) -> Backup | None:
+    """The set that a restore would take, with blobs: without them nothing of the pool would ever be read."""
+    row: Backup | None = Backup.objects.carrying().filter(target=target).first()
     return row
 
 
 def due(now: datetime) -> Backup | None:
-    """The newest set, where for VERIFY_DAYS no set was read back, and no try of the last day failed at it."""
-    days, row = int(live.value("VERIFY_DAYS")), newest()
-    if not days or row is None:
+    """The newest set of a target in which for VERIFY_DAYS no set was read back. Each target for itself."""
+    days = int(live.value("VERIFY_DAYS"))
+    if not days or Check.objects.filter(state__in=(State.QUEUED, State.RUNNING)).exists():
         return None
-    checks = Check.objects.all()
-    if checks.filter(state__in=(State.QUEUED, State.RUNNING)).exists():
-        return None
-    if checks.filter(state=State.DONE, finished_at__gt=now - timedelta(days=days)).exists():
-        return None
-    if checks.filter(backup=row, created_at__gt=now - TRIED_AGAIN_AFTER).exclude(state=State.KILLED).exists():
-        return None
-    return row
+    for target in sorted(set(Backup.objects.carrying().order_by().values_list("target", flat=True))):
+        row = newest(target)
+        if row is not None and is_due(row, now, timedelta(days=days)) and is_known(target):
+            return row
+    return None
+
+
+def is_due(row: Backup, now: datetime, within: timedelta) -> bool:
+    """No try of the last day failed at it; and it is time, or an older one of the same pool is damaged."""
+    tries = Check.objects.filter(backup=row, created_at__gt=now - TRIED_AGAIN_AFTER)
+    if tries.exclude(state=State.KILLED).exists():
+        return False
+    beside = Backup.objects.standing().filter(target=row.target).exclude(damaged_at=None)
+    if row.verified_at is None and beside.exists():
+        return True
+    carrying = Backup.objects.carrying().filter(target=row.target)
+    read = Check.objects.filter(state=State.DONE, finished_at__gt=now - within, backup__in=carrying)
+    return not read.exists()
+
+
+def is_known(target: str) -> bool:
+    """One that was taken out of the settings since cannot be asked."""
+    try:
+        targets.get(target)
+    except BackupError:
+        return False
+    return True
 
 
 def resume(backup: Backup) -> Check | None:
@@ -96,7 +115,9 @@ class Verifying(Effort[Check]):
     def __init__(self, row: Check, seconds: float | None, say: Say | None) -> None:
         super().__init__(row, seconds)
         self.say = say
-        self.store = targets.get(row.backup.target).store
+        target = targets.get(row.backup.target)
+        targets.refuse_unmounted(target)
+        self.store = target.store
         self.seal: Plain = Plain()
         self.pace = Pace(int(live.value("VERIFY_MB_PER_SECOND")))
 
@@ -105,7 +126,7 @@ class Verifying(Effort[Check]):
             self.say(self.row)
 
     def kept(self) -> tuple[str, ...]:
-        return (*super().kept(), "looked", "missing", "damaged", "examples", "spoiled")
+        return (*super().kept(), "looked", "missing", "damaged", "examples")
 
     def go_on(self) -> bool:
         try:
@@ -183,19 +204,20 @@ class Verifying(Effort[Check]):
             missing=row.missing,
             damaged=row.damaged,
             examples=list(row.examples),
-            spoiled=list(row.spoiled),
         )
 
     def keep_found(self, found: Checked) -> None:
         row = self.row
         row.looked, row.missing, row.damaged = found.files, found.missing, found.damaged
-        row.examples, row.spoiled = found.examples, found.spoiled
+        row.examples = found.examples
+        if found.spoiled:
+            found.write_down(row.backup.target)
         row.position = {"line": int(row.position["line"]) + 1}
 
     def conclude(self, sentence: str) -> None:
         name, target = self.row.backup.name, self.row.backup.target
         with transaction.atomic():
             self.end(State.DONE, sentence, position={})
-            checking.record(name, target, sentence, self.row.spoiled)
+            checking.record(name, target, sentence)
         if sentence:
             logger.error("backup %s is damaged: %s", name, sentence)

@@ -28,6 +28,8 @@ LONGEST_NAME: Final = 32
 """Of a machine, beside the numbers of a process."""
 DEAD_AFTER: Final = timedelta(minutes=10)
 """Of silence. On the same machine a process that is gone is noticed at once."""
+WAITS: Final = timedelta(days=1)
+"""Between two slices: other upkeep may last, and a lane may be paused meanwhile. Lost messages are sent again."""
 KILLED: Final = (
     "The process that did it was ended. What it had done is kept; start it again and it goes on from there."
 )
@@ -53,7 +55,7 @@ def is_dead(row: Work) -> bool:
     """Whether whoever does it has died. Between two slices nobody does it, and the message may wait long."""
     if row.state != State.RUNNING or not row.holder:
         silent = timezone.now() - (row.alive_at or row.updated_at)
-        return row.state == State.RUNNING and silent > 6 * DEAD_AFTER
+        return row.state == State.RUNNING and silent > WAITS
     host, pid, ticks = (*row.holder.split(" "), "", "")[:3]
     if host == here() and pid.isdigit():
         return start_ticks(int(pid)) != ticks

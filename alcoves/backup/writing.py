@@ -27,11 +27,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from alcoves.accounts.avatars import AVATARS
-from alcoves.backup import contents, database, pruning, sealing, sets, targets
+from alcoves.backup import contents, database, pruning, sealing, sets, targets, underway
 from alcoves.backup.errors import BackupError, BusyError, LostError
-from alcoves.backup.models import NONE, Backup, State
+from alcoves.backup.models import NONE, Backup, Installation, Spoiled, State
 from alcoves.backup.sets import Entry, Head, Part
-from alcoves.backup.working import Effort, bury, claim, fail
+from alcoves.backup.working import WAITS, Effort, bury, claim, fail
 from media import audit
 from media.audit import Actor
 from media.models import SweepHold
@@ -42,6 +42,7 @@ from storage.errors import (
     SizeMismatchError,
     StoreError,
     StoreFullError,
+    UnreadableError,
 )
 from storage.registry import get_store
 from storage.streams import Tally
@@ -49,9 +50,14 @@ from storage.streams import Tally
 logger = logging.getLogger(__name__)
 HELD: Final = (FILES, AVATARS)
 HOLD: Final = timedelta(minutes=15)
-BETWEEN: Final = timedelta(minutes=70)
-"""From one slice to the next: other upkeep may last an hour."""
+BETWEEN: Final = WAITS + timedelta(hours=1)
+"""From one slice to the next: for as long as it is not taken for dead."""
 BUSY: Final = "Another backup is being made. Wait for its end, or look at it in the console."
+RESTORED: Final = (
+    "A restore is under way or was not finished: go on with it to its end, then make a backup of what came."
+)
+NOT_HERE: Final = (BlobNotFoundError, SizeMismatchError, ChecksumMismatchError, UnreadableError)
+"""What a blob itself is to blame for: it is left out and told, and all others go along."""
 SNAPSHOT, SENDING, VERIFY, FINISH = "snapshot", "blobs", "verify", "finish"
 MISSING_TOLD: Final = 1000
 Say = Callable[[Backup], None]
@@ -60,6 +66,7 @@ Say = Callable[[Backup], None]
 def ask(target: str, blobs: str, *, by: Actor, scheduled: bool = False, named_only: bool = False) -> Backup:
     """A row for a backup that somebody is about to make. BusyError while there is one under way."""
     place = targets.by_name(target) if named_only else targets.get(target)
+    refuse_while_restored()
     bury(Backup)
     with transaction.atomic():
         if Backup.objects.filter(Q(state=State.RUNNING) | Q(state=State.QUEUED)).exists():
@@ -80,6 +87,7 @@ def ask(target: str, blobs: str, *, by: Actor, scheduled: bool = False, named_on
 
 def make(row: Backup, *, seconds: float | None = None, say: Say | None = None) -> bool:
     """Goes on with a backup, for so long at most. Whether it has ended."""
+    refuse_while_restored()
     row = claim(row, BUSY)
     try:
         writing = Writing(row, seconds, say)
@@ -91,6 +99,12 @@ def make(row: Backup, *, seconds: float | None = None, say: Say | None = None) -
     except Exception as error:
         give_up(row, f"It broke off ({type(error).__name__}). The log says more; start it again.")
         raise
+
+
+def refuse_while_restored() -> None:
+    """What is here by halves would be taken for the whole, and older sets be removed for it."""
+    if underway.is_changing():
+        raise BusyError(RESTORED)
 
 
 def sentence_of(error: Exception) -> str:
@@ -118,6 +132,7 @@ class Writing(Effort[Backup]):
         self.hold()
         self.target = targets.get(row.target)
         self.store = self.target.store
+        targets.refuse_unmounted(self.target)
         self.seal = sealing.make(self.store, settings.BACKUP_PASSPHRASE)
 
     def hold(self) -> None:
@@ -156,6 +171,7 @@ class Writing(Effort[Backup]):
     def take(self) -> str:
         """Begun anew where it was killed: what lies there of an earlier try is written over."""
         row = self.row
+        targets.mark(self.target)
         pruning.clean(self.store, keep=row.name)
         row.encrypted = self.seal.encrypted
         head = Head(
@@ -168,6 +184,7 @@ class Writing(Effort[Backup]):
             blobs=row.blobs,
             parts=[],
             installation=settings.PUBLIC_URL,
+            owner=Installation.objects.name_here(),
         )
         with self.spool() as spool:
             with database.snapshot() as taken:
@@ -221,14 +238,13 @@ class Writing(Effort[Backup]):
 
     def send(self) -> str:
         row, head = self.row, self.head()
-        pool, spoiled = sets.Pool(self.store, self.seal, self.tick), self.spoiled()
+        pool, spoiled = sets.Pool(self.store, self.seal, self.tick), Spoiled.objects.of(row.target)
         done = int(row.position["line"])
         for entry in islice(sets.entries(self.store, head, self.seal), done, None):
             if entry.sha256 not in spoiled and pool.has(entry.sha256, entry.size):
                 row.done_bytes += entry.size
             else:
-                self.send_one(entry, pool, head)
-                spoiled.discard(entry.sha256)
+                self.send_one(entry, pool, head, spoiled)
             row.position = {"line": row.position["line"] + 1, "head": row.position["head"]}
             self.tick()
             if self.over:
@@ -237,13 +253,7 @@ class Writing(Effort[Backup]):
         row.position["head"] = asdict(head)
         return VERIFY
 
-    def spoiled(self) -> set[str]:
-        """Digests of blobs that a check found with other bytes in this pool: they are sent once more."""
-        rows = Backup.objects.filter(target=self.row.target, created_at__lt=self.row.created_at)
-        known = rows.exclude(spoiled=[]).values_list("spoiled", flat=True)
-        return {digest for digests in known for digest in digests}
-
-    def send_one(self, entry: Entry, pool: sets.Pool, head: Head) -> None:
+    def send_one(self, entry: Entry, pool: sets.Pool, head: Head, spoiled: set[str]) -> None:
         row = self.row
         before = row.done_bytes
         tally = Tally(size=entry.size, sha256=entry.sha256)
@@ -252,13 +262,16 @@ class Writing(Effort[Backup]):
             key = sets.pool_key(self.seal, entry.sha256)
             stat = self.store.put(key, self.passing(self.seal.wrap(source)))
             self.look_at(entry, key)
-        except (BlobNotFoundError, SizeMismatchError, ChecksumMismatchError) as error:
+        except NOT_HERE as error:
             logger.warning("blob %s is not as the database says and is left out: %s", entry.key, error)
             row.missing += 1
             head.missing_count += 1
             head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
         else:
             pool.add(entry.sha256, stat.size)
+            if entry.sha256 in spoiled:
+                spoiled.discard(entry.sha256)
+                Spoiled.objects.filter(target=row.target, digest=entry.sha256).delete()
             row.sent += 1
             row.sent_size += entry.size
         row.done_bytes = before + entry.size
@@ -270,7 +283,9 @@ class Writing(Effort[Backup]):
         try:
             for _ in held_to(tally, back):
                 pass
-        except (StoreError, BackupError):
+        except LostError:
+            raise  # Stopped in the middle: what was read so far says nothing of the bytes.
+        except (*NOT_HERE, BackupError):
             self.store.delete(key)
             raise BackupError(
                 "The target gave back other bytes than were written: check its disk, or choose another target."
@@ -286,14 +301,16 @@ class Writing(Effort[Backup]):
         return FINISH
 
     def send_what_went(self) -> None:
-        """What the pool had when it was listed may be gone: pruned by another installation, or lost by the target."""
+        """What the pool had when it was listed may be gone, or found to be spoiled by a check beside us."""
         head, done = self.head(), self.row.done_bytes
         if self.row.blobs == NONE or head.missing_count > MISSING_TOLD:
             return
         pool, missing = sets.Pool(self.store, self.seal, self.tick), set(head.missing)
+        spoiled = Spoiled.objects.of(self.row.target)
         for entry in sets.entries(self.store, head, self.seal):
-            if entry.key not in missing and not pool.has(entry.sha256, entry.size):
-                self.send_one(entry, pool, head)
+            right = entry.sha256 not in spoiled and pool.has(entry.sha256, entry.size)
+            if entry.key not in missing and not right:
+                self.send_one(entry, pool, head, spoiled)
             self.tick()
         self.row.done_bytes = done
         self.row.position["head"] = asdict(head)
@@ -304,34 +321,37 @@ class Writing(Effort[Backup]):
         self.tick(at_once=True)
         self.store.put(f"{sets.folder_of(head.name)}{sets.HEAD}", [text], size=len(text))
         self.row.missing = head.missing_count
-        self.prune()
         # Each blob that was sent was read back; what the pool had already nobody has read today.
         read = self.row.blobs == NONE or self.row.sent >= self.row.files
+        self.prune()
         self.end(State.DONE, self.row.lack, verified_at=timezone.now() if read else None, position={})
         SweepHold.objects.let_go(hold_of(self.row))
-        if self.row.blobs != NONE and not head.missing_count:
-            # What was spoiled and is still wanted has been sent again, and read back.
-            Backup.objects.filter(target=self.row.target).exclude(spoiled=[]).update(spoiled=[])
 
     def prune(self) -> None:
-        """While this backup still runs, so that no other begins and counts on a blob that goes just now."""
+        """While this backup still runs, so that no other begins and counts on a blob that goes just now.
+
+        The new set is whole already: what ails older ones is told, and never makes this one a failure.
+        """
         try:
             pruning.prune(self.target, self.seal, tick=self.tick)
         except LostError:
             raise
         except (BackupError, StoreError) as error:
             logger.warning("older sets were not removed: %s", error)
+        except Exception:
+            logger.exception("older sets were not removed")
 
 
 def complete(entry: Entry, tick: Callable[[], None]) -> Entry:
     """With size and digest. A size of -1: it is not there."""
     if entry.size >= 0 and entry.sha256:
         return entry
-    tally = Tally()
+    tally = Tally(size=entry.size if entry.size >= 0 else None)
     try:
         for _ in tally.through(sets.stored_chunks(get_store(entry.store), entry.key)):
             tick()
-    except BlobNotFoundError:
+        tally.verify()
+    except NOT_HERE:
         return Entry(**{**asdict(entry), "size": -1})
     return Entry(**{**asdict(entry), "size": tally.size, "sha256": tally.sha256})
 

@@ -1,10 +1,14 @@
 """Small pictures, and what a library holds."""
 
+import errno
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from django.core.management import call_command
 from PIL import Image
@@ -62,3 +66,17 @@ def far_away(settings: Any) -> Iterator[str]:
         name = server.create_bucket(f"away-{uuid7()}")
         settings.BACKUP_S3_OPTIONS = {**server.options}
         yield f"s3://{name}/alcoves"
+
+
+@contextmanager
+def unreadable(*paths: Path) -> Iterator[None]:
+    """Bad sectors below these files: the kernel says so when their bytes are read."""
+    bad, real = {path.stat().st_ino for path in paths}, os.preadv
+
+    def preadv(fd: int, *more: Any) -> int:
+        if os.fstat(fd).st_ino in bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(fd, *more)
+
+    with mock.patch.object(os, "preadv", preadv):
+        yield

@@ -112,11 +112,11 @@ class Command(BaseCommand):
         found_blobs, sentence = checking.Checked(), ""
         try:
             checking.check_parts(target.store, head, seal)
-            found_blobs = checking.check_blobs(target.store, head, seal, deep=True)
+            found_blobs = checking.check_blobs(target.store, head, seal, deep=True, target=target.name)
         except DamagedError as error:
             sentence = str(error)
         sentence = sentence or found_blobs.sentence()
-        checking.record(head.name, target.name, sentence, found_blobs.spoiled)
+        checking.record(head.name, target.name, sentence)
         if sentence:
             raise CommandError(sentence)
         self.stdout.write(
