@@ -38,6 +38,7 @@ LEFT_OUT = {
     *("media.membership", "media.tally", "media.tallychange"),
     *("ml.librarylanguage", "ml.similarpair", "ml.transcriptsegment"),
     *("alerts.mention", "alerts.pulse", "backup.check", "backup.maintenance"),
+    *("backup.installation", "backup.spoiled"),
 }
 """docs/console.md says why each has no page."""
 
