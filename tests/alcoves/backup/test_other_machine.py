@@ -26,6 +26,7 @@ from tests.workers import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 CHANGED: Final = {
     "backup_backup": "the set itself is whole by now",
+    "backup_installation": "its row comes with the first backup",
     "backup_maintenance": "the restore has had it on",
     "media_auditentry": "has the restore",
     "media_control": "the pause of the restore has come and gone",
