@@ -5,8 +5,9 @@ A blob that is damaged in the pool costs no other: it is looked for in every oth
 
 import logging
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Final
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Final, Self
 
 from alcoves.backup import mending, sets, targets
 from alcoves.backup.errors import BackupError
@@ -17,25 +18,57 @@ from storage.errors import (
     SizeMismatchError,
     StoreError,
     StoreFullError,
+    UnreadableError,
 )
 from storage.registry import get_store
 from storage.streams import Tally
 
 logger = logging.getLogger(__name__)
 Reading = Callable[[Iterator[bytes]], Iterator[bytes]]
-WRONG: Final = (BackupError, BlobNotFoundError, ChecksumMismatchError, SizeMismatchError)
+WRONG: Final = (BackupError, BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, UnreadableError)
 """What the bytes of one blob are to blame for. A target that is away, or a full store, ends the restore for now."""
-SECOND: Final = timedelta(seconds=1)
 
 
-def is_right(entry: Entry, began: datetime, reading: Reading) -> bool:
-    """By its bytes, not by its size. What came since the restore began was held to its checksum as it came."""
+class Brought:
+    """What this restore has held to its digest already, in a file, so that one that goes on reads none of it again.
+
+    By names and digests: neither sizes nor times of files say whose bytes they are.
+    """
+
+    def __init__(self, path: Path, restore: str) -> None:
+        head = restore.encode() + b"\n"
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        self._known = {line for line in lines[1:] if line.endswith(b"\n")} if lines[:1] == [head] else set()
+        self._file: IO[bytes] = path.open("wb")
+        self._file.write(head + b"".join(self._known))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def has(self, entry: Entry) -> bool:
+        return line_of(entry) in self._known
+
+    def add(self, entry: Entry) -> None:
+        if not self.has(entry):
+            self._known.add(line_of(entry))
+            self._file.write(line_of(entry))
+            self._file.flush()
+
+
+def line_of(entry: Entry) -> bytes:
+    text = f"{entry.store}/{entry.key} {entry.size} {entry.sha256}"
+    return blake2b(text.encode(), digest_size=16).hexdigest().encode() + b"\n"
+
+
+def is_right(entry: Entry, reading: Reading) -> bool:
+    """By its bytes, not by its size."""
     store = get_store(entry.store)
     tally = Tally(size=entry.size, sha256=entry.sha256)
     try:
-        if store.stat(entry.key).modified_at > began + SECOND:
-            return True
-        for _ in reading(tally.through(readable(sets.stored_chunks(store, entry.key)))):
+        for _ in reading(tally.through(sets.stored_chunks(store, entry.key))):
             pass
         tally.verify()
     except WRONG:
@@ -46,7 +79,7 @@ def is_right(entry: Entry, began: datetime, reading: Reading) -> bool:
 def bring(entry: Entry, pool: sets.Pool, reading: Reading) -> bool:
     """Whether the right bytes are here now."""
     if pool.has(entry.sha256, entry.size):
-        chunks = reading(readable(pool.chunks(entry.sha256)))
+        chunks = reading(pool.chunks(entry.sha256))
         try:
             get_store(entry.store).put(entry.key, chunks, size=entry.size, sha256=entry.sha256)
         except WRONG as error:
@@ -64,11 +97,3 @@ def is_brought_from(name: str, entry: Entry) -> bool:
     except (BackupError, StoreError, OSError) as error:
         logger.warning("the target %s cannot help: %s", name, error)
         return False
-
-
-def readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """A disk that cannot read one blob may well read the next."""
-    try:
-        yield from chunks
-    except OSError as error:
-        raise BackupError(f"It cannot be read ({error.strerror}).") from error

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from media.tools.run import ExitedError
 logger = logging.getLogger(__name__)
 LOCK_SECONDS: Final = 60
 ALONE: Final = "alcoves restore"
+MAGIC: Final = b"PGDMP"
+"""How a dump of the custom format begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,17 @@ def connected(**more: Any) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
 
 @contextmanager
 def alone() -> Iterator[bool]:
-    """Whether this is the one restore into this database, on whichever machine it runs. It lasts as its connection."""
+    """Whether this is the one restore into this database, on whichever machine it runs. It lasts as its transaction.
+
+    A pooler may give the next statement to another session, but not one of the same transaction. This one reads no
+    table, so nothing waits for it.
+    """
     with connected(application_name=ALONE) as made:
-        made.autocommit = True
-        row = made.execute("SELECT pg_try_advisory_lock(hashtext(%s))", (ALONE,)).fetchone()
+        made.execute(
+            "SELECT set_config(name, '0', TRUE) FROM pg_settings "
+            "WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
+        )
+        row = made.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", (ALONE,)).fetchone()
         yield row is not None and bool(row[0])
 
 
@@ -116,10 +126,17 @@ def check_readable(chunks: Iterable[bytes], server: int) -> list[str]:
 
 
 def restore(chunks: Iterable[bytes], server: int) -> None:
-    """Everything of ours goes, then the dump comes in one transaction. Killed in between, it is begun again."""
+    """Everything of ours goes, then the dump comes in one transaction. Killed in between, it is begun again.
+
+    What can be known of the dump without reading all of it is known before anything goes.
+    """
+    tool, coming = program("pg_restore", server), iter(chunks)
+    first = next(coming, b"")
+    if not first.startswith(MAGIC):
+        raise BackupError("The dump of the database is not there any more, or is none. Nothing was changed.")
     wipe()
     with told("The dump could not be restored"):
-        postgres.restore(program("pg_restore", server), environment(), chunks)
+        postgres.restore(tool, environment(), chain([first], coming))
     connections["default"].close()
 
 

@@ -59,8 +59,8 @@ def opened(target: Target, name: str, passphrase: str) -> Opened:
     return Opened(target, head, seal)
 
 
-def check(of: Opened) -> None:
-    """Everything that can be known before anything is touched."""
+def check(of: Opened, *, with_losses: bool = False) -> None:
+    """Everything that can be known before anything is touched. With losses, blobs that are nowhere hinder nothing."""
     server = database.server_major()
     if server < of.head.postgres:
         raise BackupError(
@@ -75,8 +75,11 @@ def check(of: Opened) -> None:
     if missing := database.missing_extensions(wanted):
         raise BackupError(f"This Postgres lacks {', '.join(missing)}: install it there first.")
     found = checking.check_blobs(of.target.store, of.head, of.seal)
-    if found.missing:
-        raise BackupError(f"The set cannot be restored whole: {found.sentence()} Take another set.")
+    if found.missing and not with_losses:
+        raise BackupError(
+            f"The set cannot be restored whole: {found.sentence()} Take another set, or say that you want what there "
+            "is of this one: --with-losses, or the box for it in the console."
+        )
 
 
 def check_room(of: Opened) -> None:

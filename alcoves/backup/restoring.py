@@ -11,42 +11,40 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db import transaction
 from django.utils import timezone
 
 from alcoves.accounts.avatars import AVATARS
-from alcoves.backup import bringing, database, keeping, maintenance, sets, settling
+from alcoves.backup import bringing, database, dropping, keeping, maintenance, quieting, sets, settling
 from alcoves.backup.errors import BackupError
-from alcoves.backup.examining import Opened, Stored, installation, occupied
-from alcoves.backup.models import NONE, Backup, Look, Maintenance, State
+from alcoves.backup.examining import Opened, Stored, occupied
+from alcoves.backup.models import NONE, Maintenance
+from alcoves.backup.quieting import has_tables, table_exists
 from alcoves.backup.sets import Entry
-from alcoves.backup.working import is_dead
 from media import audit, controls
 from media.audit import Actor
-from media.models import AuditEntry, Derivative, SweepHold, Upload
+from media.models import AuditEntry, SweepHold
 from media.models.blob import FILES
 from media.models.cached_image import CACHE
 from storage.errors import StoreError
 
 logger = logging.getLogger(__name__)
-QUIET_SECONDS: Final = 600.0
+LOOKING: Final = "looking"
+"""Nothing is touched yet. From here on nobody prunes or removes the set."""
 DATABASE, BLOBS, FINISH, OPEN, DONE = "database", "blobs", "finish", "open", "done"
 HOLD: Final = "restore"
 HELD: Final = (FILES, AVATARS, CACHE)
 HELD_FOR: Final = timedelta(days=30)
 """Longer than any restore; one that was killed leaves everything shut, and what it held must stay as well."""
 TOLD: Final = 20
-BUSY: Final = "A restore is under way already: wait for its end."
 AGAIN: Final = (
     "Start Alcoves again, so that none of its processes goes on with what it knew of the database before."
 )
@@ -75,6 +73,10 @@ class Progress:
     notes: list[str] = field(default_factory=list)
     before: str = ""
     """Where the database lies that was here."""
+    with_losses: bool = False
+    """Somebody wants what there is, although the set lacks blobs."""
+    unnamed: int = 0
+    """Blobs of the store that the database which came does not name."""
 
 
 def place() -> Path:
@@ -82,7 +84,18 @@ def place() -> Path:
 
 
 def under_way() -> Progress | None:
-    """The restore that is not finished, if there is one."""
+    """The restore that was begun last. A look at a set that died has left nothing to be gone on with."""
+    found = kept()
+    return None if found is not None and found.phase == LOOKING and not is_held() else found
+
+
+def unfinished() -> Progress | None:
+    """One that has changed things, and has not come to its end."""
+    found = kept()
+    return found if found is not None and found.phase not in {LOOKING, DONE} else None
+
+
+def kept() -> Progress | None:
     try:
         found = json.loads(place().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -106,54 +119,24 @@ def keep(progress: Progress) -> None:
 
 def refused(name: str, target: str, sentence: str) -> None:
     """A restore that did not begin: told to whoever asked for it in the console."""
-    if under_way() is None:
+    if unfinished() is None:
         keep(Progress(name, target, phase=DONE, began_at=now(), error=sentence))
 
 
-def was_done(*, since: str) -> bool:
-    """Whether a restore was begun after that, of this set or of another, and has ended, here or on another machine."""
-    begun = under_way()
-    if begun is not None and begun.phase == DONE and begun.began_at >= since:
+def lock() -> Path:
+    return place().with_name("restore.lock")
+
+
+def is_held() -> bool:
+    """Whether a process is at a restore, or at a look before it."""
+    try:
+        with lock().open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
-    told = AuditEntry.objects.filter(action="backup.restore", created_at__gte=datetime.fromisoformat(since))
-    return any(began >= since for began in told.values_list("detail__began", flat=True) if began)
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """One restore at a time, here and into this database; both locks end with the process, however it ends."""
-    path = place().with_name("restore.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupError(BUSY) from None
-        with database.alone() as is_alone:
-            if not is_alone:
-                raise BackupError(BUSY)
-            yield
-
-
-def allow(of: Opened, over: str) -> None:
-    """Refuses to overwrite what is not empty, unless its name was typed, or this very restore was begun."""
-    begun = under_way()
-    if begun is not None and begun.phase != DONE:
-        if (begun.set, begun.target) != (of.head.name, of.target.address):
-            raise BackupError(
-                f"The restore of {begun.set} was not finished: go on with it, or delete {place()} if you mean to "
-                "restore another set."
-            )
-        return
-    if over == installation():
-        return
-    there = occupied()
-    if there and over:
-        raise BackupError(f"This installation is named {installation()}, not {over}. Nothing was changed.")
-    if there:
-        raise BackupError(
-            f"This installation is not empty: it has {there}. To overwrite it, give --over {installation()}."
-        )
+    return False
 
 
 Say = Callable[[Progress], None]
@@ -166,20 +149,18 @@ class Restoring:
         self.of = of
         self.by = by
         self.say = say
-        begun = under_way()
-        if begun is None or begun.phase == DONE or begun.set != of.head.name:
+        begun = unfinished()
+        if begun is None or begun.set != of.head.name:
+            looked = kept()
             begun = Progress(of.head.name, of.target.address, began_at=now(), by=by.name)
+            begun.with_losses = looked is not None and looked.phase == LOOKING and looked.with_losses
             told = maintenance.standing()
             begun.stays_on = told.on and not told.restoring  # A database without tables says that of itself.
         self.progress = begun
         self.told = 0.0
 
     def run(self) -> Progress:
-        """BackupError where it failed; the installation stays shut then, and the same command goes on."""
-        with alone():
-            return self.go_on()
-
-    def go_on(self) -> Progress:
+        """Inside of `chosen`. BackupError where it failed; the installation stays shut, the same command goes on."""
         steps = {DATABASE: self.bring_database, BLOBS: self.bring_blobs, FINISH: self.finish}
         steps[OPEN] = self.open_again
         try:
@@ -220,7 +201,7 @@ class Restoring:
             maintenance.switch_on(reason, by=nobody(self.by), restoring=True)
             self.hold_sweeper()
             if self.progress.phase == DATABASE:
-                wait_until_quiet(self.progress.set)
+                quieting.wait_until_quiet(self.progress.set)
         if self.progress.phase == DATABASE:
             maintenance.tell(replace(told, shut=True))
         self.tell(at_once=True)
@@ -273,18 +254,21 @@ class Restoring:
         )
         pool = sets.Pool(of.target.store, of.seal) if of.head.blobs != NONE else None
         stored = Stored()
-        for entry in sets.entries(of.target.store, of.head, of.seal):
-            if not self.is_here(entry, stored) and not self.bring(entry, pool):
-                progress.lost += 1
-                progress.lost_examples += [entry.name or entry.key][: TOLD - len(progress.lost_examples)]
-            progress.done_bytes += entry.size
-            self.tell()
+        with bringing.Brought(place().with_name("restore.brought"), progress.began_at) as brought:
+            for entry in sets.entries(of.target.store, of.head, of.seal):
+                if self.is_here(entry, stored, brought) or self.bring(entry, pool):
+                    brought.add(entry)
+                else:
+                    progress.lost += 1
+                    progress.lost_examples += [entry.name or entry.key][: TOLD - len(progress.lost_examples)]
+                progress.done_bytes += entry.size
+                self.tell()
         return FINISH
 
-    def is_here(self, entry: Entry, stored: Stored) -> bool:
+    def is_here(self, entry: Entry, stored: Stored, brought: bringing.Brought) -> bool:
         if stored.size(entry.store, entry.key) != entry.size:
             return False
-        return bringing.is_right(entry, datetime.fromisoformat(self.progress.began_at), self.passing)
+        return brought.has(entry) or bringing.is_right(entry, self.passing)
 
     def bring(self, entry: Entry, pool: sets.Pool | None) -> bool:
         return pool is not None and bringing.bring(entry, pool, self.passing)
@@ -304,6 +288,9 @@ class Restoring:
                 f"{WAS_HERE.format(progress.before)} Delete it when nobody needs it any more."
             )
         settling.forget_unfinished(self.of.head.name, HOLD)
+        progress.notes += dropping.notes()
+        progress.unnamed, told = settling.hold_unnamed(self.tell)
+        progress.notes += told
         stored = Stored()
         settling.forget_lost_pictures(stored)
         progress.remade = settling.remake_lost_outputs(stored, self.tell)
@@ -324,9 +311,11 @@ class Restoring:
                     began=progress.began_at,
                     lost=progress.lost,
                     remade=progress.remade,
+                    unnamed=progress.unnamed,
                 )
 
     def open_again(self) -> str:
+        place().with_name("restore.brought").unlink(missing_ok=True)
         SweepHold.objects.let_go(HOLD)
         if self.progress.stays_on:
             told = maintenance.standing()
@@ -355,36 +344,3 @@ class Named(Actor):
     @property
     def name(self) -> str:
         return self.told
-
-
-def has_tables() -> bool:
-    return table_exists(Maintenance)
-
-
-def table_exists(model: Any) -> bool:
-    connection.close()
-    return model._meta.db_table in connection.introspection.table_names()
-
-
-def wait_until_quiet(coming: str, seconds: float = QUIET_SECONDS) -> None:
-    """Until no run holds a lease and no upload writes. What runs now is let to its end."""
-    until = time.monotonic() + seconds
-    while busy := what_runs(coming):
-        if time.monotonic() > until:
-            raise BackupError(
-                f"Work is still under way ({busy}): wait for it, or stop the workers and the web part."
-            )
-        time.sleep(1)
-
-
-def what_runs(coming: str) -> str:
-    """A database that came with an earlier try says that the set itself is being made: that is long over."""
-    runs = Derivative.objects.filter(status="processing", lease_expires_at__gt=Now()).count()
-    uploads = Upload.objects.filter(locked_until__gt=Now()).count()
-    backups = Backup.objects.filter(state=State.RUNNING).exclude(holder="").exclude(name=coming)
-    making = sum(not is_dead(row) for row in backups) if table_exists(Backup) else 0
-    looks = Look.objects.filter(state=State.RUNNING).exclude(holder="")
-    looking = sum(not is_dead(row) for row in looks) if table_exists(Look) else 0
-    counts = ((runs, "runs"), (uploads, "uploads"), (making, "backups"), (looking, "looks at the blobs"))
-    told = [f"{count} {what}" for count, what in counts if count]
-    return " and ".join(told)

@@ -3,25 +3,30 @@
 import os
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from rich.filesize import decimal
 
 from alcoves import env
-from alcoves.backup import sets
+from alcoves.backup import mending, sets
 from alcoves.backup.examining import Opened, Stored
-from alcoves.backup.models import Backup, Check, Look, State
+from alcoves.backup.models import Backup, Check, Finding, Look, State
 from alcoves.settings import secret_key
-from media import reprocess
-from media.models import CachedImage, Derivative, Original, SweepHold, Upload
+from media import orphans, reprocess
+from media.models import Bulk, CachedImage, Derivative, Original, SweepHold, UnnamedBlob, Upload
 from media.models.blob import FILES
+from media.models.bulk import OPEN, BulkState
 from media.models.cached_image import CACHE
 
 BATCH: Final = 500
 UNDER_WAY: Final = "It was under way when the backup was made."
+CONSIDERED: Final = timedelta(days=3650)
+"""Until an operator decides."""
 
 
 def bring_keys(of: Opened) -> str:
@@ -65,6 +70,28 @@ def forget_unfinished(name: str, hold: str) -> None:
     Backup.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
     Check.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
     Look.objects.filter(state=State.RUNNING).update(**gone)
+    Bulk.objects.filter(state__in=OPEN).update(state=BulkState.FAILED, text=UNDER_WAY, ended_at=Now())
+    asked = Finding.objects.filter(state=Finding.State.REPAIRING, text__in=(mending.WAITS, mending.UNDER_WAY))
+    asked.update(state=Finding.State.OPEN, text=UNDER_WAY)
+
+
+def hold_unnamed(tick: Callable[[], None]) -> tuple[int, list[str]]:
+    """What came to the store since the backup has lost its name, and may be the only copy: it stays.
+
+    Returns how many blobs these are, and what to tell people. What was to be swept at the time of the backup has its
+    time anew as well: whoever goes back to the database before finds all that it names.
+    """
+    due = UnnamedBlob.objects.exclude(store=CACHE).filter(due_at__lt=Now() + orphans.GRACE)
+    due.update(due_at=Now() + orphans.GRACE)
+    count, size = orphans.count_unnamed(tick)
+    if not count:
+        return 0, []
+    SweepHold.objects.hold(orphans.RESTORED, (FILES,), CONSIDERED)
+    told = (
+        f"{count} blobs of {decimal(size)} lie in the store and nothing names them: most came after the backup was "
+        "made. Nothing is swept until you say on the page Backups, or by manage.py orphans --let-go, that they may go."
+    )
+    return count, [told]
 
 
 def forget_lost_pictures(stored: Stored) -> None:

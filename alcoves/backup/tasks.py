@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from alcoves.accounts.models import User
 from alcoves.backup import (
+    choosing,
     examining,
     looking,
     maintenance,
@@ -113,20 +114,21 @@ def mend(keys: list[str], actor: str) -> None:
 
 
 @shared_task(name="backup.restore", acks_late=True, ignore_result=True)
-def restore(target: str, name: str, by: str, over: str, asked_at: str) -> None:
+def restore(target: str, name: str, by: str, over: str, epoch: str, *, with_losses: bool = False) -> None:
     """A restore that was asked for in the console. What became of it is in its file, and in the audit log.
 
     A message that comes again, or late, after another restore was done, must not undo that one.
     """
-    if restoring.was_done(since=asked_at):
+    if not choosing.is_meant(epoch, name):
         logger.info("restore of %s: one was done since that was asked for", name)
         return
+    actor = Named(Via.CONSOLE, None, None, "", by)
     try:
         of = examining.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
-        restoring.allow(of, over)
-        examining.check(of)
-        examining.check_room(of)
-        Restoring(of, Named(Via.CONSOLE, None, None, "", by)).run()
+        with choosing.chosen(of, over, actor, with_losses=with_losses) as accepts:
+            examining.check(of, with_losses=accepts)
+            examining.check_room(of)
+            Restoring(of, actor).run()
     except (BackupError, StoreError) as error:
         logger.warning("restore of %s: %s", name, error)
         restoring.refused(name, target, str(error))

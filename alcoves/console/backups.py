@@ -41,7 +41,8 @@ from alcoves.backup.models import BLOBS, Backup, Check, Finding, Look, State
 from alcoves.backup.sealing import Plain
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
-from media import audit, controls, live
+from media import audit, controls, epochs, live, orphans
+from media.models import SweepHold
 from storage.errors import StoreError
 
 MANAGE, RESTORE = "console.manage_backups", "console.restore_backups"
@@ -87,6 +88,7 @@ def described(request: HttpRequest) -> dict[str, Any]:
         ],
         "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
         "findings": Finding.objects.filter(state=Finding.State.OPEN).count(),
+        "held": SweepHold.objects.filter(reason=orphans.RESTORED).exists(),
         "standing": told,
         "since": datetime.fromisoformat(told.since) if told.since else None,
         "restore": restoring.under_way(),
@@ -130,13 +132,14 @@ def act(request: HttpRequest) -> HttpResponse:
         "look": look,
         "stop": stop,
         "remove": remove,
+        "sweep": let_sweep,
         "maintenance": turn,
     }
     wanted = acts.get(request.POST.get("act", ""))
     try:
         if wanted is None:
             raise BackupError(
-                "This page can make, check and remove backups, look at blobs and turn maintenance."
+                "This page can make, check and remove backups, look at blobs, let them be swept and turn maintenance."
             )
         if wanted in (make, check, look):
             require_workers()
@@ -208,6 +211,13 @@ def remove(request: HttpRequest) -> str:
     require_sure(request, "removing a set")
     removing.remove(row, by=audit.of(request))
     return f"{row.name} is removed. Blobs that no other set names go with the next backup."
+
+
+def let_sweep(request: HttpRequest) -> str:
+    require_sure(request, "letting blobs be swept")
+    if not orphans.let_go(audit.of(request)):
+        raise BackupError("Nothing is held after a restore.")
+    return "The sweeper goes on. What nothing names goes for good."
 
 
 def turn(request: HttpRequest) -> str:
@@ -284,16 +294,19 @@ def restore(request: HttpRequest) -> HttpResponse:
         require_workers("give manage.py restore")
         of = examining.opened(targets.by_name(target), name, settings.BACKUP_PASSPHRASE)
         by = audit.of(request)
+        losses = request.POST.get("losses") == "yes"
         with transaction.atomic():
             audit.note(
                 "backup.restore",
                 by=by,
                 text=f"Asked to restore {of.head.name} over this installation.",
                 set=name,
+                losses=losses,
             )
-            given = (target, name, by.name, examining.installation(), restoring.now())
+            given = (target, name, by.name, examining.installation(), epochs.current())
             # Before the commit: where it cannot be sent there is no entry either.
-            tasks.restore.apply_async(given, queue="maintenance", expires=RESTORE_WAITS)
+            more = {"with_losses": losses}
+            tasks.restore.apply_async(given, more, queue="maintenance", expires=RESTORE_WAITS)
     except (BackupError, StoreError) as error:
         messages.error(request, str(error))
         return back

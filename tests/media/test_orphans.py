@@ -233,6 +233,22 @@ def test_what_comes_after_the_counting_waits_for_the_next_search(db: None) -> No
     assert UnnamedBlob.objects.count() == 5
 
 
+def test_what_was_counted_before_a_restore_is_not_entered_after_it(db: None) -> None:
+    put(*(f"stray/{n}/blob" for n in range(5)))
+    at = Position("enter", orphans=5, epoch="another")
+    assert Scan(before=timezone.now() + timedelta(minutes=1)).advance(at) == Position()
+    assert not UnnamedBlob.objects.exists()
+
+
+def test_what_nothing_names_is_counted_with_what_waits_for_the_sweeper(library: Library) -> None:
+    UnnamedBlob.objects.register(put("waits/a/blob"), due=timedelta(days=1))
+    put("stray/a/blob")
+    take_in(library, b"words", "words.bin")
+    count, size = orphans.count_unnamed(lambda: None)
+    assert count == 2
+    assert size == sum(get_store("files").stat(key).size for key in ("waits/a/blob", "stray/a/blob"))
+
+
 def test_originals_and_outputs_whose_blobs_are_gone_are_told(
     library: Library, alice: User, any_store: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,8 +31,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force", action="store_true", help="enter them even where they are suspiciously many"
         )
+        parser.add_argument(
+            "--let-go",
+            action="store_true",
+            help="let the sweeper go on, which rests since a restore that left blobs without a name; and end",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["let_go"]:
+            was_held = orphans.let_go(audit.COMMAND)
+            self.stdout.write("The sweeper goes on." if was_held else "Nothing was held.")
+            return
         scan = Scan(
             due=timedelta(0) if options["now"] else orphans.GRACE,
             force=options["force"],

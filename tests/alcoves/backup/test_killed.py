@@ -24,7 +24,7 @@ STEPS_OF_BACKUP = (
     ("alcoves.backup.writing", "Writing.finish", 1),
 )
 STEPS_OF_RESTORE = (
-    ("alcoves.backup.restoring", "wait_until_quiet", 1),
+    ("alcoves.backup.quieting", "wait_until_quiet", 1),
     ("alcoves.backup.database", "wipe", 1),
     ("media.tools.postgres", "restore", 1),
     ("alcoves.backup.restoring", "Restoring.hold", 1),

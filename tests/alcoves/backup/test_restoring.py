@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from alcoves.accounts.models import User
-from alcoves.backup import database, examining, maintenance, restoring, sets, targets, tasks
+from alcoves.backup import choosing, database, examining, maintenance, restoring, sets, targets, tasks
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
+from media import epochs
 from media.models import Derivative, File, Library, Original, Upload
 from media.tools import postgres
 from storage.local import LocalStore
@@ -157,9 +158,9 @@ def test_keys_are_written_for_their_owner_alone(library: Library, tmp_path: Path
 def test_one_at_a_time_and_a_message_that_comes_again_does_nothing(
     made: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with restoring.alone(), pytest.raises(CommandError, match="under way already"):
+    with choosing.alone(), pytest.raises(CommandError, match="under way already"):
         restore(over="127.0.0.1:8000")
-    asked = restoring.now()
+    asked = epochs.current()
     restore(over="127.0.0.1:8000")
     begun = restoring.under_way()
     assert begun is not None
@@ -275,12 +276,12 @@ def test_where_it_cannot_be_kept_nothing_is_changed(made: Any, monkeypatch: pyte
 
 def test_one_at_a_time_whichever_machine_it_runs_on(made: Any, settings: Any, tmp_path: Path) -> None:
     """Two machines with a folder of backups each, and one database."""
-    with restoring.alone():
+    with choosing.alone():
         settings.BACKUP_PATH = tmp_path / "another machine"
         with pytest.raises(CommandError, match="under way already"):
             restore(over="127.0.0.1:8000")
         database.wipe()  # It ends idle connections, but not the one that holds the lock.
-        with pytest.raises(BackupError, match="under way already"), restoring.alone():
+        with pytest.raises(BackupError, match="under way already"), choosing.alone():
             pass
     call_command("migrate", verbosity=0, interactive=False)
     restore()
@@ -289,7 +290,7 @@ def test_one_at_a_time_whichever_machine_it_runs_on(made: Any, settings: Any, tm
 def test_a_message_that_comes_to_another_machine_afterwards_does_nothing(
     made: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = restoring.now()
+    asked = epochs.current()
     restore(over="127.0.0.1:8000")
     settings.BACKUP_PATH = tmp_path / "another machine"
     assert restoring.under_way() is None
@@ -297,5 +298,5 @@ def test_a_message_that_comes_to_another_machine_afterwards_does_nothing(
     tasks.restore("shelf", "latest", "boss@example.org", "127.0.0.1:8000", asked)
     assert restoring.under_way() is None
     monkeypatch.undo()
-    assert restoring.was_done(since=asked)
-    assert not restoring.was_done(since="2999-01-01T00:00:00+00:00")
+    assert not choosing.is_meant(asked, "latest")
+    assert choosing.is_meant(epochs.current(), "latest")

@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance, sets, targets, tasks
 from alcoves.backup.models import Backup, Check, Finding, Look
-from media import audit, controls
-from media.models import AuditEntry, UnnamedBlob
+from media import audit, controls, epochs, orphans
+from media.models import AuditEntry, SweepHold, UnnamedBlob
 from storage.registry import get_store
 
 PAGE = "/admin/backups"
@@ -51,8 +51,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name in ("make", "check", "look", "mend", "restore"):
 
-        def apply(args: Any, _name: str = name, **_: Any) -> None:
-            found.append((_name, args))
+        def apply(args: Any, more: Any = None, _name: str = name, **_: Any) -> None:
+            found.append((_name, (*args, more) if more else args))
 
         monkeypatch.setattr(getattr(tasks, name), "apply_async", apply)
     return found
@@ -253,11 +253,36 @@ def test_a_restore_is_asked_for_by_name(boss: Client, sent: Any) -> None:
     assert sent == []
     told(boss, {"target": "local", "set": name, "name": "127.0.0.1:8000"}, page)
     [(task, given)] = sent
-    assert (task, given[:4]) == ("restore", ("local", name, "boss@example.org", "127.0.0.1:8000"))
+    asked = ("local", name, "boss@example.org", "127.0.0.1:8000", epochs.current())
+    assert (task, given) == ("restore", (*asked, {"with_losses": False}))
     assert AuditEntry.objects.get(action="backup.restore").target_id == ""
     manifest = boss.get(f"{PAGE}/manifest?backup={name}")
     assert manifest.status_code == 200
     assert manifest.getvalue() == b""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_that_lacks_blobs_is_restored_where_that_is_asked_for(boss: Client, sent: Any) -> None:
+    call_command("backup", to="local", no_blobs=True)
+    given = {"target": "local", "set": Backup.objects.get().name, "name": "127.0.0.1:8000", "losses": "yes"}
+    assert 'name="losses"' in boss.get(f"{PAGE}/restore?target=local").content.decode()
+    told(boss, given, f"{PAGE}/restore")
+    assert sent[0][1][-1] == {"with_losses": True}
+    assert AuditEntry.objects.get(action="backup.restore").detail["losses"] is True
+
+
+def test_the_sweeper_goes_on_after_a_restore_when_somebody_says_so(operator: Client) -> None:
+    data = {"act": "sweep", "sure": "yes"}
+    assert "Nothing is held after a restore" in told(operator, data)
+    SweepHold.objects.hold(orphans.RESTORED, ("files",), orphans.GRACE)
+    assert "Nothing is swept since the last restore" in operator.get(PAGE).content.decode()
+    assert "Say that you are sure" in told(operator, {"act": "sweep"})
+    auditor = staff("look@example.org", "auditor")
+    assert auditor.post(PAGE, data).status_code == 403
+    assert SweepHold.objects.exists()
+    assert "The sweeper goes on" in told(operator, data)
+    assert not SweepHold.objects.exists()
+    assert AuditEntry.objects.get(action="sweep.let_go").actor_name == "op@example.org"
 
 
 def test_findings_are_repaired_and_ignored(

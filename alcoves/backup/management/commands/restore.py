@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.filesize import decimal
 
-from alcoves.backup import examining, restoring, sets, shown, targets
+from alcoves.backup import choosing, examining, restoring, sets, shown, targets
 from alcoves.backup.errors import BackupError
 from alcoves.backup.examining import Opened
 from alcoves.backup.restoring import Restoring
@@ -33,6 +33,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--over", default="", metavar="NAME", help="overwrite this installation, by its name"
         )
+        parser.add_argument(
+            "--with-losses",
+            action="store_true",
+            help="also a set of which blobs are missing: bring what there is, and name what is lost",
+        )
         parser.add_argument("--check", action="store_true", help="look at everything and change nothing")
         parser.add_argument(
             "--keys-to", type=Path, metavar="FILE", help="write the keys of the set to a file, and end"
@@ -49,14 +54,23 @@ class Command(BaseCommand):
         if options["keys_to"] is not None:
             self.write_keys(of, options["keys_to"])
             return
-        if not options["check"]:
-            restoring.allow(of, options["over"])
-        self.stdout.write(f"Looking at the set {of.head.name} of {of.head.made_at}.")
-        examining.check(of)
-        examining.check_room(of)
         if options["check"]:
+            self.look_at(of, with_losses=options["with_losses"])
             self.stdout.write("It can be restored here. Nothing was changed.")
             return
+        losses = options["with_losses"]
+        with choosing.chosen(of, options["over"], audit.COMMAND, with_losses=losses) as accepts:
+            self.look_at(of, with_losses=accepts)
+            self.bring(of, options)
+
+    def look_at(self, of: Opened, *, with_losses: bool) -> None:
+        self.stdout.write(f"Looking at the set {of.head.name} of {of.head.made_at}.")
+        if of.head.missing_count:
+            self.stdout.write(f"{of.head.missing_count} blobs are not in it: its backup did not find them.")
+        examining.check(of, with_losses=with_losses)
+        examining.check_room(of)
+
+    def bring(self, of: Opened, options: dict[str, Any]) -> None:
         if not options["yes"] and not agreed(self.question(of)):
             raise CommandError("Nothing was changed. Answer yes, or give --yes where nobody can be asked.")
         with shown.bar(quiet=not self.stderr.isatty()) as say:
