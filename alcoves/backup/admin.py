@@ -13,8 +13,12 @@ from media import audit
 from media.admin import many
 from media.admin.filters import one_of
 from media.admin.paging import LookOnly
+from media.errors import InfrastructureError
 
 MOST = 1000
+COMMITTED: Final = 2.0
+"""Seconds until a worker takes what was asked for."""
+AWAY: Final = "Redis does not answer, so nothing was begun. Try again a little later."
 REPAIRS: Final = (
     "What was made of an original is made anew, and lost bytes are brought back from a backup. Blobs that nothing "
     "names are deleted in a week."
@@ -65,9 +69,13 @@ class FindingAdmin(LookOnly):
         if not many.is_sure(request):
             wanted = rows.filter(state__in=("open", "repairing"))
             return self.ask(request, wanted, "Repair", sentence=REPAIRS, button="Yes, repair")
-        with transaction.atomic():
-            keys = mending.ask(rows, by=audit.of(request))
-            transaction.on_commit(lambda: tasks.send_mend(keys, str(request.user.pk)))
+        try:
+            with transaction.atomic():
+                keys = mending.ask(rows, by=audit.of(request))
+                # Before the commit: where it cannot be sent nothing is marked or noted either.
+                tasks.send_mend(keys, str(request.user.pk), after=COMMITTED)
+        except many.AWAY as error:
+            raise InfrastructureError(AWAY, detail=str(error)) from error
         text = f"{len(keys)} findings are repaired by a worker, one by one; the column Text says how, or why not."
         messages.success(request, text)
         return None

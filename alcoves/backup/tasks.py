@@ -139,6 +139,7 @@ def tick() -> None:
     """Each ten minutes: tells of who was killed; begins what is due."""
     for model in (Backup, Check, Look):
         working.bury(model)
+    mending.settle()
     if maintenance.standing().on:
         return
     send_again(timezone.now())
@@ -152,6 +153,7 @@ def send_again(now: Any) -> None:
     """For rows that nobody has and whose message may be lost. One that comes twice finds the row taken."""
     waiting = {"state__in": (State.QUEUED, State.RUNNING), "holder": "", "updated_at__lt": now - LOST_AFTER}
     for backup in Backup.objects.filter(**waiting):
+        Backup.objects.filter(pk=backup.pk).update(updated_at=now)
         send_backup(backup)
     if keys := mending.lost(now):
         send_mend(keys, "")
@@ -241,8 +243,8 @@ def send_look(row: Look) -> None:
     look.apply_async((str(row.pk), 7 * 86400.0), queue="maintenance")
 
 
-def send_mend(keys: list[str], actor: str) -> None:
-    mend.apply_async((keys, actor), queue="maintenance")
+def send_mend(keys: list[str], actor: str, *, after: float = 0) -> None:
+    mend.apply_async((keys, actor), queue="maintenance", countdown=after, retry=False)
 
 
 def send_check(row: Check) -> None:
