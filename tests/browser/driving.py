@@ -10,6 +10,9 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from alcoves.accounts.roles import OPERATOR
+from tests.staffing import member
+
 CHROMIUM: Final = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -29,8 +32,9 @@ def chromium() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
-        # The loop of Playwright gives Django a connection of its own, which nobody else would close.
-        connections.close_all()
+        if os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
+            # The loop of Playwright gives Django a connection of its own, which nobody else would close.
+            connections.close_all()
 
 
 def nothing(_: str) -> bool:
@@ -56,3 +60,12 @@ def log_in(page: Page, email: str, password: str, then: str = "/") -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(lambda url: "/login" not in url)
+
+
+@contextmanager
+def operating(server: Any, where: str) -> Iterator[Page]:
+    """A page of the console as an operator opens it, wide."""
+    member(OPERATOR, "ops@example.org")
+    with looking(server, viewport={"width": 1280, "height": 900}) as page:
+        log_in(page, "ops@example.org", "a-long-password", where)
+        yield page

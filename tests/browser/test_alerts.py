@@ -2,27 +2,21 @@
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
-from django.db import connections
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from alcoves.accounts import roles
-from alcoves.accounts.models import User
 from alcoves.alerts import noting
 from alcoves.alerts.models import Delivery
 from alcoves.alerts.rules import Severity, Trouble
+from tests.browser.driving import WITH_BROWSER, operating
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 SHOTS = os.environ.get("ALCOVES_TEST_SHOTS", "")
@@ -33,24 +27,9 @@ EVIL = "<img src=x onerror=document.title='owned'>"
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, live_server: Any) -> Iterator[Page]:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    user = User.objects.create_user("ops@example.org", "ops-password", name="Ops", is_staff=True)
-    roles.bring_up_to_date()
-    user.groups.set([Group.objects.get(name="operator")])
-    complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-        page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/admin/login/?next=/admin/alerts")
-        page.locator("input[name=username]").fill("ops@example.org")
-        page.locator("input[name=password]").fill("ops-password")
-        page.locator("input[name=password]").press("Enter")
+    with operating(live_server, "/admin/alerts") as page:
         expect(page.get_by_role("heading", name="Wrong now")).to_be_visible()
         yield page
-        browser.close()
-        connections.close_all()
-    assert complaints == []
 
 
 def troubles() -> None:

@@ -1,7 +1,6 @@
 """The pages of backups, restore and maintenance as they look. Skipped where there is no Chromium."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
 from alcoves.backup import maintenance
@@ -19,11 +17,10 @@ from alcoves.backup.models import Backup, Finding, Look
 from media.libraries import create_library
 from media.models import Library
 from tests.alcoves.backup.making import fill
+from tests.browser.driving import WITH_BROWSER, log_in, looking
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 THEMED = """dark => !document.querySelector("html[x-data]")
@@ -50,23 +47,9 @@ def owned(one_loop: None, settings: Any, tmp_path: Path) -> Library:
 
 @pytest.fixture
 def page(owned: Library, live_server: Any) -> Iterator[Page]:
-    complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=live_server.url)
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login")
-        page.get_by_label("E-mail address").fill("root@example.org")
-        page.get_by_label("Password").fill("root-password")
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/")
+    with looking(live_server, forgiven=lambda it: "503" in it) as page:
+        log_in(page, "root@example.org", "root-password")
         yield page
-        browser.close()
-        connections.close_all()
-    assert [text for text in complaints if "503" not in text] == []
 
 
 def shoot(page: Page, name: str) -> None:
@@ -85,6 +68,26 @@ def shoot(page: Page, name: str) -> None:
 
 def test_the_pages_of_backups(page: Page, owned: Library) -> None:
     """With a whole set, one under way, one that failed, and a finding. The rest is done in an operator's day."""
+    name = sets(owned)
+    page.goto("/admin/backups")
+    expect(page.get_by_role("button", name="Verify")).to_have_count(1)
+    expect(page.get_by_text("blobs 30 %")).to_be_visible()
+    page.get_by_text("Look and repair").click()
+    expect(page.get_by_role("button", name="Repair what can be repaired")).to_be_visible()
+    shoot(page, "backups")
+    page.get_by_role("link", name="Restore a backup").click()
+    expect(page.get_by_role("radio")).to_have_count(1)
+    page.get_by_role("radio", name=name).check()
+    page.get_by_label("Type 127.0.0.1:8000 to go on").fill("another.example.org")
+    shoot(page, "restore")
+    page.get_by_role("button", name="Restore over this installation").click()
+    expect(page.get_by_text("Nothing was done")).to_be_visible()
+    repair_a_finding(page)
+    stop_and_remove(page, name)
+
+
+def sets(owned: Library) -> str:
+    """The name of the whole one."""
     fill(owned, count=1, run=False)
     call_command("backup", to="local", blobs="originals")
     name = Backup.objects.get().name
@@ -108,19 +111,10 @@ def test_the_pages_of_backups(page: Page, owned: Library) -> None:
     )
     Look.objects.create(state="done", deep=True, looked=2, done_bytes=10**6, found=1)
     Finding.objects.create(kind="missing", what="output", store="files", key="a/b/c", seen_at=now)
-    page.goto("/admin/backups")
-    expect(page.get_by_role("button", name="Verify")).to_have_count(1)
-    expect(page.get_by_text("blobs 30 %")).to_be_visible()
-    page.get_by_text("Look and repair").click()
-    expect(page.get_by_role("button", name="Repair what can be repaired")).to_be_visible()
-    shoot(page, "backups")
-    page.get_by_role("link", name="Restore a backup").click()
-    expect(page.get_by_role("radio")).to_have_count(1)
-    page.get_by_role("radio", name=name).check()
-    page.get_by_label("Type 127.0.0.1:8000 to go on").fill("another.example.org")
-    shoot(page, "restore")
-    page.get_by_role("button", name="Restore over this installation").click()
-    expect(page.get_by_text("Nothing was done")).to_be_visible()
+    return str(name)
+
+
+def repair_a_finding(page: Page) -> None:
     page.goto("/admin/backup/finding/?state__exact=open")
     page.locator("input[name=_selected_action]").first.check()
     page.locator("select[name=action]").select_option("repair")
@@ -129,7 +123,6 @@ def test_the_pages_of_backups(page: Page, owned: Library) -> None:
     shoot(page, "repair")
     page.get_by_role("button", name="Yes, repair").click()
     expect(page.get_by_text("1 findings are repaired by a worker")).to_be_visible()
-    stop_and_remove(page, name)
 
 
 def stop_and_remove(page: Page, name: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,9 +10,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connections
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
@@ -26,11 +24,11 @@ from media.models import Library, Tally, tally
 from media.workers import Running
 from tests.alcoves.console.dashboard import made_up
 from tests.alcoves.console.dashboard.test_figures import report
+from tests.browser import driving
+from tests.browser.driving import WITH_BROWSER
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
@@ -89,6 +87,11 @@ def fill(library: Library) -> None:
         workers.tell(one)
         workers.write(one)
     controls.pause("transcription", by=SYSTEM, reason="the machine is needed until noon")
+    fill_backups()
+
+
+def fill_backups() -> None:
+    now = timezone.now()
     about = {
         "target": "local",
         "state": "done",
@@ -119,26 +122,15 @@ def fill_history(dice: random.Random) -> None:
 @contextmanager
 def looking(live_server: Any, size: str, theme: str, *, allowed: str | None = None) -> Iterator[Page]:
     """The page of somebody who is logged in. Whatever the browser complains of fails the test."""
-    complaints: list[str] = []
     width, height = SIZES[size]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(
-            base_url=live_server.url,
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if theme == "dark" else "light",
-        )
-        page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login?next=/admin/")
-        page.get_by_label("E-mail address").fill("ann@example.org")
-        page.get_by_label("Password").fill("ann-password")
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/admin/")
+    with driving.looking(
+        live_server,
+        forgiven=lambda it: allowed is not None and allowed in it,
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if theme == "dark" else "light",
+    ) as page:
+        driving.log_in(page, "ann@example.org", "ann-password", "/admin/")
         yield page
-        browser.close()
-        connections.close_all()
-    assert [text for text in complaints if allowed is None or allowed not in text] == []
 
 
 def all_drawn(page: Page) -> None:

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import pytest
 from django.contrib import admin
-from django.db import connections, models
+from django.db import models
 from django.test import RequestFactory
 from django.urls import reverse
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from alcoves.accounts.models import User
 from alcoves.console.pages import PAGES
@@ -25,12 +25,11 @@ from media.libraries import create_library
 from media.models import Derivative, File, Library
 from ml.models import Person
 from ml.registry.table import models_of
+from tests.browser.driving import WITH_BROWSER, chromium, log_in
 from tests.browser.everything import NAMES, TASK, fill, fill_once, first_of
-from tests.browser.test_gallery import CHROMIUM
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 SHOTS: Final = os.environ.get("ALCOVES_TEST_SHOTS", "")
@@ -261,17 +260,10 @@ def settings_changed() -> Iterator[tuple[str, Visit]]:
 
 @pytest.fixture
 def page(root: User, full: None, live_server: Any) -> Iterator[Page]:
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(base_url=live_server.url)
-        page.goto("/")
-        page.get_by_label("E-mail address").fill("root@example.org")
-        page.get_by_label("Password").fill("root-password")
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(lambda url: "/login" not in url)
+        log_in(page, "root@example.org", "root-password")
         yield page
-        browser.close()
-        connections.close_all()
 
 
 @pytest.mark.parametrize("width", [width for width, _ in SIZES])

@@ -14,14 +14,14 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from media import prewarm
 from media.models import CachedImage, File, Library
-from tests.browser.test_gallery import CHROMIUM, one_loop, owned, page
+from tests.browser.driving import WITH_BROWSER
+from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image, make_video
 
 __all__ = ["one_loop", "owned", "page"]
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 PROXY = "**/api/files/proxy/**"

@@ -1,26 +1,23 @@
 """The gallery as a person sees it, in Chromium. Skipped with one line where there is none."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
 from media import trash
 from media.libraries import create_library
 from media.models import Derivative, File, Library
+from tests.browser.driving import WITH_BROWSER, log_in, looking
 from tests.browser.making import images_made
 from tests.ingesting import run_queued
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 REFUSALS = {
@@ -46,25 +43,14 @@ def owned(one_loop: None) -> Library:
 @pytest.fixture
 def page(request: pytest.FixtureRequest, owned: Library, live_server: Any) -> Iterator[Page]:
     """A page of somebody who is logged in. Whatever the browser complains of fails the test."""
-    complaints: list[str] = []
-    with images_made(), sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=live_server.url)
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/")
-        page.get_by_label("E-mail address").fill("ann@example.org")
-        page.get_by_label("Password").fill("ann-password")
-        page.get_by_role("button", name="Log in").click()
+    refused = REFUSALS.get(request.node.originalname)
+    with (
+        images_made(),
+        looking(live_server, forgiven=lambda it: refused is not None and refused in it) as page,
+    ):
+        log_in(page, "ann@example.org", "ann-password")
         expect(page.locator("#files")).to_have_attribute("aria-busy", "false")
         yield page
-        browser.close()
-        # The loop of Playwright gives Django a connection of its own, which nobody else would close.
-        connections.close_all()
-    refused = REFUSALS.get(request.node.originalname)
-    assert [text for text in complaints if refused is None or refused not in text] == []
 
 
 def picture(folder: Path, name: str) -> Path:

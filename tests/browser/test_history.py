@@ -1,28 +1,23 @@
 """The history of jobs in Chromium: failures in groups, all of one made anew, a file set aside; no error on any page."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
-from django.db import connections
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from alcoves.accounts import roles
 from alcoves.accounts.models import User
 from media.libraries import create_library
 from media.models import Attempt, Derivative, File
+from tests.browser.driving import WITH_BROWSER, operating
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 SHOTS = os.environ.get("ALCOVES_TEST_SHOTS", "")
@@ -33,24 +28,9 @@ SAID = "[mov,mp4,m4a @ 0x55d0] moov atom not found\n/scratch/a.mp4: Invalid data
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, live_server: Any) -> Iterator[Page]:
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    user = User.objects.create_user("ops@example.org", "ops-password", name="Ops", is_staff=True)
-    roles.bring_up_to_date()
-    user.groups.set([Group.objects.get(name="operator")])
-    complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-        page.on("console", lambda told: complaints.append(told.text) if told.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/admin/login/?next=/admin/failures")
-        page.locator("input[name=username]").fill("ops@example.org")
-        page.locator("input[name=password]").fill("ops-password")
-        page.locator("input[name=password]").press("Enter")
+    with operating(live_server, "/admin/failures") as page:
         expect(page.get_by_text("What failed, by what was said")).to_be_visible()
         yield page
-        browser.close()
-        connections.close_all()
-    assert complaints == []
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from django.db import connections
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from alcoves.accounts.models import User
@@ -29,15 +29,14 @@ from media.models import AuditEntry, Derivative, File, Library
 from ml import selection
 from ml.models import ObjectDetection
 from storage.registry import get_store
-from tests.browser.test_gallery import CHROMIUM
+from tests.browser.driving import WITH_BROWSER, chromium
 from tests.ingesting import put_bytes
 from tests.ml import hosts
 from tests.ml.graphs import contrary, objects
 from tests.workers import Process, answers, free_port, running_worker, wait_until
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 REAL: Final = ("metadata", "preview", "objects")
@@ -98,8 +97,7 @@ def at_work(house: Library, settings: Any, tmp_path: Path) -> Iterator[None]:
 def browsing(address: str) -> Iterator[BrowserContext]:
     """Whatever the browser complains of fails the test; but while a restore shuts the house, 503 is right."""
     complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
         context.on(
             "console",
@@ -109,9 +107,6 @@ def browsing(address: str) -> Iterator[BrowserContext]:
         )
         context.on("weberror", lambda it: complaints.append(str(it.error)))
         yield context
-        browser.close()
-        # The loop of Playwright gives Django a connection of its own, which nobody else would close.
-        connections.close_all()
     # That of this thread itself was ended by the restore.
     connections.close_all()
     restored = AuditEntry.objects.filter(action="backup.restore").exists()

@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page, Route
 
 from media.derivers.proxy import ProxyDeriver
 from media.probing import probe
 from media.sniffing import sniff_path
 from media.transcoding import codecs
-from tests.browser.test_gallery import CHROMIUM
+from tests.browser.driving import WITH_BROWSER, chromium
 from tests.makers import make_tone, make_video
 from tests.media.derivers.contexts import derive
 from tests.media.derivers.test_proxy_shared import PLAYED
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
 ]
 HOST = "http://films.invalid"
 PLAYS = """url => new Promise(done => {
@@ -48,13 +47,11 @@ def tab_with(films: dict[str, tuple[Path, str]]) -> Iterator[Page]:
         told = {"Content-Range": f"bytes {start}-{len(whole) - 1}/{len(whole)}", "Accept-Ranges": "bytes"}
         route.fulfill(status=206, body=whole[start:], headers={**told, "Content-Type": mime})
 
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.route(f"{HOST}/**", answer)
         page.goto(HOST)
         yield page
-        browser.close()
 
 
 @pytest.mark.shared

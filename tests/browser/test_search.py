@@ -6,16 +6,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from media.models import Folder, Library
+from tests.browser.driving import WITH_BROWSER
 from tests.browser.test_films import look
-from tests.browser.test_gallery import CHROMIUM, one_loop, owned, page, picture
+from tests.browser.test_gallery import one_loop, owned, page, picture
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_video
 from tests.ml.search.things import holds, says, switch_on
 
 __all__ = ["one_loop", "owned", "page"]
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 EVIL = "say <b>dog</b> \U0001f415 dog"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
-from tests.browser.test_gallery import CHROMIUM, one_loop, pytestmark
+from tests.browser.driving import log_in, looking
+from tests.browser.test_gallery import one_loop, pytestmark
 
 __all__ = ["one_loop", "pytestmark"]
 NAME = "IMAGE_QUEUE_LIMIT"
@@ -20,23 +20,10 @@ NAME = "IMAGE_QUEUE_LIMIT"
 def page(one_loop: None, live_server: Any) -> Iterator[Page]:
     """Of somebody who may change everything."""
     User.objects.create_superuser("root@example.org", "root-password")
-    complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=live_server.url)
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login?next=/admin/settings")
-        page.get_by_label("E-mail address").fill("root@example.org")
-        page.get_by_label("Password").fill("root-password")
-        page.get_by_role("button", name="Log in").click()
+    with looking(live_server) as page:
+        log_in(page, "root@example.org", "root-password", "/admin/settings")
         expect(page.get_by_role("heading", name="Pictures")).to_be_visible()
         yield page
-        browser.close()
-    connections.close_all()
-    assert not complaints
 
 
 def photograph(page: Page, name: str) -> None:

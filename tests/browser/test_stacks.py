@@ -12,15 +12,15 @@ from playwright.sync_api import Page, expect
 from media import imagemaking, stacks
 from media.models import File, Library, Original, Stack
 from media.pictures import find_picture
-from tests.browser.test_gallery import CHROMIUM, one_loop, owned, page
+from tests.browser.driving import WITH_BROWSER
+from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image, make_video
 from tests.media.derivers.test_motion import MICRO_VIDEO
 
 __all__ = ["one_loop", "owned", "page"]
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 

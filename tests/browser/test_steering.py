@@ -1,29 +1,26 @@
 """The pages of queues, workers and upkeep as an operator uses them: paused, grown, resumed; live, wide and narrow."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
 from media import controls, dispatch, workers
 from media.libraries import create_library
 from media.models import Derivative, Library
 from media.workers import Report, Running
+from tests.browser.driving import WITH_BROWSER, log_in, looking
 from tests.derivers import TABLE
 from tests.ingesting import take_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHOTS = os.environ.get("ALCOVES_TEST_SHOTS", "")
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
@@ -43,22 +40,11 @@ def home(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Library:
 def page(request: pytest.FixtureRequest, home: Library, live_server: Any) -> Iterator[Page]:
     """Of an operator. Whatever the browser complains of fails the test."""
     scheme, width = request.param
-    complaints: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        size: Any = {"width": width, "height": 1400}
-        page = browser.new_page(base_url=live_server.url, color_scheme=scheme, viewport=size)
-        page.on("console", lambda it: complaints.append(it.text) if it.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto("/login?next=/admin/queues")
-        page.get_by_label("E-mail address").fill("root@example.org")
-        page.get_by_label("Password").fill("root-password")
-        page.get_by_role("button", name="Log in").click()
+    size: Any = {"width": width, "height": 1400}
+    with looking(live_server, color_scheme=scheme, viewport=size) as page:
+        log_in(page, "root@example.org", "root-password", "/admin/queues")
         expect(page.get_by_role("heading", name="Interactive")).to_be_visible()
         yield page
-        browser.close()
-        connections.close_all()
-    assert complaints == []
 
 
 def shoot(page: Page, request: pytest.FixtureRequest, name: str) -> None:

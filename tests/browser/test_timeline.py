@@ -11,15 +11,15 @@ from playwright.sync_api import Page, Response, expect
 from media import ledger, runs
 from media.models import Derivative, File, Library
 from media.tools import ffmpeg
+from tests.browser.driving import WITH_BROWSER
 from tests.browser.test_films import film, made, open_page, pixels
-from tests.browser.test_gallery import CHROMIUM, one_loop, owned, page
+from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_tone, make_video
 
 __all__ = ["film", "made", "one_loop", "owned", "page"]
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 SUBTITLES = "1\n00:00:00,000 --> 00:00:04,000\nThe sea\n"

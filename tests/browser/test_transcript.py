@@ -10,8 +10,9 @@ from playwright.sync_api import Page, expect
 from alcoves.accounts.models import User
 from media.models import File, Library
 from ml.transcription import editing
+from tests.browser.driving import WITH_BROWSER
 from tests.browser.test_films import look, open_page, state
-from tests.browser.test_gallery import CHROMIUM, one_loop, owned, page
+from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_tone, make_video
 from tests.ml.search.things import switch_on
@@ -19,8 +20,7 @@ from tests.ml.transcription.conftest import says_hello, transcript_of
 
 __all__ = ["one_loop", "owned", "page", "says_hello"]
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
 HELLO = "Hello small world."
