@@ -12,9 +12,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alcoves.alerts.models import Severity
-from media.models import Original
+from media.models import Derivative, Original
 
-__all__ = ["MANY", "Rule", "Severity", "Trouble", "age", "ago", "counted", "page", "rows", "used_since"]
+__all__ = [
+    "MANY",
+    "Rule",
+    "Severity",
+    "Trouble",
+    "age",
+    "ago",
+    "bounded",
+    "counted",
+    "failed_with",
+    "page",
+    "rows",
+    "used_since",
+]
 
 MANY: Final = 1000
 """Nobody counts further for a sentence."""
@@ -47,6 +60,11 @@ def age(since: datetime) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
+def bounded(count: int, *, more: bool) -> str:
+    """A count that was stopped says so."""
+    return f"over {count}" if more else str(count)
+
+
 def counted(count: int, noun: str) -> str:
     """In words, with its noun. Who counts stops after MANY, and says so."""
     if count > MANY:
@@ -58,6 +76,12 @@ def used_since(moment: datetime) -> bool:
     """A file has lain here for as long. Keys begin with their time, so the first one is the oldest."""
     first = Original.objects.order_by("pk").values_list("created_at", flat=True).first()
     return first is not None and first < moment
+
+
+def failed_with(code: str) -> Any:
+    """Failed jobs along the index of their codes: a range, for an equality leaves Postgres any order."""
+    found = Derivative.objects.exclude(error_code="").filter(error_code__gte=code, error_code__lte=code)
+    return found.filter(status="failed").order_by("error_code", "id")
 
 
 def page(name: str) -> str:
