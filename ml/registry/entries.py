@@ -83,6 +83,15 @@ TIMES: Final = {
     "distil-large-v3.5-q5": 15,
 }
 """Seconds of speech that a processor of the reference reads in one second."""
+DETECTOR: Final = ModelFile(
+    "vad",
+    "ggml-silero-v6.2.0.bin",
+    "ggml-silero-v6.2.0.bin",
+    size=885_098,
+    sha256="2aa269b785eeb53a82983a20501ddf7c1d9c48e33ab63a41391ac6c9f7fb6987",
+    minimum_size=500_000,
+    origin=f"{SILERO}/ggml-silero-v6.2.0.bin",
+)
 
 
 def speech(
@@ -100,22 +109,14 @@ def speech(
     note: str = "",
 ) -> ModelSpec:
     """A whisper model, with the voice detector that runs beside each of them."""
-    file, detector = f"ggml-{model}.bin", "ggml-silero-v6.2.0.bin"
+    file = f"ggml-{model}.bin"
     return ModelSpec(
         model,
         "speech",
         title,
         (
             ModelFile("model", file, file, size=size, sha256=sha256, origin=f"{origin}/{file}"),
-            ModelFile(
-                "vad",
-                detector,
-                detector,
-                size=885_098,
-                sha256="2aa269b785eeb53a82983a20501ddf7c1d9c48e33ab63a41391ac6c9f7fb6987",
-                minimum_size=500_000,
-                origin=f"{SILERO}/{detector}",
-            ),
+            DETECTOR,
         ),
         licence="MIT",
         contract="whisper",
