@@ -39,6 +39,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "set aside": work.quarantined,
     "models": work.downloads,
     "backup": keeping.backups,
+    "backup target": keeping.target,
     "backup place": keeping.place,
     "findings": keeping.findings,
     "weak settings": access.weak_settings,

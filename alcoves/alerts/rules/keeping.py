@@ -18,6 +18,8 @@ from media import live
 BACKUPS = "backup.Backup"
 CHECKS = "backup.Check"
 FINDINGS = "backup.Finding"
+LATEST: Final = {"daily": 30, "weekly": 174}
+"""Hours after which one of a schedule should long have been made."""
 DATA: Final = ("data", "store files")
 OVERDUE: Final = 2
 """So many times VERIFY_DAYS without an answer."""
@@ -41,7 +43,7 @@ def backups() -> Iterator[Trouble]:
         )
     good = objects(BACKUPS).sound().first()
     yield from unsound(good)
-    hours = live.value("ALERT_BACKUP_HOURS")
+    hours = allowed()
     if not hours or (good is not None and good.finished_at >= ago(hours=hours)):
         return
     if good is not None:
@@ -55,20 +57,34 @@ def backups() -> Iterator[Trouble]:
     yield Trouble("backup:old", Severity.WARNING, sentence, page("backups"))
 
 
+def allowed() -> int:
+    """Hours that the last good one may be old: by the schedule, and never more than operators say. 0: any age."""
+    hours = [LATEST.get(live.value("BACKUP_SCHEDULE"), 0), int(live.value("ALERT_BACKUP_HOURS"))]
+    return min((one for one in hours if one), default=0)
+
+
 def unsound(good: Any) -> Iterator[Trouble]:
     """Sets that a restore cannot rely on. One that is older than the last good one is no more than a warning."""
     made = objects(BACKUPS).standing()
     damaged = made.exclude(damaged_at=None).first()
     if damaged is not None:
-        covered = good is not None and good.finished_at > damaged.finished_at
+        # They share a pool: what was not read back since may have the same damage.
+        newer = good is not None and good.finished_at > damaged.finished_at
+        covered = newer and good.verified_at is not None and good.verified_at >= damaged.damaged_at
         yield Trouble(
             "backup:damaged",
             Severity.WARNING if covered else Severity.CRITICAL,
             f"The backup {damaged.name} is damaged: {damaged.error[:300]} "
-            + ("A newer one is whole." if covered else "See to the disk of the target and make one now."),
+            + (
+                "A newer one is whole."
+                if covered
+                else "Verify the newer one, and see to the disk of the target."
+                if newer
+                else "See to the disk of the target and make one now."
+            ),
             page("backups"),
         )
-    newest = made.first()
+    newest = objects(BACKUPS).carrying().first()
     yield from unverified(newest)
     if newest is not None and newest.missing and newest.damaged_at is None:
         yield Trouble(
@@ -86,8 +102,9 @@ def unverified(newest: Any) -> Iterator[Trouble]:
     if newest is None or not days:
         return
     before = ago(days=OVERDUE * days)
-    last = objects(CHECKS).filter(state="done").order_by("-finished_at").first()
-    since = last.finished_at if last is not None else objects(BACKUPS).standing().last().finished_at
+    there = objects(BACKUPS).carrying().filter(target=newest.target)
+    last = objects(CHECKS).filter(state="done", backup__in=there).order_by("-finished_at").first()
+    since = last.finished_at if last is not None else there.last().finished_at
     if since < before:
         when = f"{age(since)} ago" if last is not None else "never"
         yield Trouble(
@@ -95,6 +112,28 @@ def unverified(newest: Any) -> Iterator[Trouble]:
             Severity.WARNING,
             f"A backup was read back {when}; that is to be done every {days} days. See why not, and verify one now.",
             page("backups"),
+        )
+
+
+def target() -> Iterator[Trouble]:
+    """What the schedule cannot begin has no row that says so."""
+    if live.value("BACKUP_SCHEDULE") == "off":
+        return
+    told: Any = apps.get_app_config("backup")
+    if sentence := told.trouble_of_target():
+        yield Trouble(
+            "backup:target",
+            Severity.CRITICAL,
+            f"The schedule can make no backup: {sentence} Or choose another BACKUP_TARGET.",
+            page("settings"),
+        )
+    if live.value("BACKUP_BLOBS") == "none":
+        yield Trouble(
+            "backup:no-files",
+            Severity.WARNING,
+            "Backups hold the database alone: who loses the stores loses all files. Set BACKUP_BLOBS to originals, "
+            "or copy the stores by other means.",
+            page("settings"),
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings
 
 from alcoves import health
@@ -47,6 +48,8 @@ def places() -> dict[str, Path]:
             continue
         if root is not None:
             found[f"store {name}"] = Path(root)
+    backup: Any = apps.get_app_config("backup")
+    found |= {f"backups {name}": folder for name, folder in backup.folders_of_targets().items()}
     return {name: existing(path) for name, path in found.items()}
 
 

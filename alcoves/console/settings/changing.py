@@ -9,6 +9,7 @@ from constance.codecs import dumps
 from constance.models import Constance
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 
 from alcoves.settings.live import Live
 from media import audit, bulletin, live
@@ -63,12 +64,24 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         row = find(name)
         try:
-            good[name] = value if value is RESET else row.checked(value)
+            good[name] = value if value is RESET else named(row, row.checked(value))
         except ValueError as error:
             bad.append(str(error))
     if bad:
         raise BadSettingError(" ".join(bad))
     return good
+
+
+def named(row: Live, value: Any) -> Any:
+    """The value, where what it names is there."""
+    if sentence := lack(row, value):
+        raise ValueError(f"{row.name} cannot be {row.told(value)}. {sentence}")
+    return value
+
+
+def lack(row: Live, value: Any) -> str:
+    """Why what a value names cannot be used; empty for most."""
+    return str(import_string(row.names)(value)) if row.names else ""
 
 
 def plan(values: Mapping[str, Any]) -> list[Change]:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from alcoves import env
-from alcoves.console.settings.changing import find
+from alcoves.console.settings.changing import find, lack
 from alcoves.settings.live import TABLE, Live
 from media import live
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One setting as it is now. `problem`: why what the database has is not used."""
+    """One setting as it is now. `problem`: why what the database has is not used, or of what holds cannot be."""
 
     row: Live
     value: Any
@@ -40,12 +40,15 @@ def describe(row: Live, texts: Mapping[str, str]) -> Told:
     problem = ""
     if row.name in texts:
         try:
-            return Told(row, live.decoded(row.name, texts[row.name]), "database")
+            held = live.decoded(row.name, texts[row.name])
+            return Told(row, held, "database", lack(row, held))
         except ValueError as error:
             problem = f"What the database has is not used: {error}"
     value = live.given(row.name)
     named = bool(row.env and env.raw(row.env))
-    return Told(row, value, "environment" if named or value != row.default else "default", problem)
+    return Told(
+        row, value, "environment" if named or value != row.default else "default", problem or lack(row, value)
+    )
 
 
 def as_json(told: Told, *, secrets: bool = False) -> dict[str, Any]:

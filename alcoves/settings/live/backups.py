@@ -42,6 +42,7 @@ ROWS: Final = (
         group=GROUP,
         kind=str,
         default="",
+        names="alcoves.backup.targets.why_not",
         env="ALCOVES_BACKUP_TARGET",
         help="A name of ALCOVES_BACKUP_TARGETS; empty is the folder backups beside the data.",
     ),

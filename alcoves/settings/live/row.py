@@ -34,6 +34,8 @@ class Live:
     """A text that is empty or an address that begins with http:// or https://."""
     longest: int = 500
     """Characters of a text."""
+    names: str = ""
+    """A function, by its dotted name, that gives a sentence where there is not what a value names; else nothing."""
 
     def checked(self, value: Any) -> Any:
         """The value as it is kept; ValueError, whose text is a sentence, for any other. Nothing is made to fit."""
