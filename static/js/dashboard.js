@@ -58,10 +58,10 @@ function show(panel, told) {
     panel.data = null;
     forgetCharts(body);
     body.replaceChildren(element("p", { class: "dash-failed", role: "status" }, told.message));
-    node.querySelector(".dash-asof").textContent = `asked at ${new Date().toLocaleTimeString()}`;
+    node.querySelector(".dash-asof").textContent = `asked at ${new Date().toISOString().slice(11, 19)} UTC`;
     return;
   }
-  node.querySelector(".dash-asof").textContent = `as of ${new Date(told.asOf).toLocaleTimeString()}`;
+  node.querySelector(".dash-asof").textContent = `as of ${new Date(told.asOf).toISOString().slice(11, 19)} UTC`;
   node.dataset.state = "ready";
   const text = JSON.stringify(told.data);
   if (text === panel.data) return;

@@ -43,11 +43,12 @@ export function badge(text, kind) {
   return element("span", { class: `dash-badge dash-${kind}` }, text);
 }
 
-export function meter(percent, label) {
+// Where it `fills`, over 90 is a trouble; what goes on its way to 100 is none.
+export function meter(percent, label, fills = true) {
   const share = Math.max(0, Math.min(100, percent ?? 0));
   const bar = element("i");
   bar.style.width = `${share}%`;
-  return element("span", { class: `dash-meter${share > 90 ? " dash-full" : ""}`, role: "meter", "aria-label": label,
+  return element("span", { class: `dash-meter${fills && share > 90 ? " dash-full" : ""}`, role: "meter", "aria-label": label,
     "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(Math.round(share)) }, bar);
 }
 
@@ -87,5 +88,14 @@ export function percent(share) {
 }
 
 export function when(text) {
-  return text ? new Date(text).toLocaleString() : "never";
+  return text ? `${stamp(text).slice(0, 16).replace("T", " ")} UTC` : "never";
+}
+
+// The hour of a day. Everything in the console is told by one clock, that of the logs.
+export function hour(text) {
+  return stamp(text).slice(11, 16);
+}
+
+function stamp(text) {
+  return new Date(text).toISOString();
 }

@@ -2,9 +2,9 @@
 
 import { badge, bytes, element, link, meter, notes, number, place, table, when } from "./building.js";
 
-function line(label, value, share = null) {
+function line(label, value, share = null, fills = true) {
   return element("tr", {}, element("th", { scope: "row", class: "dash-words" }, label),
-    element("td", { class: "dash-words" }, value, share === null ? null : meter(share, label)));
+    element("td", { class: "dash-words" }, value, share === null ? null : meter(share, label, fills)));
 }
 
 function lines(caption, rows) {
@@ -34,22 +34,24 @@ export function models({ pipelines, downloads }) {
   const coming = [{ title: "File", words: true, of: (one) => link(place("downloads", { state: one.state }), one.name) },
     { title: "", words: true, of: (one) => [badge(one.state, one.state === "failed" ? "critical" : "warning"), one.error ? ` ${one.error}` : ""].map((part) => part) },
     { title: "Done", number: true, of: (one) => [`${bytes(one.done)}${one.total ? ` of ${bytes(one.total)}` : ""}`,
-      one.total ? meter((100 * one.done) / one.total * 0.9, one.name) : ""] }];
+      one.total ? meter((100 * one.done) / one.total, one.name, false) : ""] }];
   return [table("Models", columns, pipelines), element("h3", {}, "On their way"), table("Downloads", coming, downloads, "No model is on its way.")];
 }
 
+const HOLDS = { none: "the database alone", originals: "with originals", all: "with all files" };
+
 export function backups({ lastGood, last, running, schedule, lastVerification, verifying, findings, maintenance }) {
-  const good = lastGood ? `${when(lastGood.finished)}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
+  const good = lastGood ? `${when(lastGood.finished)}, ${HOLDS[lastGood.blobs]}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
   return [lines("Backups", [
     line("last good backup", link(place("backups"), good)),
     lastGood && line("it was verified", lastGood.verified ? when(lastGood.verified) : "not yet"),
     last && (last.state !== "done" || last.damaged) && line("last try", element("span", {}, badge(last.damaged ? "damaged" : last.state, "critical"), ` ${when(last.finished)} ${last.error}`)),
     last && last.state === "done" && !last.damaged && last.missing > 0 && line("last try", element("span", {}, badge("incomplete", "warning"), ` ${when(last.finished)} ${last.error}`)),
-    running && line("now", `${running.percent} %`, running.percent * 0.9),
+    running && line("now", `${running.percent} %`, running.percent, false),
     line("schedule", schedule),
     line("blobs verified", lastVerification ? `${when(lastVerification.finished)}: ${number(lastVerification.looked)} looked at, ${number(lastVerification.found)} bad` : "never"),
-    verifying && line("verifying", `${verifying.percent} %`, verifying.percent * 0.9),
-    ...findings.map((one) => line(`${one.what}, ${one.kind}`, link(place("findings", { state: "open", kind: one.kind }), badge(number(one.count), "critical")))),
+    verifying && line("verifying", `${verifying.percent} %`, verifying.percent, false),
+    ...findings.map((one) => line(`${one.what}, ${one.kind}`, link(place("findings", { state: "open", kind: one.kind }), badge(`${one.more ? "over " : ""}${number(one.count)}`, "critical")))),
     line("maintenance", maintenance?.on ? badge(`on: ${maintenance.reason}`, "warning") : "off"),
   ])];
 }

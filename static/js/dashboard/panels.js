@@ -1,6 +1,6 @@
 // How each figure is drawn: one function of its data for each name. A panel without one shows its data as text.
 
-import { asTable, badge, bytes, element, link, meter, notes, number, place, span, table, tile, when } from "./building.js";
+import { asTable, badge, bytes, element, hour, link, meter, notes, number, place, span, table, tile, when } from "./building.js";
 import { bytesTip, chart, color, forget, inBytes, statusColor } from "./charts.js";
 import { throughput, failures, statuses, types, uploads } from "./work.js";
 import { backups, machine, models } from "./keeping.js";
@@ -53,7 +53,7 @@ function queues({ queues: found, lanes, notes: told }) {
     { title: "Oldest waits", number: true, of: (one) => span(one.oldestSeconds) }, { title: "", of: (one) => paused(one.pause) },
   ];
   const most = Math.max(1, ...found.map((one) => one.waiting));
-  const bar = (one) => meter((100 * one.waiting) / most * 0.89, `${one.queue}: ${one.waiting} wait`);
+  const bar = (one) => meter((100 * one.waiting) / most, `${one.queue}: ${one.waiting} wait`, false);
   return [notes(told), element("h3", {}, "Lanes"), table("Lanes", [{ title: "Lane", of: (one) => link(place("queues"), one.lane) }, ...counts], lanes),
     element("h3", {}, "Queues"), table("Queues", [{ title: "Queue", of: (one) => link(place("derivatives", { queue: one.queue, status__exact: "queued" }), one.queue) }, { title: "Lane", of: (one) => one.lane },
       ...counts.slice(0, 1), { title: "", of: bar }, ...counts.slice(1)], found)];
@@ -85,7 +85,7 @@ function slowest({ now, day }) {
       { title: "Left", number: true, of: (one) => span(one.etaSeconds) }, { title: "Worker", words: true, of: (one) => one.worker }], now, "Nothing runs."),
     element("h3", {}, "Ended within a day"), table("Slowest of the day", [job, took("Took"),
       { title: "", of: (one) => badge(one.status, one.status === "failed" ? "critical" : "good") },
-      { title: "At", of: (one) => new Date(one.finished).toLocaleTimeString() }], day, "Nothing ended in the last 24 hours.")];
+      { title: "At (UTC)", of: (one) => hour(one.finished) }], day, "Nothing ended in the last 24 hours.")];
 }
 
 const PARTS = [["originals", "Originals"], ["derivatives", "Derivatives"], ["imageCache", "Image cache"]];

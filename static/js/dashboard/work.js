@@ -1,6 +1,6 @@
 // Panels of what was done: jobs by the hour, failures, statuses, types, and what came day by day.
 
-import { asTable, bytes, element, link, number, percent, place, span, table } from "./building.js";
+import { asTable, bytes, element, hour, link, number, percent, place, span, table } from "./building.js";
 import { bytesTip, chart, color, inBytes, statusColor } from "./charts.js";
 
 const SHOWN = 9;
@@ -10,12 +10,12 @@ export function throughput({ hours, derivers, outcomes, total }) {
   const rest = derivers.slice(SHOWN);
   const shown = derivers.slice(0, SHOWN);
   if (rest.length) shown.push({ deriver: "others", counts: hours.map((_, hour) => rest.reduce((sum, one) => sum + one.counts[hour], 0)) });
-  const labels = hours.map((hour) => new Date(hour).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  const labels = hours.map(hour);
   const bars = chart("Jobs that ended in each of the last 24 hours, by deriver", { type: "bar", data: { labels,
     datasets: shown.map((one, place) => ({ label: one.deriver, data: one.counts, backgroundColor: color(place) })) },
     options: { scales: { x: { stacked: true }, y: { stacked: true, beginAtZero: true } } } });
   const told = Object.entries(outcomes).map(([name, count]) => `${number(count)} ${name.replace("_", " ")}`).join(", ");
-  return [element("p", { class: "dash-quiet" }, `${number(total)} in 24 hours: ${told}.`), bars,
+  return [element("p", { class: "dash-quiet" }, `${number(total)} in 24 hours: ${told}. Hours are UTC.`), bars,
     asTable("Jobs by deriver", [{ title: "Deriver", of: (one) => one.deriver }, { title: "24 hours", number: true, of: (one) => number(one.total) },
       { title: "Last hour", number: true, of: (one) => number(one.counts.at(-1)) },
       { title: "Mean time", number: true, of: (one) => span(one.meanSeconds) }], derivers)];
