@@ -46,7 +46,7 @@ SELECT kind, what, (
     SELECT count(*) FROM (
         SELECT 1 FROM backup_finding f WHERE f.state = 'open' AND f.kind = kinds.kind AND f.what = whats.what
         LIMIT %(most)s
-    ) some
+    ) AS found
 ) FROM unnest(%(kinds)s::text[]) kinds (kind) CROSS JOIN unnest(%(whats)s::text[]) whats (what) ORDER BY 1, 2
 """
 
