@@ -1,7 +1,7 @@
 """Whether a set is whole: its parts read and decrypted, its dump listed, its blobs in the pool; deep: each read too."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -59,6 +59,10 @@ class Checked:
         """For the next backup, whatever becomes of this check."""
         Spoiled.objects.found(target, self.spoiled)
         self.spoiled = []
+
+    def beyond(self, head: Head) -> "Checked":
+        """Without those of which the set says itself that it lacks them: it counts all, and names the first only."""
+        return replace(self, missing=max(0, self.missing - max(0, head.missing_count - len(head.missing))))
 
     def sentence(self) -> str:
         """Empty where all is well."""
@@ -135,7 +139,7 @@ def check_blobs(
             found.write_down(target)
     if target:
         found.write_down(target)
-    return found
+    return found.beyond(head)
 
 
 def is_right(pool: sets.Pool, entry: Entry, reading: Reading) -> bool:

@@ -138,7 +138,7 @@ class Verifying(Effort[Check]):
         except DamagedError as error:
             self.conclude(str(error))
             return True
-        self.conclude(self.found().sentence())
+        self.conclude(self.found().beyond(head).sentence())
         return True
 
     def opened(self) -> Head:

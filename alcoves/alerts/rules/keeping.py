@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Count
 
-from alcoves.alerts.rules import machine
+from alcoves.alerts.rules import machine, restored
 from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, rows, used_since
 from media import live
 
@@ -31,6 +31,7 @@ def objects(label: str) -> Any:
 
 def backups() -> Iterator[Trouble]:
     """The last one failed; sets are not whole; the last good one is older than it may be; there is none."""
+    yield from restored.unswept()
     ended = objects(BACKUPS).filter(finished_at__isnull=False).order_by("-finished_at")
     last = ended.filter(state__in=("done", "failed", "killed")).first()
     if last is not None and last.state != "done":

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from alcoves.accounts.models import User
+from alcoves.alerts.rules import keeping
 from alcoves.backup import (
     bringing,
     database,
@@ -25,6 +26,8 @@ from alcoves.backup import (
     restoring,
     sets,
     targets,
+    verifying,
+    writing,
 )
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup, Finding
@@ -118,6 +121,28 @@ def test_what_a_set_lacks_is_asked_about(made: Any) -> None:
         Original.objects.get(files__name="picture-0.jpg").key
     ]
     assert AuditEntry.objects.get(action="backup.restore").detail["lost"] == 1
+
+
+def test_a_set_that_lacks_more_than_it_names_is_restored_and_not_damaged(
+    library: Library, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BACKUP_PASSPHRASE = ""
+    monkeypatch.setattr(writing, "MISSING_TOLD", 1)
+    fill(library, count=3, run=False)
+    Upload.objects.all().delete()
+    for original in Original.objects.filter(files__name__startswith="picture"):
+        get_store("files").delete(original.key)
+    call_command("backup", blobs="originals")
+    [head] = sets.heads(targets.get("shelf").store)
+    assert (head.missing_count, len(head.missing)) == (3, 1)
+    row = Backup.objects.get()
+    assert verifying.verify(verifying.ask(row, by=audit.COMMAND))
+    row.refresh_from_db()
+    assert row.damaged_at is None
+    told = restore(over=OVER)
+    assert "3 blobs are not in it" in told
+    assert "3 blobs are lost" in told
+    assert File.objects.count() == 4
 
 
 def unreadable(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
@@ -229,6 +254,8 @@ def test_what_came_since_the_backup_is_not_swept(made: Any, library: Library) ->
     assert "1 blobs of" in told
     assert "manage.py orphans --let-go" in told
     assert AuditEntry.objects.filter(action="backup.restore").latest("id").detail["unnamed"] == 1
+    [trouble] = [one for one in keeping.backups() if one.key == "backup:unswept"]
+    assert trouble.sentence.startswith("1 blobs in the store are named by nothing since the restore of ")
     UnnamedBlob.objects.register([late.key], due=-orphans.GRACE)
     assert blobs.sweep() == 0
     out = StringIO()
@@ -236,6 +263,7 @@ def test_what_came_since_the_backup_is_not_swept(made: Any, library: Library) ->
     assert "The sweeper goes on." in out.getvalue()
     assert AuditEntry.objects.filter(action="sweep.let_go").count() == 1
     assert blobs.sweep() == 1
+    assert "backup:unswept" not in {one.key for one in keeping.backups()}
     call_command("orphans", let_go=True, stdout=out)
     assert "Nothing was held." in out.getvalue()
 
