@@ -19,6 +19,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 
 from alcoves import metrics
+from alcoves.alerts.rules import keeping, machine
 from alcoves.backup.models import Backup
 from alcoves.metrics import figures as families
 from alcoves.metrics.figures import Family
@@ -127,9 +128,17 @@ def backups() -> Iterator[Sample]:
     last = Backup.objects.sound().values_list("finished_at", flat=True).first()
     if last is not None:
         yield families.BACKUP_SUCCESS, (), last.timestamp()
+    yield families.BACKUP_EXPECTED, (), keeping.allowed() * 3600
     counts = Counter(Backup.objects.values_list("state", flat=True)[:10_000])
     for state in sorted({*("done", "failed", "running"), *counts}):
         yield families.BACKUPS, (state,), counts[state]
+
+
+def disks() -> Iterator[Sample]:
+    for disk in machine.all_disks.get():
+        for place in disk.places:
+            yield families.DISK_FREE, (place,), disk.free
+            yield families.DISK_SIZE, (place,), disk.total
 
 
 FIGURES: Final = (
@@ -141,6 +150,7 @@ FIGURES: Final = (
     Figure("connections", connections),
     Figure("storage", storage),
     Figure("backups", backups),
+    Figure("disks", disks, database=False),
 )
 
 

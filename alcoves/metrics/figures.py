@@ -31,7 +31,8 @@ QUEUE_OLDEST: Final = Family(
 QUEUE_TASKS: Final = Family(
     "alcoves_queue_tasks",
     "Rows of the ledger: due, paused (due but for an order), delayed (to be tried later), asleep (in the trash or set "
-    "aside), processing, divided (waiting for their parts).",
+    "aside), processing, divided (waiting for their parts). Of a queue in which over 1000 wait, due and paused are no "
+    "less than the truth, and delayed and asleep no more.",
     ("queue", "state"),
 )
 WORKERS: Final = Family("alcoves_workers", "Workers that are known, by status.", ("status",))
@@ -50,6 +51,18 @@ BACKUPS: Final = Family("alcoves_backups", "Backups that are known, by their sta
 BACKUP_SUCCESS: Final = Family(
     "alcoves_backup_last_success_timestamp_seconds", "When the last backup ended well."
 )
+BACKUP_EXPECTED: Final = Family(
+    "alcoves_backup_expected_age_seconds",
+    "So old the last good backup may be, by the schedule and ALERT_BACKUP_HOURS. 0: no backup is needed.",
+)
+DISK_FREE: Final = Family(
+    "alcoves_disk_free_bytes", "Room on the disk of a place that we write to.", ("place",)
+)
+DISK_SIZE: Final = Family(
+    "alcoves_disk_size_bytes",
+    "How large the disk of a place is. Places on one disk say the same.",
+    ("place",),
+)
 SCRAPE_UP: Final = Family(
     "alcoves_scrape_up", "Whether a worker answered when it was asked for its metrics.", ("worker",)
 )
@@ -67,5 +80,8 @@ FAMILIES: Final = (
     STORAGE_BYTES,
     BACKUPS,
     BACKUP_SUCCESS,
+    BACKUP_EXPECTED,
+    DISK_FREE,
+    DISK_SIZE,
     SCRAPE_UP,
 )

@@ -5,6 +5,7 @@ What is compared are looks at the exposition, before the act, within it and afte
 never what an earlier test has left behind.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import httpx
 import numpy as np
 import psycopg
 import pytest
+import redis
+import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -23,7 +26,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import REGISTRY
 
-from alcoves import asgi_cold, figures, health, metrics
+from alcoves import asgi_cold, figures, health, metrics, redis_clients
 from alcoves.backup import writing
 from alcoves.backup.errors import BackupError
 from alcoves.celery import app
@@ -34,8 +37,12 @@ from media.models import CachedImage, Derivative, File, Library, UnnamedBlob, uu
 from ml.downloads import flow
 from ml.registry import table
 from ml.runtime.client import onnx_model
+from storage import counting
+from storage.errors import StoreAccessError, StoreFullError, StoreUnavailableError
 from storage.registry import get_store
 from tests.conftest import client_of
+from tests.derivers import TABLE as DERIVERS
+from tests.docs.reading import PROJECT
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image, make_video
 from tests.ml.downloads.conftest import installation, mirror  # noqa: F401  Fixtures.
@@ -112,6 +119,8 @@ TABLE: dict[str, str] = {}
 ACTS: dict[str, Act] = {}
 LABELS: dict[str, list[dict[str, str]]] = {}
 """By metric the labels, each of which must have moved."""
+ALSO: dict[str, list[tuple[str, list[dict[str, str]]]]] = {}
+"""By act, more labels of metrics that stand in the table with another one."""
 
 
 def moves(*names: str, **labels: list[dict[str, str]]) -> Callable[[Act], Act]:
@@ -121,6 +130,16 @@ def moves(*names: str, **labels: list[dict[str, str]]) -> Callable[[Act], Act]:
         ACTS[act.__name__] = act
         TABLE.update({PREFIX + name: act.__name__ for name in (*names, *labels)})
         LABELS.update({PREFIX + name: list(wanted) for name, wanted in labels.items()})
+        return act
+
+    return enter
+
+
+def also(metric: str, labels: list[dict[str, str]]) -> Callable[[Act], Act]:
+    """What an act moves of a metric that is another act's."""
+
+    def enter(act: Act) -> Act:
+        ALSO.setdefault(act.__name__, []).append((PREFIX + metric, labels))
         return act
 
     return enter
@@ -157,17 +176,22 @@ def upload(world: World) -> None:
         assert stored.read() == content
 
 
+@also("http_seconds", each("method", "GET"))
 @moves(http_requests_in_progress=each("area", "metrics"))
 def look_at_metrics(world: World) -> None:
     """The request for them is one that is under way."""
     world.saw(Client().get("/metrics").content.decode())
 
 
+@also("redis_operations_total", each("result", "error"))
+@also("http_requests_total", each("status", "503"))
 @moves(readiness_failures_total=each("check", "redis"))
 def lose_redis(world: World) -> None:
     world.settings.REDIS_URL = "redis://127.0.0.1:1/0"
     health.readiness = health.Readiness()
     assert Client().get("/readyz").status_code == 503
+    with pytest.raises(redis.RedisError):
+        redis_clients.connect(world.settings.REDIS_URL).ping()
 
 
 @moves(
@@ -176,6 +200,56 @@ def lose_redis(world: World) -> None:
 def run_a_job(world: World) -> None:
     world.picture()
     assert run_queued(1) == 1
+
+
+@also("jobs_total", [*each("outcome", "failed", "not_needed")])
+@moves()
+def run_jobs_that_do_not_end_well(world: World) -> None:
+    world.settings.DERIVERS = {"fussy": DERIVERS["fussy"]}
+    for width, mood in ((400, "permanent"), (500, "unneeded")):
+        file = world.picture(f"{width}.jpg", (width, 300))
+        Derivative.objects.filter(original=file.original).update(parameters={"mood": mood})
+    run_queued()
+
+
+@also("queue_oldest_age_seconds", each("queue", "metadata", "thumbnail", "imageproxy"))
+@moves()
+def leave_people_waiting(world: World) -> None:
+    original = world.picture().original
+    for queue in ("metadata", "thumbnail", "imageproxy"):
+        since = timezone.now() - timedelta(hours=1)
+        Derivative.objects.create(
+            original=original, deriver="echo", variant=queue, queue=queue, queued_at=since
+        )
+
+
+@also("reconciled_total", each("reason", "quarantined"))
+@moves()
+def die_of_a_file(world: World) -> None:
+    world.settings.LEASE_SECONDS = 1
+    world.picture()
+    past = timezone.now() - timedelta(minutes=1)
+    Derivative.objects.update(
+        status="processing", lease_owner="dead@here", lease_expires_at=past, started_at=past, lost_claims=99
+    )
+    assert reconcile.reconcile() is not None
+
+
+@also(
+    "storage_operations_total",
+    each("result", "store_full", "store_unavailable", "store_access", "error"),
+)
+@moves()
+def lose_the_store(world: World) -> None:
+    store = get_store("files")
+    for error in (
+        StoreFullError("Full."),
+        StoreUnavailableError("Away."),
+        StoreAccessError("No."),
+        OSError("?"),
+    ):
+        with suppress(type(error)), counting.timed(store.name, "local", "put"):
+            raise error
 
 
 @moves("ffmpeg_speed_ratio")
@@ -311,7 +385,7 @@ def download_a_model(world: World) -> None:
     worker_heartbeats_total=each("result", "kept"),
     workers=each("status", "alive"),
     background_task_errors_total=each("task", "media.find_orphans"),
-    background_task_last_success_timestamp_seconds=each("task", "media.sweep_blobs"),
+    background_task_last_success_timestamp_seconds=each("task", "media.sweep_blobs", "media.find_orphans"),
 )
 def work(world: World) -> None:
     """A job under way whose lease is renewed, a sweep that ends well, and one that fails."""
@@ -319,6 +393,7 @@ def work(world: World) -> None:
     world.picture()
     app.send_task("media.sweep_blobs")
     app.send_task("media.find_orphans", kwargs={"no_such": 1})
+    app.send_task("media.find_orphans")
     wait_until((world.folder / "starts").exists, 60, "the job is under way")
 
     with suppress(AssertionError):  # Whoever called this says what is missing.
@@ -331,9 +406,18 @@ def scrape_everybody(world: World) -> None:
     world.saw(Client().get("/metrics/all").content.decode())
 
 
-@moves("backup_last_success_timestamp_seconds", backups=each("state", "done", "running", "failed"))
+@moves("disk_free_bytes", "disk_size_bytes")
+def look_at_another_disk(world: World) -> None:
+    world.settings.SCRATCH_PATH = Path("/dev/shm")
+
+
+@moves(
+    *("backup_last_success_timestamp_seconds", "backup_expected_age_seconds"),
+    backups=each("state", "done", "running", "failed"),
+)
 def back_up(world: World) -> None:
     """One that stops half way and goes on, and one whose target is in the way."""
+    world.settings.BACKUP_SCHEDULE = "daily"
     world.settings.DATA_PATH = world.folder / "data"
     world.settings.BACKUP_TARGETS = [f"shelf={world.folder / 'shelf'}", f"wall={world.folder / 'wall'}"]
     world.picture()
@@ -384,10 +468,11 @@ def test_an_act_moves_its_metrics(
 def still(world: World, name: str) -> list[str]:
     """What the act has not moved yet."""
     world.look()
+    wanted = [(metric, LABELS.get(metric, [{}])) for metric, act in TABLE.items() if act == name]
     return [
         f"{metric} {labels or ''}"
-        for metric in (metric for metric, act in TABLE.items() if act == name)
-        for labels in LABELS.get(metric, [{}])
+        for metric, some in (*wanted, *ALSO.get(name, ()))
+        for labels in some
         if not moved(world.looks, metric, labels)
     ]
 
@@ -399,6 +484,30 @@ def declared() -> set[str]:
         if family.name.startswith(PREFIX):
             names.add(f"{family.name}_total" if family.type == "counter" else family.name)
     return names | {family.name for family in FAMILIES}
+
+
+def named_by_rules() -> set[tuple[str, str, str]]:
+    """Metric, label and value, each that a rule of deploy/ asks for by name."""
+    rules = yaml.safe_load((PROJECT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))
+    found = set()
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        for name, matchers in re.findall(r"(alcoves_[a-z0-9_]+)\{([^}]*)\}", rule["expr"]):
+            for label, values in re.findall(r'([a-z_]+)=~?"([^"]*)"', matchers):
+                found |= {(name.removesuffix("_bucket"), label, value) for value in values.split("|")}
+    return found
+
+
+def test_each_value_that_a_rule_names_has_moved() -> None:
+    """An alert that waits for a label that is never told is silent for ever."""
+    known = [*LABELS.items(), *(one for some in ALSO.values() for one in some)]
+    told = {(name, *pair) for name, some in known for labels in some for pair in labels.items()}
+    left = {
+        (name, label, value)
+        for name, label, value in named_by_rules()
+        if not any(one[:2] == (name, label) and re.fullmatch(value, one[2]) for one in told)
+    }
+    assert len(named_by_rules()) > 15
+    assert left == set()
 
 
 def test_every_declared_metric_has_an_act_and_no_other() -> None:
