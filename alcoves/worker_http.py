@@ -33,6 +33,47 @@ def health_of(seconds: float, limit: float, *, consumes: bool) -> tuple[int, dic
     return 200 if status == "ok" else 503, {"status": status, "idle_seconds": round(seconds, 1)}
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Three paths, nothing else."""
+
+    server_version = "alcoves"
+    server: "Server"
+
+    def do_GET(self) -> None:
+        match self.path.partition("?")[0]:
+            case "/healthz":
+                self.answer(*self.server.health_now())
+            case "/readyz":
+                parts = health.readiness.report()
+                ready = all(part["ok"] for part in parts.values())
+                self.answer(200 if ready else 503, {"ok": ready, "parts": parts})
+            case "/metrics" if live.value("METRICS_ENABLED"):
+                self.send(200, metrics.CONTENT_TYPE, metrics.render())
+            case _:
+                self.answer(404, {"message": "There are /healthz, /readyz and /metrics."})
+
+    def answer(self, status: int, content: Any) -> None:
+        self.send(status, "application/json", json.dumps(content).encode())
+
+    def send(self, status: int, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
+        logger.debug(format, *args)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, port: int, health_now: Callable[[], tuple[int, dict[str, Any]]]) -> None:
+        self.health_now = health_now
+        super().__init__((settings.WORKER_METRICS_HOST, port), Handler)
+
+
 @contextmanager
 def serving(
     port: int, stuck_for: Callable[[], float], limit: float, *, consumes: Callable[[], bool]
@@ -42,46 +83,13 @@ def serving(
     if not port:
         yield
         return
-
-    class Handler(BaseHTTPRequestHandler):
-        """Three paths, nothing else."""
-
-        server_version = "alcoves"
-
-        def do_GET(self) -> None:
-            match self.path.partition("?")[0]:
-                case "/healthz":
-                    self.answer(*health_of(stuck_for(), limit, consumes=consumes()))
-                case "/readyz":
-                    parts = health.readiness.report()
-                    ready = all(part["ok"] for part in parts.values())
-                    self.answer(200 if ready else 503, {"ok": ready, "parts": parts})
-                case "/metrics" if live.value("METRICS_ENABLED"):
-                    self.send(200, metrics.CONTENT_TYPE, metrics.render())
-                case _:
-                    self.answer(404, {"message": "There are /healthz, /readyz and /metrics."})
-
-        def answer(self, status: int, content: Any) -> None:
-            self.send(status, "application/json", json.dumps(content).encode())
-
-        def send(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  The parent's name.
-            logger.debug(format, *args)
-
     try:
-        server = ThreadingHTTPServer((settings.WORKER_METRICS_HOST, port), Handler)
+        server = Server(port, lambda: health_of(stuck_for(), limit, consumes=consumes()))
     except OSError as error:
         raise BadVariableError(
             f"the worker cannot answer probes on port {port} of {settings.WORKER_METRICS_HOST} "
             f"({error.strerror}): name another in WORKER_METRICS_PORT, or 0 for none."
         ) from error
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="probes", daemon=True).start()
     try:
         yield

@@ -110,24 +110,25 @@ def test_one_trace_from_the_request_to_the_last_step(
         assert stranger.headers["x-trace-id"] not in {THEIRS, PARENT["x-request-id"]}
 
     spans = collector.of(number)
+    assert number == answer.headers["x-request-id"], "The request gives its trace the number."
+    assert not any(token in str(one) or "lake.jpg" in str(one.attributes) for one in spans)
     request = request_of(collector, number)
     assert request is not None
-    assert number == answer.headers["x-request-id"], "The request gives its trace the number."
     assert request.name == "POST api/libraries/<uuid:library_id>/files"
     assert request.attributes["http.response.status_code"] == answer.status_code
+    hang_together(spans, request, derived(collector, number))
+
+
+def hang_together(spans: list[Seen], request: Seen, runs: list[Seen]) -> None:
     assert {one.service for one in spans} == {"alcoves"}
-    assert not any(token in str(one) or "lake.jpg" in str(one.attributes) for one in spans)
     by_id = {one.span: one for one in spans}
-    for run in derived(collector, number):
+    for run in runs:
         task = by_id[run.parent]
         assert task.name == "run media.derive"
         steps = {one.name for one in spans if one.parent == task.span}
         assert {"claim", "derive", "store", "finish"} <= steps
         assert reaches(task, request, by_id), "The task hangs on the request, or on the run that planned it."
-    assert {one.attributes["alcoves.deriver"] for one in derived(collector, number)} == {
-        "metadata",
-        "preview",
-    }
+    assert {one.attributes["alcoves.deriver"] for one in runs} == {"metadata", "preview"}
     assert any(one.name == "storage.put" for one in spans)
 
 
