@@ -14,12 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alcoves.accounts.models import AccessToken, User
-from media import audit
+from media import audit, controls, workers
 from media.admin import paging
 from media.folders import create_folder
 from media.models import (
     Attempt,
+    Bulk,
     CachedImage,
+    Control,
     Derivative,
     File,
     Folder,
@@ -29,12 +31,16 @@ from media.models import (
     MomentShare,
     Original,
     Stack,
+    SweepHold,
     Switching,
     Tag,
     UnnamedBlob,
     Upload,
+    WorkerReport,
+    uuid7,
 )
 from media.models.audit import AuditEntry
+from tests.alcoves.console.test_queues import report
 from tests.ingesting import take_in
 from tests.media.api.conftest import PICTURE, PNG, finish
 
@@ -52,6 +58,10 @@ LOOK_ONLY = {
     Upload,
     UnnamedBlob,
     CachedImage,
+    Bulk,
+    Control,
+    SweepHold,
+    WorkerReport,
 }
 OURS = [model for model in admin.site._registry if model._meta.app_label in {"media", "accounts"}]
 
@@ -77,6 +87,7 @@ def file(library: Library, alice: User) -> File:
     MomentShare.objects.create(moment=moment, created_by=alice)
     Switching.objects.create(library=library, switch="faces", on=True)
     audit.note("test.act", by=audit.SYSTEM, text="<b>picture</b> was tested.", target=file)
+    steered(alice)
     later = timezone.now() + timedelta(days=1)
     Upload.objects.create(
         library=library, user=alice, kind="tus", name="big.mov", length=10, expires_at=later
@@ -95,6 +106,13 @@ def file(library: Library, alice: User) -> File:
         error_detail="<b>picture</b>.png: no header",
     )
     return file
+
+
+def steered(actor: User) -> None:
+    workers.write(report("all@<b>picture</b>"))
+    controls.pause("heavy", by=audit.COMMAND, reason="<b>picture</b>")
+    SweepHold.objects.create(store="files", reason="<b>picture</b>", until=timezone.now())
+    Bulk.objects.create(act="reprocess", selection={"deriver": "echo"}, actor=actor, via="api", until=uuid7())
 
 
 def page(model: type[models.Model], kind: str, *args: Any) -> str:
