@@ -23,7 +23,7 @@ from media.statements import PARENT_WAITS
 from media.workers import Report
 
 LOOKED_AT = 1_000
-"""Of each queue, the rows that were queued first. Those behind them are taken to be due."""
+"""Of each queue, the rows that were queued first. Those behind them may be due or not: then `due` is a bound."""
 LOOKED_FOR = 20_000
 """So many are passed over, in search of one that is due."""
 
@@ -74,6 +74,11 @@ class Rows:
         return max(0, self.queued - self.delayed - self.asleep) if self.oldest is not None else 0
 
     @property
+    def exact(self) -> bool:
+        """Each row was looked at. Otherwise no more are due than `due` says, and perhaps less."""
+        return self.queued <= LOOKED_AT or not self.due
+
+    @property
     def running(self) -> int:
         return max(0, self.processing - self.divided)
 
@@ -99,6 +104,10 @@ class QueueState:
     def due(self) -> int:
         """Rows that may run now, in a queue from which work is taken."""
         return self.ledger.due if self.pause is None else 0
+
+    @property
+    def exact(self) -> bool:
+        return self.ledger.exact
 
     @property
     def oldest(self) -> datetime | None:
@@ -149,6 +158,10 @@ class LaneState:
     @property
     def due(self) -> int:
         return sum(queue.due for queue in self.queues)
+
+    @property
+    def exact(self) -> bool:
+        return all(queue.exact for queue in self.queues)
 
     @property
     def running(self) -> int:

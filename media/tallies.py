@@ -78,7 +78,7 @@ def told(topic: str, *by: int, since: str = "") -> list[Told]:
     `since` leaves out what has a smaller first key: a day, an hour.
     """
     wanted = ", ".join(f"keys[{place + 1}]" for place in by) or "''"
-    later = "WHERE keys[1] >= %(since)s" if since else ""
+    later = "WHERE keys >= ARRAY[%(since)s]" if since else ""
     query = f"""SELECT ARRAY[{wanted}], sum(number)::bigint, sum(amount)::bigint FROM ({TOLD}) counted {later}
         GROUP BY 1 HAVING sum(number) <> 0 OR sum(amount) <> 0 ORDER BY 1"""  # noqa: S608  Only places and constants.
     with connection.cursor() as cursor:

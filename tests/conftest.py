@@ -11,6 +11,7 @@ from django.test import Client
 
 from alcoves.accounts.models import AccessToken, User
 from alcoves.backup import maintenance
+from alcoves.console.dashboard import queues, warnings
 from media import controls, dispatch, live
 from media.heartbeat import Pacemaker, Pulse
 from media.libraries import create_library, set_member
@@ -68,6 +69,14 @@ def nobody_is_shut_out() -> Iterator[None]:
     maintenance.known.standing, maintenance.known.asked = maintenance.Standing(), float("inf")
     yield
     maintenance.known.forget()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept_for_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What open pages share for a few seconds is taken anew each time."""
+    for kept in (warnings.kept, queues.lately):
+        kept.forget()
+        monkeypatch.setattr(kept, "seconds", -1.0)
 
 
 @pytest.fixture(autouse=True)

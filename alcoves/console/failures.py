@@ -4,22 +4,33 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from alcoves.alerts.rules.kept import limited
+from alcoves.console.dashboard import figures
 from media import grouping
 from media.grouping import Group
 
 
 def show(request: HttpRequest) -> HttpResponse:
-    """The largest groups; one query, whatever their number."""
-    groups = grouping.find_groups(grouping.SHOWN + 1)
+    """The largest groups; one query, whatever their number, and a sentence where it takes too long."""
+    groups, trouble = [], ""
+    try:
+        with limited(figures.LIMIT_SECONDS):
+            groups = grouping.find_groups(grouping.SHOWN + 1)
+    except DatabaseError as error:
+        trouble = figures.sentence("groups of failures", error)
     about = {
         **admin.site.each_context(request),
         "title": "Failures",
         "groups": [described(group) for group in groups[: grouping.SHOWN]],
-        "jobs": sum(group.jobs for group in groups[: grouping.SHOWN]),
+        "trouble": trouble,
+        "jobs": sum(min(group.jobs, grouping.COUNTED) for group in groups[: grouping.SHOWN]),
+        "counted": grouping.COUNTED,
+        "uncounted": any(group.more for group in groups),
         "more": len(groups) > grouping.SHOWN,
         "shown": grouping.SHOWN,
         "may_reprocess": request.user.has_perm("media.change_derivative"),

@@ -5,10 +5,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from alcoves.console import acting, orders
+from alcoves.console.dashboard.queues import lately
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
 from media import audit, backlog, controls
-from media.backlog import LaneState, QueueState
+from media.backlog import Backlog, LaneState, QueueState
 from media.errors import RequestError
 from media.models import Control
 
@@ -24,11 +25,12 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 def show_live(request: HttpRequest) -> JsonResponse:
-    return fragment(request, LIVE, described(request))
+    return fragment(request, LIVE, described(request, lately.get()))
 
 
-def described(request: HttpRequest) -> dict[str, Any]:
-    found = backlog.find()
+def described(request: HttpRequest, lately_found: Backlog | None = None) -> dict[str, Any]:
+    """A page that is opened, also after an order, looks anew."""
+    found = lately_found or backlog.find()
     return {
         "lanes": [describe_lane(lane) for lane in found.lanes],
         "everything": describe_pause(found.everything),

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from alcoves import health
 from alcoves.alerts import mail, pulses
-from alcoves.alerts.rules import access, fleet, keeping, work
+from alcoves.alerts.rules import access, blobs, fleet, keeping, work
 from alcoves.alerts.rules.base import age, ago
 from alcoves.doctor.findings import Finding, failure, note, ok, told, warning
 from media import backlog, dispatch, live
@@ -27,7 +27,7 @@ def check_queues() -> Iterator[Finding]:
     found = backlog.find(reports=())
     oldest = min((one.oldest for one in found.queues if one.due and one.oldest), default=None)
     paused = sorted(one.name for one in found.queues if one.pause is not None)
-    for trouble in work.waiting():
+    for trouble in work.waiting({one.name: one.ledger for one in found.queues}):
         yield told(trouble)
     if paused:
         yield note(f"Paused: {', '.join(paused)}.", "Resume them on the page Queues when it is time.")
@@ -85,7 +85,7 @@ def check_mail() -> Iterator[Finding]:
 
 
 def check_backup() -> Iterator[Finding]:
-    troubles = [*keeping.backups(), *keeping.place(), *keeping.findings()]
+    troubles = [*keeping.backups(), *keeping.target(), *keeping.place(), *blobs.findings()]
     yield from map(told, troubles)
     good = keeping.objects(keeping.BACKUPS).sound().first()
     if good is not None:

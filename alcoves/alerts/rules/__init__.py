@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db import DatabaseError
 
-from alcoves.alerts.rules import access, fleet, keeping, machine, servers, work
+from alcoves.alerts.rules import access, blobs, fleet, keeping, machine, servers, work
 from alcoves.alerts.rules.base import Rule, Severity, Trouble, page
 
 __all__ = ["RULES", "Severity", "Trouble", "asked", "by_rule", "check", "check_all", "late"]
@@ -35,13 +35,13 @@ RULES: Final[Mapping[str, Rule]] = {
     "stuck": work.stuck,
     "waiting": work.waiting,
     "failing": work.failing,
-    "missing blobs": work.missing_blobs,
+    "missing blobs": blobs.source_missing,
     "set aside": work.quarantined,
     "models": work.downloads,
     "backup": keeping.backups,
     "backup target": keeping.target,
     "backup place": keeping.place,
-    "findings": keeping.findings,
+    "findings": blobs.findings,
     "weak settings": access.weak_settings,
     "ways of alerts": access.broken_ways,
 }

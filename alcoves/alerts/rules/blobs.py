@@ -44,15 +44,16 @@ class Found:
 COUNTS = """
 SELECT kind, what, (
     SELECT count(*) FROM (
-        SELECT 1 FROM backup_finding f WHERE f.state = 'open' AND f.kind = kinds.kind AND f.what = whats.what
-        LIMIT %(most)s
+        SELECT 1 FROM backup_finding f WHERE f.state = 'open'
+            AND (f.kind, f.what) >= (kinds.kind, whats.what) AND (f.kind, f.what) <= (kinds.kind, whats.what)
+        ORDER BY f.kind, f.what LIMIT %(most)s
     ) AS found
 ) FROM unnest(%(kinds)s::text[]) kinds (kind) CROSS JOIN unnest(%(whats)s::text[]) whats (what) ORDER BY 1, 2
 """
 
 
 def open_findings(kinds: tuple[str, ...] = KINDS) -> list[Found]:
-    """By kind and what they are of, along their index."""
+    """By kind and what they are of, along their index: ranges, as in `failed_with`."""
     with connection.cursor() as cursor:
         cursor.execute(COUNTS, {"kinds": list(kinds), "whats": list(WHATS), "most": MANY + 1})
         told = cursor.fetchall()

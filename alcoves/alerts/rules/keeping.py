@@ -1,26 +1,24 @@
-"""Backups that failed, are damaged, lack blobs, are too old or were never made; blobs that a look at the store missed.
+"""Backups that failed, are damaged, lack blobs, are too old or were never made.
 
 The tables are those of `alcoves.backup`, which stands beside us: they are asked by their names.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Count
 
 from alcoves.alerts.rules import machine, restored
-from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, rows, used_since
+from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, used_since
 from media import live
 
 BACKUPS = "backup.Backup"
 CHECKS = "backup.Check"
 FINDINGS = "backup.Finding"
+DATA: Final = ("data", "store files")
 LATEST: Final = {"daily": 30, "weekly": 174}
 """Hours after which one of a schedule should long have been made."""
-DATA: Final = ("data", "store files")
 OVERDUE: Final = 2
 """So many times VERIFY_DAYS without an answer."""
 
@@ -146,8 +144,12 @@ def place() -> Iterator[Trouble]:
     made = live.value("BACKUP_SCHEDULE") != "off" or objects(BACKUPS).standing().exists()
     if not made or not folder.startswith(("/", "~")):
         return  # A bucket is elsewhere.
-    disk = machine.existing(Path(folder).expanduser()).stat().st_dev
-    held = [name for name, path in machine.places().items() if name in DATA and path.stat().st_dev == disk]
+    try:
+        disks = machine.all_disks.get()
+    except TimeoutError:
+        return  # The disks tell of it.
+    beside = [disk.places for disk in disks if f"backups {target or 'local'}" in disk.places]
+    held = [name for places in beside for name in DATA if name in places]
     if held:
         yield Trouble(
             "backup:same-disk",
@@ -155,19 +157,4 @@ def place() -> Iterator[Trouble]:
             f"Backups go to {folder}, on the disk of {' and '.join(held)}: whoever loses that disk loses both. "
             "Add a target elsewhere to ALCOVES_BACKUP_TARGETS, and choose it as BACKUP_TARGET.",
             page("settings"),
-        )
-
-
-def findings() -> Iterator[Trouble]:
-    """What verification found and nobody has mended."""
-    bad = objects(FINDINGS).filter(state="open", kind__in=("missing", "altered"))
-    for row in bad.order_by().values("kind", "what").annotate(count=Count("pk")):
-        original = row["what"] == "original"
-        what, were = (f"{row['what']}s", "are") if row["count"] != 1 else (row["what"], "is")
-        yield Trouble(
-            f"blobs:{row['kind']}:{row['what']}",
-            Severity.CRITICAL if original else Severity.WARNING,
-            f"{row['count']} {what} {were} {row['kind']} in the store. "
-            + ("Put them back from a backup." if original else "Repair makes them again."),
-            rows(FINDINGS, state="open", kind=row["kind"]),
         )

@@ -3,8 +3,11 @@
 import errno
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
+
+from django.db import Error, connection
 
 T = TypeVar("T")
 
@@ -58,16 +61,34 @@ class Kept(Generic[T]):
     """One thread at a time takes it. What fails is not kept."""
 
     def __init__(self, take: Callable[[], T], seconds: float) -> None:
-        self._take, self._seconds = take, seconds
+        self._take, self.seconds = take, seconds
         self._lock = threading.Lock()
         self._value: tuple[float, T] | None = None
 
     def get(self) -> T:
         with self._lock:
-            if self._value is None or time.monotonic() - self._value[0] > self._seconds:
+            if self._value is None or time.monotonic() - self._value[0] > self.seconds:
                 self._value = time.monotonic(), self._take()
             return self._value[1]
 
     def forget(self) -> None:
         with self._lock:
             self._value = None
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """No statement of the block takes longer. The connection is used by others after it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{int(seconds * 1000)}ms"])
+    try:
+        yield
+    finally:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET statement_timeout")
+        except Error:
+            # Broken, or in a transaction that failed: nobody shall find it with our limit.
+            if not connection.in_atomic_block:
+                with suppress(Error):
+                    connection.close()

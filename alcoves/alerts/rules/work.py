@@ -1,23 +1,21 @@
-"""Jobs: stuck ones, those that nobody takes up, derivers that fail, files whose bytes are gone, downloads of models."""
+"""Jobs: stuck ones, those that nobody takes up, derivers that fail, downloads of models."""
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import cast
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
-
 from alcoves.alerts import pulses
-from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, page, rows
+from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, failed_with, page, rows
 from alcoves.queues import BY_NAME, Lane
-from media import backlog, controls, live
-from media.models import Derivative
+from media import backlog, controls, live, tallies
+from media.models import Derivative, tally
 from media.models.derivative import Status
 
 SHOWN = 20
 ENDED = (Status.READY, Status.NOT_NEEDED, Status.FAILED)
 SET_ASIDE = "quarantined"
-GONE = "source_missing"
 
 
 def progress() -> dict[str, str]:
@@ -54,8 +52,11 @@ def lane_queues(lane: Lane) -> list[str]:
     return [queue.name for queue in BY_NAME.values() if queue.lane == lane]
 
 
-def waiting() -> Iterator[Trouble]:
-    """Queues that have work and start none of it, although nothing else of their lane runs. A pause is no trouble."""
+def waiting(ledger: Mapping[str, backlog.Rows] | None = None) -> Iterator[Trouble]:
+    """Queues that have work and start none of it, although nothing else of their lane runs. A pause is no trouble.
+
+    `ledger`, where somebody has just looked at it.
+    """
     since = ago(minutes=live.value("ALERT_QUEUED_MINUTES"))
     busy = set(
         Derivative.objects.filter(status=Status.PROCESSING, parts_left__isnull=True)
@@ -64,13 +65,14 @@ def waiting() -> Iterator[Trouble]:
         .distinct()
     )
     orders = controls.orders()
-    for name, found in backlog.rows().items():
+    for name, found in (backlog.rows() if ledger is None else ledger).items():
         if found.oldest is None or found.oldest >= since:
             continue
         if busy & set(lane_queues(BY_NAME[name].lane)) or not orders.takes(name):
             continue
         if not started(name, since):
-            what = "1 job is" if found.due == 1 else f"{found.due} jobs are"
+            most = "" if found.exact else "up to "
+            what = "1 job is" if found.due == 1 else f"{most}{found.due} jobs are"
             yield Trouble(
                 f"queue:{name}",
                 Severity.WARNING,
@@ -81,60 +83,55 @@ def waiting() -> Iterator[Trouble]:
 
 
 def started(queue: str, since: datetime) -> bool:
-    """And has ended: nothing of it runs. By the index of what has changed lately."""
-    ended = Derivative.objects.filter(status__in=ENDED, updated_at__gte=since)
-    return ended.filter(queue=queue, started_at__gte=since).exists()
+    """And has ended: nothing of it runs. Among the rows that ended last, so many of each status."""
+    for status in ENDED:
+        last = Derivative.objects.filter(status=status, updated_at__gte=since).order_by(
+            "status", "-updated_at"
+        )
+        if any(
+            name == queue and at is not None and at >= since
+            for name, at in last.values_list("queue", "started_at")[:MANY]
+        ):
+            return True
+    return False
 
 
 def failing() -> Iterator[Trouble]:
-    """Derivers of whose runs in the last while too large a share failed."""
-    minutes, percent = live.value("ALERT_FAILURE_MINUTES"), live.value("ALERT_FAILURE_PERCENT")
-    ended = Derivative.objects.filter(
-        status__in=ENDED,
-        updated_at__gte=ago(minutes=minutes),
-        finished_at__gte=ago(minutes=minutes),
-    ).exclude(error_code="cancelled")
-    counts = (
-        ended.order_by()
-        .values("deriver")
-        .annotate(all=Count("pk"), bad=Count("pk", filter=Q(status="failed")))
-    )
-    for row in counts:
-        if row["bad"] < live.value("ALERT_FAILURE_COUNT") or row["bad"] * 100 < percent * row["all"]:
+    """Derivers of whose runs in the last while too large a share failed: from counts that are kept, by the hour."""
+    since = tallies.hour_of(ago(minutes=live.value("ALERT_FAILURE_MINUTES")))
+    ended: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in tallies.told(tally.ENDED, 1, 2, since=since):
+        ended[one.keys[0]][one.keys[1]] += one.number
+    codes: dict[str, Counter[str]] | None = None
+    for deriver, outcomes in sorted(ended.items()):
+        bad, every = outcomes["failed"], sum(outcomes[status] for status in ENDED)
+        if bad < live.value("ALERT_FAILURE_COUNT") or bad * 100 < live.value("ALERT_FAILURE_PERCENT") * every:
             continue
-        codes = (
-            ended.filter(status=Status.FAILED, deriver=row["deriver"])
-            .order_by()
-            .values_list("error_code")
-            .annotate(count=Count("pk"))
-        )
-        code, often = max(codes, key=lambda one: one[1], default=("unknown", 0))
+        codes = newest_codes() if codes is None else codes
+        often = codes[deriver].most_common(1)
         yield Trouble(
-            f"failing:{row['deriver']}",
+            f"failing:{deriver}",
             Severity.WARNING,
-            f"{row['bad']} of {row['all']} runs of {row['deriver']} failed in the last {minutes} minutes, "
-            f"most often with {code} ({often}). See what they said, mend the cause, then reprocess them.",
-            f"{page('failures')}?{urlencode({'deriver': row['deriver']})}",
+            f"{bad} of {every} runs of {deriver} failed since {since[-2:]}:00 UTC"
+            f"{f', of late most often with {often[0][0]}' if often else ''}. "
+            "See what they said, mend the cause, then reprocess them.",
+            f"{page('failures')}?{urlencode({'deriver': deriver})}",
         )
 
 
-def missing_blobs() -> Iterator[Trouble]:
-    """Originals whose bytes a run did not find."""
-    failed = Derivative.objects.filter(status=Status.FAILED, error_code=GONE).order_by()
-    count = failed.values("original").distinct()[: MANY + 1].count()
-    if count:
-        yield Trouble(
-            "blobs:source",
-            Severity.CRITICAL,
-            f"The bytes of {counted(count, 'original')} are missing in the store. "
-            "Put them back from a backup, then reprocess the failed rows.",
-            rows("media.derivative", status="failed", error_code=GONE),
-        )
+def newest_codes() -> dict[str, Counter[str]]:
+    """What the jobs that failed last failed with, by deriver. Of so many only, whatever the hour brought."""
+    failed = Derivative.objects.filter(status=Status.FAILED).order_by("status", "-updated_at")
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for deriver, code in failed.values_list("deriver", "error_code")[:MANY]:
+        if code != "cancelled":
+            found[deriver][code] += 1
+    return found
 
 
 def quarantined() -> Iterator[Trouble]:
     """Rows that were set aside because every worker that ran them died, and files that a person has set aside."""
-    count = Derivative.objects.filter(status=Status.FAILED, error_code=SET_ASIDE)[: MANY + 1].count()
+    count = failed_with(SET_ASIDE)[: MANY + 1].count()
     if count:
         yield Trouble(
             "quarantined",

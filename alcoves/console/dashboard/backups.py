@@ -1,10 +1,10 @@
 """The last backup, the last look at all blobs, what was found, and whether people are shut out."""
 
+from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Count
-
-from alcoves.backup.models import Backup, Finding, Look, Maintenance, State, Work
+from alcoves.alerts.rules.blobs import open_findings
+from alcoves.backup.models import Backup, Look, Maintenance, State, Work
 from media import live
 
 
@@ -13,7 +13,6 @@ def report() -> dict[str, Any]:
         Backup.objects.filter(finished_at__isnull=False).exclude(state=State.STOPPED).order_by("-finished_at")
     )
     looks = Look.objects.order_by("-created_at")
-    found = Finding.objects.filter(state=Finding.State.OPEN).order_by()
     maintenance = Maintenance.objects.filter(pk=1).first()
     return {
         "lastGood": backup(Backup.objects.sound().first()),
@@ -22,7 +21,7 @@ def report() -> dict[str, Any]:
         "schedule": live.value("BACKUP_SCHEDULE"),
         "lastVerification": look(looks.filter(state=State.DONE).order_by("-finished_at").first()),
         "verifying": look(looks.filter(state=State.RUNNING).first()),
-        "findings": list(found.values("kind", "what").annotate(count=Count("pk")).order_by("kind", "what")),
+        "findings": [asdict(one) for one in open_findings()],
         "maintenance": {"on": maintenance.on, "reason": maintenance.reason} if maintenance else None,
     }
 

@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
 import redis
-from django.db import DatabaseError, Error, InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
+from alcoves.alerts.rules.kept import limited
 from alcoves.console.dashboard import (
     backups,
     downloads,
@@ -91,30 +91,12 @@ def answer(name: str, asked: Asked | None = None) -> Answer:
     """Take one figure. Whatever it stumbles over is told, and is no concern of the others."""
     began, at = time.perf_counter(), datetime.now(UTC)
     try:
-        with limited():
+        with limited(LIMIT_SECONDS):
             data, message = BY_NAME[name].take(asked or Asked()), ""
     except Exception as error:  # noqa: BLE001  It is told, and logged where nobody foresaw it.
         data, message = None, sentence(name, error)
     took = round((time.perf_counter() - began) * 1000, 1)
     return Answer(name=name, as_of=at, milliseconds=took, data=data, message=message)
-
-
-@contextmanager
-def limited(seconds: float = LIMIT_SECONDS) -> Iterator[None]:
-    """No statement of the block takes longer. The connection is used by others after it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, false)", [f"{int(seconds * 1000)}ms"])
-    try:
-        yield
-    finally:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("RESET statement_timeout")
-        except Error:
-            # Broken, or in a transaction that failed: nobody shall find it with our limit.
-            if not connection.in_atomic_block:
-                with suppress(Error):
-                    connection.close()
 
 
 def sentence(name: str, error: Exception) -> str:

@@ -11,6 +11,7 @@ from alcoves.alerts import rules
 from alcoves.alerts.rules import access
 from alcoves.alerts.rules import machine as rules_of_machine
 from alcoves.alerts.rules.base import MANY, Rule, Severity, Trouble, age, counted, page, rows, used_since
+from alcoves.alerts.rules.kept import Kept
 from alcoves.backup.models import Look, Maintenance, State
 from alcoves.console.dashboard import machine
 from media import live, tallies
@@ -34,7 +35,7 @@ SWITCH_OF: Final = {
 
 def report() -> dict[str, Any]:
     """For the panel and the API."""
-    found = check_all()
+    found = kept.get()
     return {
         "warnings": [
             {"key": one.key, "severity": one.severity, "sentence": one.sentence, "link": one.link}
@@ -52,6 +53,11 @@ def check_all() -> list[Trouble]:
         for name, rule in RULES.items():
             found += rules.asked(name, rule) if time.monotonic() < until else [rules.late(name)]
     return sorted(found, key=lambda one: (one.severity != Severity.CRITICAL, one.key))
+
+
+KEPT_SECONDS: Final = 3.0
+kept: Final = Kept(check_all, KEPT_SECONDS)
+"""Many pages that are open ask once."""
 
 
 def paused() -> Iterator[Trouble]:

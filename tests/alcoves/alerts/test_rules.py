@@ -1,5 +1,7 @@
 """Each rule in both directions: well, and with the trouble made for real."""
 
+import re
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from django.utils import timezone
 from alcoves import health
 from alcoves.alerts import pulses, rules
 from alcoves.alerts.models import Pulse, Severity
-from alcoves.alerts.rules import work
-from media import controls
+from alcoves.alerts.rules import machine, work
+from alcoves.alerts.rules.kept import Timely
+from media import controls, tallies
 from media.audit import COMMAND
-from media.models import Derivative, File, Library, Original, WorkerReport
+from media.models import Derivative, File, Library, Original, Tally, WorkerReport
 from ml.models import Download
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +47,13 @@ def job(original: Original, variant: str = "", **values: Any) -> Derivative:
         }
     made: Derivative = Derivative.objects.create(original=original, variant=variant, **about)
     return made
+
+
+def end(row: Derivative, **values: Any) -> None:
+    """As a run does: the trigger counts it."""
+    Derivative.objects.filter(pk=row.pk).update(
+        lease_owner="", lease_expires_at=None, finished_at=timezone.now(), **values
+    )
 
 
 def keys(*names: str) -> list[str]:
@@ -107,15 +117,15 @@ def test_a_deriver_that_fails_too_often_is_told_with_its_commonest_reason(
     settings.ALERT_FAILURE_COUNT = 3
     for number in range(3):
         code = "no_frame" if number else "damaged_file"
-        job(original, f"f{number}", status="failed", error_code=code, finished_at=timezone.now())
+        end(job(original, f"f{number}", status="processing"), status="failed", error_code=code)
     [found] = rules.check("failing")
     assert found.key == "failing:poster"
-    assert (
-        "3 of 3 runs of poster failed in the last 60 minutes, most often with no_frame (2)" in found.sentence
+    assert re.match(
+        r"3 of 3 runs of poster failed since \d\d:00 UTC, of late most often with no_frame\.", found.sentence
     )
     assert "deriver=poster" in found.link
     for number in range(4):
-        job(original, f"r{number}", status="ready", finished_at=timezone.now())
+        end(job(original, f"r{number}", status="processing"), status="ready")
     assert keys("failing") == []
 
 
@@ -123,9 +133,12 @@ def test_failures_of_yesterday_and_those_people_asked_for_do_not_count(
     original: Original, settings: Any
 ) -> None:
     settings.ALERT_FAILURE_COUNT = 1
-    job(original, "a", status="failed", error_code="no_frame", finished_at=ago(days=1))
-    job(original, "b", status="failed", error_code="cancelled", finished_at=timezone.now())
+    end(job(original, "a", status="processing"), status="failed", error_code="cancelled")
+    yesterday = tallies.hour_of(ago(days=1))
+    Tally.objects.create(topic="ended", keys=[yesterday, "poster", "failed"], number=5)
     assert keys("failing") == []
+    end(job(original, "b", status="processing"), status="failed", error_code="no_frame")
+    assert keys("failing") == ["failing:poster"]
 
 
 def test_disks_without_room_are_told_once_for_all_that_lies_on_them(settings: Any) -> None:
@@ -225,6 +238,24 @@ def test_backups_on_the_disk_of_the_data(db: None, settings: Any, tmp_path: Path
     assert keys("backup place") == []
     settings.BACKUP_TARGET = "far"
     assert keys("backup place") == []
+
+
+def test_a_target_that_hangs_holds_up_no_rule(
+    db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BACKUP_SCHEDULE = "daily"
+    back = threading.Event()
+
+    def hang() -> Any:
+        back.wait(60)
+        return []
+
+    monkeypatch.setattr(machine, "all_disks", Timely(hang, 0.1))
+    monkeypatch.setattr(machine, "places", None)
+    try:
+        assert keys("backup place", "disks") == ["disk:hangs"]
+    finally:
+        back.set()
 
 
 def test_blobs_that_a_look_missed_are_told_by_kind() -> None:

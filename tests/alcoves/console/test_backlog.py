@@ -118,8 +118,16 @@ def test_one_that_is_due_is_found_behind_many_that_are_not(
     queued(library, 20, not_before=timezone.now() + timedelta(hours=1))
     assert on_the_dashboard()["due"] == 0
     queued(library, 1, queued_at=timezone.now() - timedelta(hours=3))
-    assert on_the_dashboard()["due"] >= 1
+    assert (on_the_dashboard()["due"], on_the_dashboard()["dueExact"]) == (16, False), (
+        "A bound, and it says so."
+    )
     assert 10_800 <= on_the_dashboard()["oldestSeconds"] < 10_900
+    (told,) = work.waiting()
+    assert told.sentence.startswith("up to 16 jobs are due in queue thumbnail, the oldest for 3 hours")
+    monkeypatch.setattr(backlog, "LOOKED_AT", 50)
+    assert (on_the_dashboard()["due"], on_the_dashboard()["dueExact"]) == (1, True)
+    (told,) = work.waiting()
+    assert told.sentence.startswith("1 job is due in queue thumbnail")
 
 
 def test_a_long_queue_is_not_read_from_end_to_end(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

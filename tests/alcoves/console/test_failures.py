@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from alcoves.console.dashboard import figures
 from media import grouping
 from media.models import AuditEntry, Derivative, Library, Original
 from media.selecting import Selection
@@ -142,9 +143,31 @@ def test_the_groups_come_from_the_index(db: None) -> None:
     libraries()
     fill(Derivative, 3000)
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + grouping.GROUPS, {"limit": 100})
+        cursor.execute("EXPLAIN " + grouping.GROUPS, {"limit": 100, "kinds": 100, "counted": 100})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "derivative_by_failure" in plan, plan
+
+
+def test_a_large_group_is_told_as_a_bound(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "COUNTED", 3)
+    for number in range(5):
+        fail(original, f"v{number}", "Damaged.")
+    fail(original, "other", "Something else.")
+    shown = text(staff("operator").get(reverse("admin:failures")))
+    assert "Over 4 jobs in 2 groups" in shown
+    assert "1 or more <small>over 3 jobs</small>" in shown
+    monkeypatch.setattr(grouping, "KINDS", 1)
+    assert len(grouping.find_groups()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_groups_that_take_too_long_are_told_in_a_sentence(
+    original: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grouping, "GROUPS", "SELECT pg_sleep(20)")
+    monkeypatch.setattr(figures, "LIMIT_SECONDS", 0.2)
+    operator = staff("operator")
+    assert "took longer than" in text(operator.get(reverse("admin:failures")))
 
 
 def test_who_may_see_it(original: Original, client: Client, alice: Any) -> None:

@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from alcoves import figures as scraped
-from alcoves.alerts.rules import work
+from alcoves.alerts.rules import blobs, work
 from alcoves.backup.models import Backup, Finding, Look
-from alcoves.console.dashboard import figures, tasks, warnings
+from alcoves.console.dashboard import figures, queues, tasks, warnings
 from alcoves.console.dashboard.figures import FIGURES, Asked
 from alcoves.queues import QUEUES
-from media import backlog, controls, dispatch, tallies, workers
+from media import backlog, controls, dispatch, grouping, tallies, workers
 from media.audit import SYSTEM
 from media.models import Control, Derivative, File, Folder, Library, Original, Tally
 from media.workers import Report, Running
@@ -315,7 +315,7 @@ def test_backups_and_verification(db: None) -> None:
         "No room.",
     )
     assert told["lastVerification"]["looked"] == 10
-    assert told["findings"] == [{"kind": "missing", "what": "original", "count": 1}]
+    assert told["findings"] == [{"kind": "missing", "what": "original", "count": 1, "more": False}]
 
 
 BUDGET = {
@@ -384,9 +384,14 @@ READ = 600
 
 @pytest.fixture
 def many_rows(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each table that grows, with a queue that stands still and jobs that failed. Limits are as much smaller."""
+    """Of each table that grows: a queue that stands still, old failures and new ones, a store that is lost.
+
+    Limits are as much smaller.
+    """
     monkeypatch.setattr(backlog, "LOOKED_AT", 20)
-    monkeypatch.setattr(work, "MANY", 50)
+    for counting in (work, blobs):
+        monkeypatch.setattr(counting, "MANY", 50)
+    monkeypatch.setattr(grouping, "COUNTED", 50)
     monkeypatch.setattr(warnings, "MANY", 50)
     old = timezone.now() - timedelta(days=9)
     of = [row.original for row in made_up.files(library, MANY_ROWS)]
@@ -394,9 +399,19 @@ def many_rows(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up.derivatives(of, "hover", started_at=old, finished_at=old)
     made_up.derivatives(of, "preview", status="failed", started_at=old, finished_at=old)
     Derivative.objects.update(updated_at=old)
+    made_up.derivatives(of, "sprites")
+    made_up.derivatives(of, "proxy", status="failed", error_code="source_missing")
+    for outcome in ("ready", "failed"):
+        made_up.ended("proxy", outcome, MANY_ROWS)
+    Finding.objects.bulk_create(
+        Finding(kind="missing", what="output", store="files", key=f"k{number}", seen_at=old)
+        for number in range(MANY_ROWS)
+    )
     tallies.fold()
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE media_file, media_original, media_derivative, media_cachedimage, media_tally")
+        cursor.execute(
+            "ANALYZE media_file, media_original, media_derivative, media_cachedimage, media_tally, backup_finding"
+        )
 
 
 def test_no_figure_and_no_scrape_reads_a_big_table(many_rows: None) -> None:
@@ -405,12 +420,23 @@ def test_no_figure_and_no_scrape_reads_a_big_table(many_rows: None) -> None:
     In a scrape a statement that is slow is given up, and its figure is missing just when it is needed.
     """
     acts: dict[str, Callable[[], Any]] = {one.name: partial(taken, one.name) for one in FIGURES}
+    acts["failures by what was said"] = grouping.find_groups
     acts |= {f"scrape {one.name}": partial(told_by, one) for one in scraped.FIGURES}
     found = {}
     for name, act in acts.items():
         act()  # What is kept for a while is taken now.
         found[name] = dear_statements(act)
     assert {name: dear for name, dear in found.items() if dear} == {}
+
+
+def test_what_is_told_of_many_rows_is_told_as_a_bound(many_rows: None) -> None:
+    told = {one["key"]: one["sentence"] for one in taken("warnings")["warnings"]}
+    assert told["blobs:missing:output"].startswith("over 50 outputs are missing in the store.")
+    assert told["blobs:source"].startswith("The bytes of at least 51 originals are missing")
+    assert "of late most often with source_missing" in told["failing:proxy"]
+    assert taken("backups")["findings"] == [{"kind": "missing", "what": "output", "count": 50, "more": True}]
+    first, second = grouping.find_groups()
+    assert (first.more, second.more, first.jobs, second.files) == (True, True, 51, 51)
 
 
 def told_by(figure: scraped.Figure) -> None:
@@ -426,7 +452,26 @@ def dear_statements(act: Callable[[], Any]) -> dict[str, int]:
 
 
 def test_a_sum_over_an_index_is_seen(many_rows: None) -> None:
-    assert rows_read("SELECT count(*) FROM media_derivative") >= 3 * MANY_ROWS
+    assert rows_read("SELECT count(*) FROM media_derivative") >= 5 * MANY_ROWS
+
+
+def test_pages_that_are_open_ask_once_in_a_few_seconds(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[bool, int]:
+        failed = "failed" in {one["key"] for one in taken("warnings")["warnings"]}
+        return failed, line(taken("queues")["queues"], "queue", "thumbnail")["waiting"]
+
+    for kept in (warnings.kept, queues.lately):
+        monkeypatch.setattr(kept, "seconds", 600.0)
+    assert told() == (False, 0)
+    of = made_up.originals(library, 1)
+    made_up.derivatives(of, status="failed")
+    made_up.derivatives(of, "hover", status="queued")
+    assert told() == (False, 0)
+    warnings.kept.forget()
+    queues.lately.forget()
+    assert told() == (True, 1)
 
 
 def test_paused_by_everything(db: None) -> None:

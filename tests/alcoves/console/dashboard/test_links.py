@@ -119,6 +119,7 @@ def late_jobs(world: World) -> None:
 def failing_deriver(world: World) -> None:
     world.settings.ALERT_FAILURE_COUNT = 2
     world.jobs(3, deriver="hover", status="failed")
+    made_up.ended("hover", "failed", 3)
 
 
 def failed_with(code: str) -> Callable[[World], None]:
