@@ -23,21 +23,35 @@ REST: Final = timedelta(minutes=15)
 PATIENCE: Final = timedelta(days=3)
 """An older letter is given up. What it told and is still so comes in a new one."""
 LEASE: Final = timedelta(minutes=3)
+"""Of one letter, and anew with each recipient: longer than the slowest answer that is waited for."""
 BATCH: Final = 20
+ROUND: Final = timedelta(minutes=1)
+"""After so long no other letter is begun: the next round does that."""
 
 
 def deliver_due() -> int:
     """One try for each letter whose time has come; returns how many were taken."""
-    return sum(attempt(letter) for letter in claim())
+    until = timezone.now() + ROUND
+    taken = 0
+    for _ in range(BATCH):
+        letter = claim() if timezone.now() < until else None
+        if letter is None:
+            break
+        taken += attempt(letter)
+    return taken
 
 
-def claim() -> list[Delivery]:
-    """Letters to try now. Nobody else tries them meanwhile; if we die they come up again."""
+def claim() -> Delivery | None:
+    """The next letter to try. Nobody else tries it meanwhile; if we die it comes up again."""
     with transaction.atomic():
-        due = Delivery.objects.filter(state=State.OWED, next_try__lte=Now()).order_by("next_try")
-        found = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
-        Delivery.objects.filter(pk__in=found).update(next_try=Now() + LEASE, attempts=F("attempts") + 1)
-    return list(Delivery.objects.filter(pk__in=found).order_by("created_at"))
+        due = Delivery.objects.filter(state=State.OWED, next_try__lte=Now()).order_by(
+            "next_try", "created_at"
+        )
+        letter: Delivery | None = due.select_for_update(skip_locked=True).first()
+        if letter is not None:
+            Delivery.objects.filter(pk=letter.pk).update(next_try=Now() + LEASE, attempts=F("attempts") + 1)
+            letter.refresh_from_db()
+    return letter
 
 
 def attempt(letter: Delivery) -> bool:
@@ -67,7 +81,7 @@ def send(letter: Delivery) -> tuple[int | None, str]:
 
     def took(recipient: str) -> None:
         letter.data["taken"] = [*letter.data.get("taken", ()), recipient]
-        Delivery.objects.filter(pk=letter.pk).update(data=letter.data)
+        Delivery.objects.filter(pk=letter.pk).update(data=letter.data, next_try=Now() + LEASE)
 
     mail.send(letter, took=took)
     return None, ""
