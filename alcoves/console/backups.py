@@ -22,6 +22,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from alcoves.alerts.rules.blobs import open_findings
 from alcoves.backup import (
     examining,
     maintenance,
@@ -37,7 +38,7 @@ from alcoves.backup import (
     writing,
 )
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import BLOBS, Backup, Check, Finding, Look, State
+from alcoves.backup.models import BLOBS, Backup, Check, Look, State
 from alcoves.backup.sealing import Plain
 from alcoves.console.fragments import fragment
 from alcoves.console.wording import spoken
@@ -75,10 +76,9 @@ def show_live(request: HttpRequest) -> JsonResponse:
 
 
 def described(request: HttpRequest) -> dict[str, Any]:
-    for model in (Backup, Check, Look):
-        working.bury(model)
     told = maintenance.standing()
     rows = Backup.objects.filter(pruned_at=None).order_by("-created_at")[:SHOWN]
+    found = open_findings()
     sound = list(Backup.objects.sound().values_list("pk", flat=True)[:2])
     return {
         "backups": [describe(row) for row in rows],
@@ -87,7 +87,8 @@ def described(request: HttpRequest) -> dict[str, Any]:
             describe(row) for row in Check.objects.select_related("backup").order_by("-created_at")[:5]
         ],
         "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
-        "findings": Finding.objects.filter(state=Finding.State.OPEN).count(),
+        "findings": sum(one.count for one in found),
+        "more_findings": any(one.more for one in found),
         "held": SweepHold.objects.filter(reason=orphans.RESTORED).exists(),
         "standing": told,
         "since": datetime.fromisoformat(told.since) if told.since else None,
@@ -98,6 +99,9 @@ def described(request: HttpRequest) -> dict[str, Any]:
 
 
 def describe(row: Any) -> dict[str, Any]:
+    """Work whose process has died is shown as killed; that it is kept as such is a matter of `backup.tick`."""
+    if working.is_dead(row):
+        row.state, row.error = State.KILLED, working.KILLED
     return {"row": row, "left": time_left(row), "took": took(row)}
 
 

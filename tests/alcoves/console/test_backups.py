@@ -1,11 +1,15 @@
 """The pages of backups: who may see and do what, what bad input says, what is written to the audit log."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -345,3 +349,16 @@ def test_many_backups_cost_no_more_queries(
 def test_the_stores_are_not_written_to(operator: Client) -> None:
     operator.get(PAGE)
     assert list(get_store("files").iterate()) == []
+
+
+def test_looking_at_the_page_writes_nothing_and_tells_of_the_dead(operator: Client) -> None:
+    """The page asks every few seconds, from each window. Who died is kept as killed by the tick alone."""
+    Backup.objects.create(name="one", target="local", state="running", holder="elsewhere 1 1", phase="blobs")
+    Backup.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    with CaptureQueriesContext(connection) as captured:
+        shown = operator.get(reverse("admin:backups-live")).json()["html"]
+    assert [one["sql"] for one in captured if one["sql"].split()[0] in {"UPDATE", "INSERT", "DELETE"}] == []
+    assert ">killed</span>" in shown
+    assert Backup.objects.get().state == "running"
+    tasks.tick()
+    assert Backup.objects.get().state == "killed"
