@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from alcoves import metrics
-from media import audit, imagecache, live, pictures
+from media import audit, imagecache, live, pictures, tallies
 from media.audit import Actor
 from media.images.variants import VARIANTS, VARIANTS_VERSION
-from media.models import CachedImage, Original
+from media.models import CachedImage, Original, tally
 from media.pictures import Picture
 
 logger = logging.getLogger(__name__)
@@ -69,15 +69,16 @@ class Evicted:
 
 
 def usage() -> Usage:
-    """One query."""
-    registered = Q(variants_version__gt=0)
-    told: dict[str, Any] = CachedImage.objects.aggregate(
-        images=Count("pk"),
-        total=Sum("size", default=0),
-        variants=Count("pk", filter=registered),
-        variants_size=Sum("size", filter=registered, default=0),
+    """From counts that are kept, whatever the cache holds."""
+    told = tallies.told(tally.CACHED, 1)
+    registered = [one for one in told if one.keys == ("variant",)]
+    return Usage(
+        images=sum(one.number for one in told),
+        size=sum(one.amount for one in told),
+        variants=sum(one.number for one in registered),
+        variants_size=sum(one.amount for one in registered),
+        cap=live.value("IMAGE_CACHE_MAX_BYTES"),
     )
-    return Usage(size=told.pop("total"), **told, cap=live.value("IMAGE_CACHE_MAX_BYTES"))
 
 
 def evict(*, by: Actor | None = None) -> Evicted:

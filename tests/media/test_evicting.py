@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media import blobs, evicting, imagecache, imagemaking, pictures, prewarm, tasks, trash
@@ -107,6 +109,16 @@ def test_variants_of_live_files_never_go(
     assert (told.images, told.variants, told.free, told.free_size) == (5, 5, 0, 0)
     Original.objects.get().refresh_from_db()
     assert Original.objects.get().warmed_version == VARIANTS_VERSION
+
+
+def test_how_full_it_is_is_not_counted(picture: Picture) -> None:
+    """Each round of the sweeper asks, every ten minutes."""
+    kept(picture, 10)
+    kept(picture, 20, version=VARIANTS_VERSION)
+    with CaptureQueriesContext(connection) as captured:
+        told = evicting.usage()
+    assert not any("media_cachedimage" in one["sql"] for one in captured)
+    assert (told.images, told.variants, told.size, told.free_size) == (2, 1, 2000, 1000)
 
 
 def test_all_that_was_made_of_trashed_files_goes_first(
