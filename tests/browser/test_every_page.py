@@ -226,6 +226,8 @@ def questions() -> Iterator[tuple[str, Visit]]:
         asked = posted(models_page, models_page, act=act, **given)
         yield f"models-{act}", having(asked, "input[name=sure]")
     yield "cache-clear", opened(address_of(named("media.cachedimage"), "clear"))
+    task = reverse("admin:reprocess-task", args=(TASK,))
+    yield "reprocess-stop", having(posted(task, task), "input[name=sure]")
     library = first_of(Library)
     yield "empty-trash", opened(reverse("admin:media_library_empty_trash", args=(library.pk,)))
 
