@@ -142,6 +142,10 @@ def same_disk(world: World) -> None:
     world.settings.BACKUP_SCHEDULE = "daily"
 
 
+def unknown_target(world: World) -> None:
+    world.settings.BACKUP_SCHEDULE, world.settings.BACKUP_TARGET = "daily", "nas"
+
+
 def missing_blob(world: World) -> None:
     about = {"store": "files", "key": "lost/blob", "seen_at": timezone.now()}
     Finding.objects.create(kind="missing", what="original", **about)
@@ -215,6 +219,7 @@ CASES: dict[str, tuple[Callable[[World], None], str, tuple[str, ...]]] = {
     "set aside": (failed_with("quarantined"), "/admin/media/derivative/?", ('value="reprocess"',)),
     "models": (failed_download, "/admin/ml/download/?", ("lost.onnx", 'value="fetch_again"')),
     "backup": (failed_backup, "/admin/backups", ("No room.", 'id="make-backup"')),
+    "backup target": (unknown_target, "/admin/settings", ("BACKUP_TARGET",)),
     "backup place": (same_disk, "/admin/settings", ("BACKUP_TARGET",)),
     "findings": (missing_blob, "/admin/backup/finding/?", ("lost/blob", 'value="repair"')),
     "weak settings": (weak_key, "/admin/doctor", ("ALCOVES_SECRET_KEY can be guessed",)),
