@@ -289,6 +289,7 @@ class Restoring:
             )
         settling.forget_unfinished(self.of.head.name, HOLD)
         progress.notes += dropping.notes()
+        progress.notes += settling.name_anew(self.of)
         progress.unnamed, told = settling.hold_unnamed(self.tell)
         progress.notes += told
         stored = Stored()

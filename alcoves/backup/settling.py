@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from alcoves import env
 from alcoves.backup import mending, sets
 from alcoves.backup.examining import Opened, Stored
-from alcoves.backup.models import Backup, Check, Finding, Look, State
+from alcoves.backup.models import Backup, Check, Finding, Installation, Look, State
 from alcoves.settings import secret_key
 from media import orphans, reprocess
 from media.models import Bulk, CachedImage, Derivative, Original, SweepHold, UnnamedBlob, Upload
@@ -24,6 +24,10 @@ from media.models.bulk import OPEN, BulkState
 from media.models.cached_image import CACHE
 
 BATCH: Final = 500
+NAMED_ANEW: Final = (
+    "The backup was made at {}, and this is another address: this installation removes no sets of that one. If both go "
+    "on, give each a target of its own."
+)
 UNDER_WAY: Final = "It was under way when the backup was made."
 CONSIDERED: Final = timedelta(days=3650)
 """Until an operator decides."""
@@ -58,6 +62,14 @@ def write_key(path: Path, signing: str) -> None:
         os.fsync(file.fileno())
     staged.replace(path)
     secret_key.sync_folder(path.parent)
+
+
+def name_anew(of: Opened) -> list[str]:
+    """At another address it is another installation: the sets of the first one are not its own to remove."""
+    if of.head.installation in {"", settings.PUBLIC_URL}:
+        return []
+    Installation.objects.renew()
+    return [NAMED_ANEW.format(of.head.installation)]
 
 
 @transaction.atomic

@@ -28,6 +28,7 @@ from alcoves.backup.models import Backup, Check, Look, State
 from alcoves.backup.restoring import Named, Restoring
 from media import audit, live
 from media.audit import Actor
+from media.models import SweepHold
 from media.models.audit import Via
 from storage.errors import StoreError
 
@@ -137,7 +138,9 @@ def restore(target: str, name: str, by: str, over: str, epoch: str, *, with_loss
 @shared_task(name="backup.tick", ignore_result=True)
 def tick() -> None:
     """Each ten minutes: tells of who was killed; begins what is due."""
-    for model in (Backup, Check, Look):
+    for backup in working.bury(Backup):
+        SweepHold.objects.let_go(writing.hold_of(backup))
+    for model in (Check, Look):
         working.bury(model)
     mending.settle()
     if maintenance.standing().on:

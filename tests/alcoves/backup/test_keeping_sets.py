@@ -4,6 +4,7 @@ import fcntl
 import json
 import time
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from alcoves.backup import (
 from alcoves.backup.errors import BackupError, BusyError
 from alcoves.backup.models import Backup, Check, Installation, State
 from media import audit
-from media.models import AuditEntry, Library, Original
+from media.models import AuditEntry, Library, SweepHold
 from storage.errors import StoreUnavailableError
 from storage.local import LocalStore
 from tests.alcoves.backup.conftest import PASSPHRASE
@@ -78,6 +79,21 @@ def test_sets_of_another_installation_are_its_own_affair(library: Library) -> No
     rewrite(ours.name, made_at=(timezone.now() + timedelta(seconds=5)).isoformat())
     Backup.objects.filter(pk=ours.pk).update(damaged_at=None)
     assert prune() == [theirs.name]
+
+
+def test_what_is_restored_at_another_address_leaves_the_sets_of_the_first(
+    library: Library, settings: Any
+) -> None:
+    first = backed_up("none")
+    name = Installation.objects.name_here()
+    call_command("restore", "latest", yes=True, over=examining.installation())
+    assert Installation.objects.name_here() == name
+    settings.PUBLIC_URL = "https://copy.example.org"
+    out = StringIO()
+    call_command("restore", "latest", yes=True, over="copy.example.org", stdout=out)
+    assert Installation.objects.name_here() != name
+    assert "this installation removes no sets of that one" in out.getvalue()
+    assert {first.name, backed_up("none").name} == there()
 
 
 @pytest.mark.parametrize("phase", ["looking", "database", "blobs"])
@@ -233,8 +249,9 @@ def test_a_lane_that_is_paused_for_lunch_kills_no_backup(library: Library, setti
     tasks.tick()
     row.refresh_from_db()
     assert row.state == State.RUNNING
+    assert SweepHold.objects.filter(until__gt=timezone.now() + timedelta(hours=24)).count() == 2
     Backup.objects.update(alive_at=hours_ago - timedelta(hours=20))
     tasks.tick()
     row.refresh_from_db()
     assert row.state == State.KILLED
-    assert Original.objects.exists()
+    assert not SweepHold.objects.exists()

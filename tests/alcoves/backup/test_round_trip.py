@@ -22,7 +22,13 @@ from tests.alcoves.backup.making import digests, empty_machine, fill
 from tests.conftest import client_of
 from tests.ingesting import run_queued
 
-MORE: Final = {"media_auditentry", "media_control", "backup_backup", "backup_installation", "backup_maintenance"}
+MORE: Final = {
+    "media_auditentry",
+    "media_control",
+    "backup_backup",
+    "backup_installation",
+    "backup_maintenance",
+}
 """Tables to which backup and restore add rows of their own. What was there is there still."""
 FILLED: Final = {
     "accounts_accesstoken",
