@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from media import holding, trash
+from media import holding, imagecache, trash
 from media.admin import offering
 from media.audit import COMMAND
-from media.models import AuditEntry, Derivative, File, Library, Original
+from media.models import AuditEntry, CachedImage, Derivative, File, Library, Original
+from media.models.cached_image import CACHE
+from storage.errors import BlobNotFoundError
+from storage.registry import get_store
 from tests.alcoves.console.test_many import client_of
 from tests.derivers import TABLE
 from tests.ingesting import run_queued, take_in
@@ -144,3 +148,23 @@ def test_what_is_set_aside_is_found_again(file: File) -> None:
         shown = client.get(address, {"held": "yes"}).context["cl"].result_list
         assert [one.pk for one in shown] == [row.pk]
     assert other.original_id != file.original_id
+
+
+def test_a_picture_that_is_put_while_its_file_is_set_aside_goes_too(
+    file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the removal of its bytes and that of its row."""
+    row = CachedImage.objects.create(
+        original=file.original, key="variants/aa/a", size=1, variants_version=1, used_at=timezone.now()
+    )
+    store, discard = get_store(CACHE), imagecache.discard
+
+    def put_again(rows: Any) -> Any:
+        store.put(row.key, [b"x"])
+        return discard(rows)
+
+    monkeypatch.setattr(imagecache, "discard", put_again)
+    Original.objects.update(held_at=timezone.now(), held_reason="odd")
+    assert imagecache.drop_held([file.original_id]) == 1
+    with pytest.raises(BlobNotFoundError):
+        store.stat(row.key)
