@@ -17,8 +17,9 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from alcoves import figures as scraped
-from alcoves.console.dashboard import figures
-from media import ledger, tallies
+from alcoves.backup.models import Finding
+from alcoves.console.dashboard import figures, queues, warnings
+from media import grouping, ledger, tallies
 from media.models import Derivative, File, Library, Original
 from tests.bench import machines
 from tests.bench.measuring import Result
@@ -27,11 +28,12 @@ COUNT: Final = "SELECT count(*) FROM media_derivative"
 LIMIT_SLOWEST = 1.0
 """Of the time to count derivatives once. Those that ask other machines (readiness, models) are beyond the database."""
 BEYOND: Final = ("machine", "models")
-LIMIT_WARNINGS = 10.0
-"""All rules together, kept by nobody: each open page asks them every ten seconds."""
-LIMIT_METRICS = 4.0
+LIMIT_WARNINGS = 4.0
+"""All rules together. Each open page asks them every ten seconds; a process asks once in three."""
+LIMIT_METRICS = 2.0
 """What a scrape asks of the database, once in fifteen seconds at most."""
 METRICS: Final = "metrics"
+GROUPS: Final = "groups of failures"
 SHORTEST: Final = 0.05
 """A small table is counted sooner than anything can be asked."""
 LIMIT_TRIGGERS = 1.5
@@ -39,6 +41,14 @@ LIMIT_TRIGGERS = 1.5
 WARM: Final = 10
 STATUSES: Final = "(ARRAY['ready','ready','ready','ready','not_needed','failed','queued'])[1 + n % 7]"
 DERIVERS: Final = "(ARRAY['poster','preview','metadata','hover','waveform'])[1 + n % 5]"
+
+KINDS: Final = "(ARRAY['missing','missing','altered','orphaned'])[1 + n % 4]"
+HOURS: Final = """
+    INSERT INTO media_tally (topic, keys, number, amount)
+    SELECT 'ended', ARRAY[to_char(now() AT TIME ZONE 'UTC' - hour * interval '1 hour', 'YYYY-MM-DD"T"HH24'),
+        'deriver ' || deriver, outcome], 5000, 5000000
+    FROM generate_series(0, 35 * 24) hour, generate_series(1, 20) deriver, unnest(ARRAY['ready', 'failed']) outcome
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ def run(size: Size, folder: Path) -> list[Result]:
         for figure in figures.FIGURES:
             took.setdefault(figure.name, []).append(seconds_of(lambda name=figure.name: take(name)))
         took.setdefault(METRICS, []).append(seconds_of(scrape))
+        took.setdefault(GROUPS, []).append(seconds_of(grouping.find_groups))
     raw = {
         "rows": size.rows,
         "filled_s": round(filled),
@@ -78,6 +89,8 @@ def run(size: Size, folder: Path) -> list[Result]:
 
 
 def take(name: str) -> None:
+    warnings.kept.forget()
+    queues.lately.forget()
     answer = figures.answer(name)
     assert answer.ok, (name, answer.message)
 
@@ -142,11 +155,18 @@ def fill(library: Library, rows: int) -> None:
         deriver=DERIVERS,
         status=STATUSES,
         outputs="""'[{"name": "poster", "key": "x", "size": 1234}]'::jsonb""",
-        error_code="CASE WHEN n % 7 = 5 THEN 'broken' ELSE '' END",
+        error_code="CASE WHEN n % 7 = 5 THEN (ARRAY['broken','source_missing'])[1 + n % 2] ELSE '' END",
         queued_at="now() - n % 86400 * interval '1 second'",
         started_at="now() - n % 86400 * interval '1 second'",
         finished_at="CASE WHEN n % 7 < 6 THEN now() - n % 80000 * interval '1 second' END",
     )
+
+    found = Finding.objects.create(
+        kind="missing", what="output", store="files", key="0", original=original.pk, seen_at=now
+    )
+    copy(found, rows, id="lpad('b' || to_hex(n), 32, '0')::uuid", key="n::text", kind=KINDS)
+    with connection.cursor() as cursor:
+        cursor.execute(HOURS)
 
 
 def copy(row: models.Model, rows: int, **values: str) -> None:

@@ -47,16 +47,19 @@ def throughput() -> dict[str, Any]:
 def failures() -> dict[str, Any]:
     """Of the runs that ended in the last day and week: how many failed. Runs that were cancelled count in neither."""
     now = datetime.now(UTC)
-    since = tallies.hour_of(now - timedelta(hours=HOURS - 1))
-    day: dict[str, Counter[str]] = defaultdict(Counter)
-    week: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in tallies.told(tally.ENDED, 0, 1, 2, since=tallies.hour_of(now - timedelta(hours=WEEK - 1))):
-        hour, deriver, outcome = one.keys
-        week[deriver][outcome] += one.number
-        if hour >= since:
-            day[deriver][outcome] += one.number
+    day, week = (
+        outcomes_since(now - timedelta(hours=HOURS - 1)),
+        outcomes_since(now - timedelta(hours=WEEK - 1)),
+    )
     lines = [{"deriver": name, "day": share(day[name]), "week": share(week[name])} for name in sorted(week)]
     return {"derivers": sorted(lines, key=lambda one: -one["week"]["rate"])}
+
+
+def outcomes_since(moment: datetime) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in tallies.told(tally.ENDED, 1, 2, since=tallies.hour_of(moment)):
+        found[one.keys[0]][one.keys[1]] += one.number
+    return found
 
 
 def share(outcomes: Counter[str]) -> dict[str, Any]:

@@ -326,7 +326,7 @@ BUDGET = {
     "storage": 7,
     "uploads": 5,
     "throughput": 3,
-    "failures": 3,
+    "failures": 4,
     "queues": 6,
     "workers": 4,
     "slowest": 5,
