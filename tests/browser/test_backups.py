@@ -130,7 +130,7 @@ def stop_and_remove(page: Page, name: str) -> None:
     page.goto("/admin/backups")
     page.locator("summary", has_text="Stop").click()
     Backup.objects.filter(state="running").update(done_bytes=4 * 10**9)
-    expect(page.get_by_text("blobs 40 %")).to_be_visible()
+    expect(page.get_by_text("blobs 40 %")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="Yes, stop it").click()
     expect(page.get_by_text("is stopped. Whoever does it ends within seconds.")).to_be_visible()
     assert not Backup.objects.filter(state="running").exists()

@@ -76,7 +76,7 @@ def test_a_queue_is_paused_grows_and_is_resumed(
     for number in range(3):
         take_in(home, PNG + bytes([number]), f"{number}.png")
     # The page changes around what is being typed, and takes nothing of it away.
-    expect(row.locator("td[data-label='Waiting']")).to_have_text("3")
+    expect(row.locator("td[data-label='Waiting']")).to_have_text("3", timeout=15000)
     expect(row.get_by_label("Why?")).to_be_focused()
     page.keyboard.type(" replaced")
     row.get_by_role("button", name="Pause metadata").click()
@@ -91,7 +91,7 @@ def test_a_queue_is_paused_grows_and_is_resumed(
     expect(page.get_by_text("metadata goes on")).to_be_visible()
     assert controls.orders().queues == frozenset()
     dispatch.redis_client().delete("metadata")
-    expect(row.locator("td[data-label='Waiting']")).to_have_text("0")
+    expect(row.locator("td[data-label='Waiting']")).to_have_text("0", timeout=15000)
 
 
 def test_workers_are_drained_and_released(page: Page, home: Library, request: pytest.FixtureRequest) -> None:
