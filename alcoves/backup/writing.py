@@ -176,7 +176,7 @@ class Writing(Effort[Backup]):
         row.encrypted = self.seal.encrypted
         head = Head(
             name=row.name,
-            made_at=timezone.now().isoformat(timespec="seconds"),
+            made_at=timezone.now().isoformat(timespec="milliseconds"),
             alcoves=contents.version(),
             postgres=0,
             database=str(settings.DATABASES["default"].get("NAME", "")),
