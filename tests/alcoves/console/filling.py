@@ -15,6 +15,8 @@ RARE: Final = 40
 """So many rows, the oldest, differ from all others."""
 KEY: Final = "('00000000-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid"
 LIBRARIES: Final = 3
+BEYOND: Final = 10_000_000
+"""Numbers that no sequence has come to, which go on when what was made with them is taken back."""
 
 SPECIAL: Final[dict[tuple[str, str], str]] = {
     ("derivative", "status"): f"CASE WHEN i <= {RARE} THEN 'failed' ELSE 'ready' END",
@@ -101,7 +103,7 @@ def value_of(model: Any, field: Any) -> str:
     if isinstance(field, models.ForeignKey):
         return key_of(model, field)
     if field.primary_key:
-        return "i + 1000" if isinstance(field, models.AutoField) else KEY.format("i")
+        return f"i + {BEYOND}" if isinstance(field, models.AutoField) else KEY.format("i")
     return plain_value(field)
 
 
