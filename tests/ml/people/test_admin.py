@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from alcoves.accounts.models import User
+from media import audit, holding
 from media.models import Library
 from ml.faces import proposals
 from ml.models import Face, FaceProposal, MergeProposal, Person
@@ -67,6 +68,18 @@ def test_small_pictures_and_counts_are_shown(root: Client, people: list[Person])
     assert listed.content.decode().count("face-001.webp") == 3
     alone = root.get(page(Face, "changelist") + "?owned=no").content.decode()
     assert alone.count("face-001.webp") == 1
+    for row in (people[0], Face.objects.filter(person=people[0]).latest("id")):
+        own = root.get(page(type(row), "change", row.pk)).content.decode()
+        shown = re.findall(r'<img src="([^"]*face-001.webp)"', own)
+        assert [root.get(address).getvalue() for address in shown] == [CROP]
+
+
+def test_a_face_of_a_file_that_is_set_aside_is_not_shown(root: Client, people: list[Person]) -> None:
+    face = Face.objects.filter(person=people[0]).latest("id")
+    address = reverse("admin:media_derivative_picture", args=(face.derivative_id, face.crop))
+    assert root.get(address).status_code == 200
+    holding.hold([face.original_id], audit.SYSTEM, "Somebody complained.")
+    assert root.get(address).status_code == 404
 
 
 @pytest.mark.parametrize(
