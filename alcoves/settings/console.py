@@ -5,7 +5,7 @@ from typing import Any
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Alcoves",
     "SITE_HEADER": "Alcoves",
-    "SITE_SUBHEADER": "Operators' console. Times are UTC",
+    "SITE_SUBHEADER": "Console. Times are UTC",
     "SITE_SYMBOL": "photo_library",
     "SITE_URL": "/",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/img/alcove.svg"}],

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from media.models import Derivative
 from media.models.blob import FILES
 from media.peaks import HEADER, LOUDEST, MAGIC
-from media.serving import SANDBOX, Served, serve
+from media.serving import SANDBOX, BytesMissingError, Served, serve
 from storage.errors import StoreError
 from storage.registry import get_store
 
@@ -72,17 +72,18 @@ def picture(request: HttpRequest, derivative_id: UUID, name: str) -> HttpRespons
     output = row.output(name) if row is not None else None
     if row is None or output is None or not is_small(row, name, output["content_type"]):
         raise Http404
-    return serve(
-        request,
-        Served(
-            key=output["key"],
-            size=output["size"],
-            content_type=output["content_type"],
-            name=name,
-            modified_at=row.finished_at or row.updated_at,
-            sha256=output.get("sha256"),
-        ),
+    blob = Served(
+        key=output["key"],
+        size=output["size"],
+        content_type=output["content_type"],
+        name=name,
+        modified_at=row.finished_at or row.updated_at,
+        sha256=output.get("sha256"),
     )
+    try:
+        return serve(request, blob)
+    except BytesMissingError as error:
+        raise Http404(str(error)) from error
 
 
 def waveform(derivative_id: UUID) -> HttpResponse:

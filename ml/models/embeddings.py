@@ -122,5 +122,8 @@ class KeptCopy(Row):
 
     objects: ClassVar[Any] = models.Manager()
 
+    class Meta:
+        verbose_name_plural = "kept copies"
+
     def __str__(self) -> str:
         return f"{self.file_id} of {self.original_id}"

@@ -144,6 +144,14 @@ def test_sprites_and_moving_pictures_are_served_and_shown(auditor: Client, file:
         assert len(shown) == 3, "the wave, the map and the moving one; the sheet is named by the map"
 
 
+def test_a_picture_whose_bytes_are_gone_is_not_there(auditor: Client, file: File) -> None:
+    _, *doors = pictures_of(file)
+    for row in Derivative.objects.exclude(outputs=[]):
+        for output in row.outputs:
+            get_store(FILES).delete(output["key"])
+    assert [auditor.get(door).status_code for door in doors] == [404] * 3
+
+
 def test_what_is_large_or_no_picture_is_not_served(auditor: Client, file: File) -> None:
     preview = finish(
         file, "preview", {"thumb.webp": (PICTURE, "image/webp"), "full.webp": (PICTURE, "image/webp")}
