@@ -54,7 +54,8 @@ async def ensure_admin(supervisor: Supervisor) -> None:
 
 
 def remember(supervisor: Supervisor, plan: Plan) -> None:
-    state.save(plan.data, urls=plan.urls, pids=supervisor.pids(), web_url=plan.web_url)
+    ports = {"flower_port": plan.flower_port, "metrics_port": plan.metrics_port}
+    state.save(plan.data, urls=plan.urls, pids=supervisor.pids(), web_url=plan.web_url, ports=ports)
 
 
 def remember_again(supervisor: Supervisor, plan: Plan) -> None:

@@ -13,6 +13,7 @@ from alcoves.embedded.processes import start_ticks
 
 URLS = {"DATABASE_URL": "database_url", "REDIS_URL": "redis_url"}
 """The variable of each server, and its key in the file."""
+PORTS = ("flower_port", "metrics_port")
 
 
 def path_in(data: Path) -> Path:
@@ -20,11 +21,11 @@ def path_in(data: Path) -> Path:
 
 
 def load(data_path: Path) -> dict[str, str] | None:
-    """`database_url` and `redis_url` of the servers that run on this data folder now; None when none do."""
+    """`database_url`, `redis_url`, the web's `url` and the ports of what runs on this data folder; None if nothing."""
     found = read(data_path)
     if found is None:
         return None
-    return {key: str(found[key]) for key in URLS.values() if found.get(key)}
+    return {key: str(found[key]) for key in (*URLS.values(), *PORTS, "url") if key in found}
 
 
 def read(data_path: Path) -> dict[str, object] | None:
@@ -38,7 +39,14 @@ def read(data_path: Path) -> dict[str, object] | None:
     return dict(found) if start_ticks(runner) == started else None
 
 
-def save(data_path: Path, *, urls: Mapping[str, str], pids: Mapping[str, int], web_url: str = "") -> None:
+def save(
+    data_path: Path,
+    *,
+    urls: Mapping[str, str],
+    pids: Mapping[str, int],
+    web_url: str = "",
+    ports: Mapping[str, int] | None = None,
+) -> None:
     """Written under another name and renamed, and readable by its owner only: URLs may carry passwords."""
     path = path_in(data_path)
     content = {
@@ -47,6 +55,7 @@ def save(data_path: Path, *, urls: Mapping[str, str], pids: Mapping[str, int], w
         "url": web_url,
         "pids": dict(pids),
         **{key: urls[name] for name, key in URLS.items() if name in urls},
+        **(ports or {}),
     }
     new = path.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):

@@ -22,6 +22,13 @@ elif not {"collectstatic", "check", "doctor", "makemigrations", "help", "--help"
     raise BadVariableError(
         "no DATABASE_URL is set and nothing is running here. Start Alcoves with script/up first."
     )
+# What the runner chose for its parts, commands by hand are to know as well.
+if not env.raw("ALCOVES_PUBLIC_URL") and _running.get("url"):
+    PUBLIC_URL = _running["url"].rstrip("/")
+if not env.raw("ALCOVES_FLOWER_PORT"):
+    FLOWER_PORT = int(_running.get("flower_port", base.FLOWER_PORT))
+if not env.raw("WORKER_METRICS_PORT"):
+    WORKER_METRICS_PORT = int(_running.get("metrics_port", base.WORKER_METRICS_PORT))
 if not env.raw("REDIS_URL"):
     REDIS_URL = _running.get("redis_url", base.REDIS_URL)
     CELERY_BROKER_URL = urls.broker(REDIS_URL)

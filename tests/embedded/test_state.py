@@ -12,7 +12,8 @@ URLS = {"DATABASE_URL": "postgresql://postgres@/alcoves?host=/s", "REDIS_URL": "
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     (tmp_path / "run").mkdir()
-    state.save(tmp_path, urls=URLS, pids={"web": 1}, web_url="http://127.0.0.1:8000")
+    ports = {"flower_port": 5601, "metrics_port": 0}
+    state.save(tmp_path, urls=URLS, pids={"web": 1}, web_url="http://127.0.0.1:8000", ports=ports)
     return tmp_path
 
 
@@ -22,7 +23,13 @@ def change(data: Path, **values: object) -> None:
 
 
 def test_what_was_saved_is_found_and_private(data: Path) -> None:
-    assert state.load(data) == {"database_url": URLS["DATABASE_URL"], "redis_url": URLS["REDIS_URL"]}
+    assert state.load(data) == {
+        "database_url": URLS["DATABASE_URL"],
+        "redis_url": URLS["REDIS_URL"],
+        "url": "http://127.0.0.1:8000",
+        "flower_port": "5601",
+        "metrics_port": "0",
+    }
     assert stat.S_IMODE(state.path_in(data).stat().st_mode) == 0o600
     state.remove(data)
     assert state.load(data) is None

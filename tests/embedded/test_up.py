@@ -15,6 +15,7 @@ from alcoves.embedded.processes import is_alive
 from tests.embedded.launching import Launched, launched, wait_until
 
 UP = [sys.executable, "-m", "alcoves.embedded", "up"]
+ADDRESS = "from django.conf import settings; print('public address', settings.PUBLIC_URL)"
 
 
 def get(url: str) -> int:
@@ -38,6 +39,13 @@ def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert found is not None
         with launched([sys.executable, "manage.py", "migrate", "--check"], here) as other:
             assert other.wait(60) == 0, other.text
+        with launched([sys.executable, "manage.py", "doctor"], here) as other:
+            assert other.wait(60) == 0, other.text
+            assert f"Flower answers on port {found['flower_port']}." in other.text
+            assert f"The worker's probes answer on port {found['metrics_port']}." in other.text
+        with launched([sys.executable, "manage.py", "shell", "-c", ADDRESS], here) as other:
+            assert other.wait(60) == 0, other.text
+            assert f"public address http://127.0.0.1:{port}" in other.text
         with launched([*UP, "--port", str(port)], here) as second:
             assert second.wait() == 1
             assert f"process {program.process.pid}" in second.text
