@@ -49,6 +49,7 @@ from media.tools.ranges import RangeServer
 from media.tools.sources import Source
 from media.transcoding import timeouts
 from storage.base import CHUNK_SIZE
+from storage.errors import BlobNotFoundError
 from storage.registry import get_store
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class RunContext:
         self._pulse = pulse
         self._room = room
         self._ranges: RangeServer | None = None
+        self._given: Path | None = None
 
     @cached_property
     def parts(self) -> Sequence[FinishedPart]:
@@ -89,10 +91,10 @@ class RunContext:
 
     def source_path(self) -> Path:
         """The store's own file where there is one, else one copy in scratch, made when first asked for."""
-        store = get_store(FILES)
-        path = store.local_path(self._claim.key)
+        path = self._on_this_machine()
         if path is not None:
             return path
+        store = get_store(FILES)
         copy = self.scratch / "source"
         if not copy.exists():
             self._room.need(self.subject.size)
@@ -104,13 +106,16 @@ class RunContext:
 
     def source_input(self) -> Source:
         """The store's own file, or an address of this machine that reads from the store by range until the run ends."""
-        store = get_store(FILES)
-        path = store.local_path(self._claim.key)
+        path = self._on_this_machine()
         if path is not None:
             return path
         if self._ranges is None:
-            self._ranges = RangeServer(self.open_source, store.stat(self._claim.key).size)
+            self._ranges = RangeServer(self.open_source, get_store(FILES).stat(self._claim.key).size)
         return self._ranges.source
+
+    def _on_this_machine(self) -> Path | None:
+        self._given = get_store(FILES).local_path(self._claim.key)
+        return self._given
 
     @contextmanager
     def believing_the_store(self) -> Iterator[None]:
@@ -122,6 +127,8 @@ class RunContext:
         except Exception as error:
             if trouble := self._ranges and self._ranges.trouble():
                 raise trouble from error
+            if self._given is not None and not self._given.exists():
+                raise BlobNotFoundError("The original went away while it was read.") from error
             raise
         else:
             if trouble := self._ranges and self._ranges.trouble():

@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from media import blobs, ledger, reprocess, runs, trash
-from media.errors import RunAbandonedError
+from media.errors import DamagedFileError, RunAbandonedError
 from media.models import Derivative, File, Library, UnnamedBlob
 from storage.registry import get_store
-from tests.derivers import TABLE
+from tests.derivers import TABLE, EchoDeriver
 from tests.ingesting import derivative, run_queued, take_in
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
@@ -299,6 +299,45 @@ def test_a_missing_source_says_so(library: Library, only: Any) -> None:
     get_store("files").delete(file.original.key)
     run_queued()
     assert (the_row().status, the_row().error_code) == ("failed", "source_missing")
+
+
+@pytest.mark.parametrize(
+    "blamed",
+    [
+        DamagedFileError("The file is damaged and cannot be read. Upload it again."),
+        FileNotFoundError(2, "No such file or directory"),
+    ],
+    ids=["by its tool", "by itself"],
+)
+def test_a_source_that_goes_while_it_is_read_is_not_called_damaged(
+    blamed: Exception, library: Library, only: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("echo")
+    file = take_in(library, PNG, "a.png").file
+
+    def derive(_: EchoDeriver, context: Any) -> Any:
+        assert context.source_path().read_bytes() == PNG
+        get_store("files").delete(file.original.key)
+        raise blamed
+
+    monkeypatch.setattr(EchoDeriver, "derive", derive)
+    run_queued()
+    assert (the_row().status, the_row().error_code) == ("failed", "source_missing")
+
+
+def test_what_is_called_damaged_while_it_is_there_stays_so(
+    library: Library, only: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("echo")
+    take_in(library, PNG, "a.png")
+
+    def derive(_: EchoDeriver, context: Any) -> Any:
+        context.source_path()
+        raise DamagedFileError("The file is damaged and cannot be read. Upload it again.")
+
+    monkeypatch.setattr(EchoDeriver, "derive", derive)
+    run_queued()
+    assert (the_row().status, the_row().error_code) == ("failed", DamagedFileError.code)
 
 
 def test_a_full_scratch_disk_defers(row: Derivative, settings: Any) -> None:
