@@ -14,6 +14,7 @@ from alcoves.settings import base
 from media.libraries import create_library
 from media.models import Derivative, Library
 from storage.registry import get_store
+from tests.flows.slowing import fast, put_between, slow
 from tests.flows.test_chaos import each_named_once
 from tests.ingesting import take_in
 from tests.media.derivers.test_proxy_chunks import BITS, BLOCK, HEIGHT, count, numbers, pixels
@@ -21,8 +22,7 @@ from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECONDS, RATE = 15, 50
-LARGER = 6
-"""So that a chunk takes long enough to be killed in the middle."""
+LARGER = 2
 
 
 @pytest.fixture
@@ -90,15 +90,18 @@ def test_a_kill_in_the_middle_of_a_chunk_repeats_that_chunk_alone(
     film = counting(folder)
     watch = Watch()
     extra = {
+        **put_between(folder),
         "ALCOVES_TEST_REAL_DERIVERS": "1",
         "ALCOVES_PROXY_CHUNK_SECONDS": "3",
         "ALCOVES_VIDEO_ENCODER": "software",
         "ALCOVES_RETRY_SECONDS": "0",
     }
     take_in(home, film, "long.mp4")
+    slow(folder, "picture.ts", rate=0.5)
     with running_worker(folder, **extra):
         row = wait_until(a_chunk_at_work, 60, "a chunk in the middle")
         kill(row)
+        fast(folder)
         wait_until(watch.ready, 240, "the film")
     assert len(watch.fences) == 6  # Five chunks and the sound.
     assert watch.repeated() == 1

@@ -6,7 +6,6 @@ Kills of single processes in the middle of a chunk are in test_chunks.py, of an 
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from media.models import Derivative, File, Library, UnnamedBlob, uuid7
 from media.tools import ffmpeg
 from storage import registry
 from storage.registry import get_store
+from tests.flows.slowing import PROGRAM, fast, put_between, slow
 from tests.flows.test_chaos import each_named_once
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_video
@@ -42,24 +42,6 @@ SETTINGS = {
     "ALCOVES_VIDEO_ENCODER": "software",
     "ALCOVES_RETRY_SECONDS": "1",
 }
-BETWEEN = """#!{python} -SE
-import os, select, sys
-words = sys.argv[1:]
-def told(flag):
-    return open("{folder}/" + flag).read() if os.path.exists("{folder}/" + flag) else None
-if "-i" in words:
-    rate, word = (told("slow") or "0 nothing").split(" ", 1)
-    if word in " ".join(words):
-        for place in [place for place, word in enumerate(words) if word == "-i"][::-1]:
-            words[place:place] = ["-readrate", rate, "-readrate_initial_burst", "0.1"]
-    if told("full") is not None and words[-1].startswith("file:{folder}/scratch/"):
-        words[-1] = "/dev/full"
-while "-i" in words and told("held") is not None:
-    select.select([], [], [], 0.02)
-os.execv("{ffmpeg}", ["{ffmpeg}", *words])
-"""
-"""An ffmpeg that does what flags of the test say and becomes the real one. Nothing can be written to /dev/full."""
-PROGRAM = "ffmpeg-of-the-test"
 
 
 @pytest.fixture
@@ -70,9 +52,7 @@ def home() -> Library:
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Path:
     settings.STORE_RESERVE_BYTES = 0
-    program = tmp_path / PROGRAM
-    program.write_text(BETWEEN.format(python=sys.executable, folder=tmp_path, ffmpeg=ffmpeg.binary()))
-    program.chmod(0o755)
+    put_between(tmp_path)
     return tmp_path
 
 
@@ -170,22 +150,6 @@ def in_the_middle(rows: QuerySet[Derivative], word: str) -> tuple[Derivative, in
     PAUSE.wait(0.4)
     assert is_ffmpeg(pid, word), "it has ended before the test could strike"
     return row, pid
-
-
-def slow(folder: Path, word: str, rate: float = 0.02) -> None:
-    """Programs with this word read so many seconds of the film in a second; without one they do not begin.
-
-    The few frames of a poster are there at once, however slowly they are read.
-    """
-    if word:
-        (folder / "slow").write_text(f"{rate} {word}")
-    else:
-        (folder / "held").touch()
-
-
-def fast(folder: Path) -> None:
-    for flag in ("slow", "held"):
-        (folder / flag).unlink(missing_ok=True)
 
 
 def kill_ffmpeg(row: Derivative, pid: int, worker: Worker) -> None:
