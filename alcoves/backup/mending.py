@@ -11,7 +11,7 @@ from django.utils import timezone
 from alcoves.accounts.avatars import AVATARS
 from alcoves.accounts.models import User
 from alcoves.backup import sealing, sets, targets
-from alcoves.backup.errors import BackupError
+from alcoves.backup.errors import BackupError, DamagedError
 from alcoves.backup.models import Finding, Look, State
 from alcoves.backup.sealing import Plain
 from media import audit, blobs, orphans, reprocess
@@ -172,7 +172,7 @@ def bring_back(finding: Finding) -> bool:
 
 
 def brought_from(name: str, to: str, key: str, size: int, sha256: str) -> bool:
-    """From the pool of a target, encrypted or plain; only the right bytes are let in."""
+    """From the pool of a target, encrypted or plain; only right bytes are let in. DamagedError: it cannot be opened."""
     store = targets.get(name).store
     seals = [Plain()]
     if settings.BACKUP_PASSPHRASE and (sealed := sealing.find(store, settings.BACKUP_PASSPHRASE)):
@@ -182,7 +182,10 @@ def brought_from(name: str, to: str, key: str, size: int, sha256: str) -> bool:
         if next(iter(store.iterate(kept)), None) is None:
             continue
         chunks = seal.unwrap(sets.stored_chunks(store, kept))
-        get_store(to).put(key, chunks, size=size, sha256=sha256)
+        try:
+            get_store(to).put(key, chunks, size=size, sha256=sha256)
+        except BackupError as error:
+            raise DamagedError(str(error)) from error
         return True
     return False
 
