@@ -2,17 +2,18 @@
 and the metrics. Nothing else counts queues.
 
 Sums come from `media.tallies`, so that a million rows cost no more than ten. Of each queue the first rows are looked
-at one by one: those that are to be tried later, or that nobody wants now, are not due.
+at one by one: those that are to be tried later, or that nobody wants now, are not due. Where none of very many is due,
+all of that queue are looked at together, for a moment; what could not be seen in it is told as unknown.
 """
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from alcoves.queues import LANES, QUEUES, Lane, Queue
@@ -26,6 +27,10 @@ LOOKED_AT = 1_000
 """Of each queue, the rows that were queued first. Those behind them may be due or not: then `due` is a bound."""
 LOOKED_FOR = 20_000
 """So many are passed over, in search of one that is due."""
+SEARCH_MILLISECONDS = 900
+"""For a look at all of a queue, where none of those was."""
+TOO_LATE = "57014"
+"""Postgres: query_canceled, by statement_timeout."""
 
 LATE = "coalesce(d.not_before > clock_timestamp(), FALSE)"
 WANTED = f"""
@@ -53,6 +58,15 @@ LEFT JOIN LATERAL (
 ) due ON TRUE
 """  # noqa: S608  Only constants of this module are put in.
 
+SEARCH = f"""
+SELECT queue, count(*), count(*) FILTER (WHERE late), count(*) FILTER (WHERE NOT late AND NOT wanted),
+    min(queued_at) FILTER (WHERE NOT late AND wanted)
+FROM (SELECT d.queue, d.queued_at, {LATE} AS late, {WANTED.replace(" OFFSET 0", "")} AS wanted
+      FROM media_derivative d WHERE d.status = 'queued' AND d.queue = ANY(%(names)s)) every
+GROUP BY queue
+"""  # noqa: S608  As above.
+"""Without OFFSET 0 Postgres may put live files into a hash, and ask that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
@@ -68,15 +82,23 @@ class Rows:
     processing: int = 0
     divided: int = 0
     """Of these, waiting for their parts."""
+    searched: bool = False
+    """All were looked at, however many."""
+
+    @property
+    def unknown(self) -> bool:
+        """None of those that were looked at is due, and nobody could see whether one behind them is."""
+        return self.oldest is None and not self.searched and self.queued > LOOKED_FOR
 
     @property
     def due(self) -> int:
-        return max(0, self.queued - self.delayed - self.asleep) if self.oldest is not None else 0
+        there = self.oldest is not None or self.unknown
+        return max(0, self.queued - self.delayed - self.asleep) if there else 0
 
     @property
     def exact(self) -> bool:
-        """Each row was looked at. Otherwise no more are due than `due` says, and perhaps less."""
-        return self.queued <= LOOKED_AT or not self.due
+        """Each row was looked at. Otherwise no more are due than `due` says, and perhaps less, or none."""
+        return self.searched or self.queued <= LOOKED_AT or not self.due
 
     @property
     def running(self) -> int:
@@ -249,14 +271,14 @@ def depths() -> dict[str, int] | None:
 
 
 def rows() -> dict[str, Rows]:
-    """Of every queue. Two queries; what they read does not grow with what waits."""
+    """Of every queue. Two queries; what they read does not grow with what waits. A third where it must be searched."""
     counts = Counter(
         {(one.keys[0], one.keys[1]): one.number for one in tallies.told(tally.DERIVATIVES, 2, 1)}
     )
     names = [queue.name for queue in QUEUES]
     with connection.cursor() as cursor:
         cursor.execute(LOOK, {"names": names, "looked": LOOKED_AT, "far": LOOKED_FOR})
-        return {
+        found = {
             name: Rows(
                 queued=counts[name, "queued"],
                 delayed=late,
@@ -267,3 +289,28 @@ def rows() -> dict[str, Rows]:
             )
             for name, late, unwanted, oldest, divided in cursor.fetchall()
         }
+    return found | search({name: one for name, one in found.items() if one.unknown})
+
+
+def search(unknown: dict[str, Rows]) -> dict[str, Rows]:
+    """The same, of which all rows were looked at. As they were, where that takes too long."""
+    if not unknown:
+        return {}
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            before = cursor.fetchone()[0]
+            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [f"{SEARCH_MILLISECONDS}ms"])
+            cursor.execute(SEARCH, {"names": list(unknown)})
+            looked = cursor.fetchall()
+            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [before])
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != TOO_LATE:
+            raise
+        return unknown
+    return {
+        name: replace(
+            unknown[name], queued=queued, delayed=late, asleep=unwanted, oldest=oldest, searched=True
+        )
+        for name, queued, late, unwanted, oldest in looked
+    }

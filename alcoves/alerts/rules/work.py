@@ -66,20 +66,25 @@ def waiting(ledger: Mapping[str, backlog.Rows] | None = None) -> Iterator[Troubl
     )
     orders = controls.orders()
     for name, found in (backlog.rows() if ledger is None else ledger).items():
-        if found.oldest is None or found.oldest >= since:
+        if not found.unknown and (found.oldest is None or found.oldest >= since):
             continue
         if busy & set(lane_queues(BY_NAME[name].lane)) or not orders.takes(name):
             continue
         if not started(name, since):
-            most = "" if found.exact else "up to "
-            what = "1 job is" if found.due == 1 else f"{most}{found.due} jobs are"
             yield Trouble(
                 f"queue:{name}",
                 Severity.WARNING,
-                f"{what} due in queue {name}, the oldest for {age(found.oldest)}, and none is started. "
-                "Look whether its worker is there and takes work.",
+                f"{what_waits(name, found)}, and none is started. Look whether its worker is there and takes work.",
                 rows("media.derivative", status="queued", queue=name),
             )
+
+
+def what_waits(name: str, found: backlog.Rows) -> str:
+    most = "" if found.exact else "up to "
+    what = "1 job is" if found.due == 1 else f"{most}{found.due} jobs are"
+    if found.oldest is None:
+        return f"{what} due in queue {name}, it took too long to see whether any is"
+    return f"{what} due in queue {name}, the oldest for {age(found.oldest)}"
 
 
 def started(queue: str, since: datetime) -> bool:

@@ -130,6 +130,46 @@ def test_one_that_is_due_is_found_behind_many_that_are_not(
     assert told.sentence.startswith("1 job is due in queue thumbnail")
 
 
+@pytest.fixture
+def many_asleep(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before those that are due lie more than anybody passes over."""
+    monkeypatch.setattr(backlog, "LOOKED_AT", 2)
+    monkeypatch.setattr(backlog, "LOOKED_FOR", 5)
+    rows = queued(library, 10)
+    File.objects.filter(original__in=[row.original_id for row in rows]).update(trashed_at=timezone.now())
+
+
+def test_due_work_is_found_behind_more_than_are_passed_over(library: Library, many_asleep: None) -> None:
+    assert (on_the_dashboard()["due"], on_the_dashboard()["dueExact"]) == (0, True)
+    assert list(work.waiting()) == []
+    queued(library, 3, queued_at=timezone.now() - timedelta(hours=30))
+    told = on_the_dashboard()
+    assert (told["due"], told["dueExact"]) == (3, True)
+    assert 108_000 <= told["oldestSeconds"] < 108_100
+    assert measured(families.QUEUE_TASKS.name, queue="thumbnail", state="due") == 3
+    assert measured(families.QUEUE_TASKS.name, queue="thumbnail", state="asleep") == 10
+    (trouble,) = work.waiting()
+    assert trouble.sentence.startswith("3 jobs are due in queue thumbnail, the oldest for 1 day, and none")
+
+
+def test_what_could_not_be_seen_is_told_as_unknown(
+    library: Library, many_asleep: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(library, 3, queued_at=timezone.now() - timedelta(hours=30))
+    monkeypatch.setattr(backlog, "SEARCH", "SELECT pg_sleep(20), %(names)s::text[]")
+    monkeypatch.setattr(backlog, "SEARCH_MILLISECONDS", 50)
+    told = on_the_dashboard()
+    assert (told["due"], told["dueExact"], told["oldestSeconds"]) == (11, False, None)
+    (trouble,) = work.waiting()
+    assert trouble.sentence == (
+        "up to 11 jobs are due in queue thumbnail, it took too long to see whether any is, and none is started. "
+        "Look whether its worker is there and takes work."
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
 def test_a_long_queue_is_not_read_from_end_to_end(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "LOOKED_AT", 20)
     monkeypatch.setattr(work, "MANY", 20)
