@@ -15,7 +15,7 @@ from django.utils import timezone
 from alcoves.accounts.models import AccessToken, User
 from media import passes
 
-HARMLESS = frozenset({"last_login", "updated_at", "avatar_key", "name"})
+HARMLESS = frozenset({"last_login", "updated_at", "avatar_key", "avatar_size", "avatar_sha256", "name"})
 """Columns of a person that decide nothing."""
 
 

@@ -41,6 +41,8 @@ class User(AbstractBaseUser, PermissionsMixin, Row):
     is_staff = models.BooleanField(default=False, help_text="may use the operators' console")
     is_active = models.BooleanField(default=True, help_text="switch off instead of deleting")
     avatar_key = models.CharField(max_length=512, blank=True, default="", editable=False)
+    avatar_size = models.BigIntegerField(null=True, blank=True, editable=False)
+    avatar_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects: ClassVar[Any] = UserManager()
 

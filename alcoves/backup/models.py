@@ -55,10 +55,24 @@ class Work(Row):
         abstract = True
 
     @property
+    def progress(self) -> tuple[int, int]:
+        """What is done, and all that there is to do. 0: it is not known yet."""
+        return self.done_bytes, self.total_bytes
+
+    @property
     def percent(self) -> int:
         if self.state == State.DONE:
             return 100
-        return min(99, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
+        done, total = self.progress
+        return min(99, 100 * done // total) if total else 0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the pace so far; None where it is not known."""
+        done, total = self.progress
+        if self.state != State.RUNNING or not self.started_at or not done or not total:
+            return None
+        return (timezone.now() - self.started_at).total_seconds() * max(0, total - done) / done
 
     @property
     def is_under_way(self) -> bool:
@@ -188,16 +202,38 @@ class Spoiled(models.Model):
         return f"{self.digest} in {self.target}"
 
 
+NAMED, FACES, UNNAMED, STRAYS, CACHED = "named", "avatars", "orphans", "stray avatars", "cache"
+"""What a look goes through, in this order: what rows name, avatars, what nothing names, and the image cache."""
+
+
+class Looks(models.QuerySet["Look"]):
+    """Looks, and which of them say something of everything."""
+
+    def whole(self) -> Self:
+        """Made to the end, through all that is named and all that lies in the stores; the newest first."""
+        return self.filter(state=State.DONE, whole=True).order_by("-finished_at")
+
+    def verified(self) -> Self:
+        """Of these, those that have read every byte."""
+        return self.whole().filter(deep=True)
+
+
 class Look(Work):
     """One look at the blobs: once through a library, or the nightly one, which goes on where it stopped."""
 
     nightly = models.BooleanField(default=False)
     deep = models.BooleanField(default=False)
     repair = models.BooleanField(default=False)
-    library = models.UUIDField(null=True, blank=True)
+    library = models.UUIDField(null=True, blank=True, help_text="only this one")
+    since = models.DateTimeField(null=True, blank=True, help_text="only what came since then")
+    whole = models.BooleanField(default=False, help_text="all that is named and all that lies in the stores")
+    alarm = models.TextField(blank=True, default="", help_text="why no orphan that it found is deleted")
+    total = models.BigIntegerField(default=0, help_text="blobs that rows name")
     looked = models.BigIntegerField(default=0)
     found = models.BigIntegerField(default=0)
     repaired = models.BigIntegerField(default=0)
+
+    objects: ClassVar[Any] = Looks.as_manager()
 
     class Meta:
         verbose_name = "look at blobs"
@@ -213,6 +249,28 @@ class Look(Work):
 
     def __str__(self) -> str:
         return f"look of {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def partial(self) -> bool:
+        return self.library is not None or self.since is not None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes where they are read; else blobs: once those that are named, and once more those that lie there."""
+        if self.deep:
+            return self.done_bytes, self.total_bytes
+        if self.partial:
+            return self.looked, self.total
+        lie = int(self.position.get("looked", 0)) if self.phase == UNNAMED else 0
+        return self.looked + (self.total if self.phase in (STRAYS, CACHED) else lie), 2 * self.total
+
+
+class Findings(models.QuerySet["Finding"]):
+    """What was found, and whether it is mended."""
+
+    def unmended(self) -> Self:
+        """Also those under repair: asked for is not done."""
+        return self.filter(state__in=(Finding.State.OPEN, Finding.State.REPAIRING))
 
 
 class Finding(Row):
@@ -248,14 +306,24 @@ class Finding(Row):
     sha256_expected = models.CharField(max_length=64, blank=True, default="")
     sha256_found = models.CharField(max_length=64, blank=True, default="")
     text = models.TextField(blank=True, default="", help_text="what became of a repair")
+    by_reading = models.BooleanField(
+        default=False, help_text="only a look that reads the bytes sees that it is well"
+    )
     seen_at = models.DateTimeField(help_text="when it was last so")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="since when it is being repaired")
     repaired_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[Any] = Findings.as_manager()
 
     class Meta:
         indexes = (
             models.Index(fields=["state", "kind", "-id"], name="finding_by_state"),
             models.Index(fields=["state", "-id"], name="finding_list_by_state"),
-            models.Index(fields=["kind", "what"], condition=Q(state="open"), name="finding_open_by_kind"),
+            models.Index(
+                fields=["kind", "what", "state"],
+                condition=Q(state__in=("open", "repairing")),
+                name="finding_unmended_by_kind",
+            ),
             models.Index(fields=["kind", "-id"], name="finding_list_by_kind"),
             models.Index(fields=["what", "-id"], name="finding_list_by_what"),
             models.Index(fields=["store", "-id"], name="finding_list_by_store"),
