@@ -3,12 +3,18 @@
 import random
 import time
 from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 from queue import Empty
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
+from celery.beat import Scheduler
 from celery.schedules import crontab
 from celery.worker import state as worker_state
+from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from alcoves import locks
 from alcoves.celery import app
@@ -16,8 +22,9 @@ from alcoves.queues import BY_NAME, DRAIN_ONLY, LANES, QUEUES, Lane, in_lanes
 from alcoves.scheduling import CappedCycle, Slots, Waker, renew, running_by_lane, slots, weighted_order
 from media import dispatch
 from media.derivers.registry import all_derivers
+from tests.workers import running_worker, wait_until
 
-DAY = 86400
+MINUTE, HOUR, DAY = 60, 3600, 86400
 REFERENCE = {
     "imageproxy": 100, "metadata": 70, "thumbnail": 65, "hash": 60, "default": 50, "moment-export": 45,
     "waveform": 40, "object-detection": 30, "face-detection": 30, "audio-detection": 25, "video-transcode": 10,
@@ -51,13 +58,88 @@ def test_celery_knows_all_queues_and_makes_no_others() -> None:
     assert app.conf.task_default_queue not in DRAIN_ONLY
 
 
-def test_every_periodic_task_exists_and_expires() -> None:
+BEGUN_BY_BEAT: Final = {
+    "deliver-alerts": ("alerts.deliver", 30),
+    "check-alerts": ("alerts.check", MINUTE),
+    "sweep-blobs": ("media.sweep_blobs", MINUTE),
+    "fold-tallies": ("media.fold_tallies", MINUTE),
+    "follow-switches": ("media.follow_switches", MINUTE),
+    "tend-models": ("ml.tend", MINUTE),
+    "follow-search-model": ("ml.follow_search_model", MINUTE),
+    "tell-lost": ("console.tell_lost", 5 * MINUTE),
+    "assign-waiting-faces": ("ml.assign_waiting_faces", 5 * MINUTE),
+    "sweep-uploads": ("media.sweep_uploads", 10 * MINUTE),
+    "evict-images": ("media.evict_images", 10 * MINUTE),
+    "tick-backups": ("backup.tick", 10 * MINUTE),
+    "count-avatars": ("console.count_avatars", 30 * MINUTE),
+    "prewarm": ("media.prewarm", HOUR),
+    "propose-people": ("ml.propose_people", DAY),
+    "recount-tallies": ("media.recount_tallies", DAY),
+    "prune-attempts": ("media.prune_attempts", DAY),
+    "prune-audit": ("media.prune_audit", DAY),
+    "forget-results": ("celery.backend_cleanup", DAY),
+    "find-orphans": ("media.find_orphans", 7 * DAY),
+}
+"""What is there only because beat begins it: its task, and the seconds from one time to the next."""
+
+
+def longest_pause(entry: Any) -> int:
+    """Seconds that may lie between two times of an entry of beat."""
+    schedule = entry.schedule
+    if not isinstance(schedule, crontab):
+        return int(schedule.run_every.total_seconds())
+    return longest_pause_of_times(schedule)
+
+
+def longest_pause_of_times(schedule: Any) -> int:
+    assert (len(schedule.day_of_month), len(schedule.month_of_year)) == (31, 12)
+    times = sorted(
+        (day * 24 + hour) * 60 + minute
+        for day in schedule.day_of_week
+        for hour in schedule.hour
+        for minute in schedule.minute
+    )
+    around = [*times, times[0] + 7 * 24 * 60]
+    return 60 * max(int(later - earlier) for earlier, later in pairwise(around))
+
+
+@pytest.fixture
+def beat() -> Scheduler:
+    """With all that beat would begin, also what Celery adds by itself."""
     app.loader.import_default_modules()
-    for entry in app.conf.beat_schedule.values():
-        assert entry["task"] in app.tasks
-        period = entry["schedule"]
-        assert entry["options"]["expires"] <= (DAY if isinstance(period, crontab) else period)
-        assert app.amqp.router.route({}, entry["task"])["queue"].name == "maintenance"
+    made = Scheduler(app=app, lazy=True)
+    made.setup_schedule()
+    return made
+
+
+def test_beat_begins_all_that_has_to_be_begun(beat: Scheduler) -> None:
+    begun = {name: (entry.task, longest_pause(entry)) for name, entry in beat.schedule.items()}
+    assert begun == BEGUN_BY_BEAT
+
+
+def test_every_periodic_task_exists_and_expires(beat: Scheduler) -> None:
+    entries: list[Any] = list(beat.schedule.values())
+    for entry in entries:
+        assert entry.task in app.tasks
+        assert 0 < entry.options["expires"] <= min(DAY, longest_pause(entry)), entry.name
+        assert app.amqp.router.route({}, entry.task)["queue"].name == "maintenance"
+
+
+def leave_result(key: str, days: float) -> None:
+    """A result that a task has left so long ago."""
+    TaskResult.objects.create(task_id=key, status="SUCCESS")
+    TaskResult.objects.filter(task_id=key).update(date_done=timezone.now() - timedelta(days=days))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_results_go_as_beat_has_it(beat: Scheduler, tmp_path: Path) -> None:
+    """By a real worker. docs/console.md: they are kept for a week."""
+    leave_result("old", 7.1)
+    leave_result("young", 6.9)
+    with running_worker(tmp_path):
+        beat.apply_async(beat.schedule["forget-results"], advance=False)
+        wait_until(lambda: not TaskResult.objects.filter(task_id="old").exists(), 60, "the old one is gone")
+    assert TaskResult.objects.filter(task_id="young").exists()
 
 
 def test_the_order_is_drawn_in_proportion_to_the_weights() -> None:
