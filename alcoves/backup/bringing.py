@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from alcoves.backup import mending, sets, targets
-from alcoves.backup.errors import BackupError
+from alcoves.backup.errors import BackupError, DamagedError
 from alcoves.backup.sets import Entry
 from storage.errors import (
     BlobNotFoundError,
@@ -25,8 +25,12 @@ from storage.streams import Tally
 
 logger = logging.getLogger(__name__)
 Reading = Callable[[Iterator[bytes]], Iterator[bytes]]
+Spoil = Callable[[str, Entry], None]
+"""Told of each target whose pool has other bytes than it should."""
 WRONG: Final = (BackupError, BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, UnreadableError)
 """What the bytes of one blob are to blame for. A target that is away, or a full store, ends the restore for now."""
+ROTTEN: Final = (DamagedError, ChecksumMismatchError, SizeMismatchError, UnreadableError)
+"""The same of a target that is only asked to help: a wrong passphrase says nothing of its blobs."""
 
 
 class Brought:
@@ -76,8 +80,8 @@ def is_right(entry: Entry, reading: Reading) -> bool:
     return True
 
 
-def bring(entry: Entry, pool: sets.Pool, reading: Reading) -> bool:
-    """Whether the right bytes are here now."""
+def bring(entry: Entry, pool: sets.Pool, of: str, reading: Reading, spoil: Spoil) -> bool:
+    """Whether the right bytes are here now: from the pool of this target, else of any other."""
     if pool.has(entry.sha256, entry.size):
         chunks = reading(pool.chunks(entry.sha256))
         try:
@@ -86,14 +90,17 @@ def bring(entry: Entry, pool: sets.Pool, reading: Reading) -> bool:
             logger.warning("%s (%s) is damaged in the pool: %s", entry.key, entry.pool, error)
         else:
             return True
-    return any(is_brought_from(name, entry) for name in targets.named())
+    spoil(of, entry)
+    return any(is_brought_from(name, entry, spoil) for name in targets.named())
 
 
-def is_brought_from(name: str, entry: Entry) -> bool:
+def is_brought_from(name: str, entry: Entry, spoil: Spoil) -> bool:
     try:
         return mending.brought_from(name, entry.store, entry.key, entry.size, entry.sha256)
     except StoreFullError:
         raise
     except (BackupError, StoreError, OSError) as error:
         logger.warning("the target %s cannot help: %s", name, error)
+        if isinstance(error, ROTTEN):
+            spoil(name, entry)
         return False

@@ -1,7 +1,7 @@
 """Our database and the programs that dump and restore it: which fits, what a snapshot sees, how all is dropped."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -125,15 +125,20 @@ def check_readable(chunks: Iterable[bytes], server: int) -> list[str]:
         return postgres.table_of_contents(program("pg_restore", server), chunks)
 
 
-def restore(chunks: Iterable[bytes], server: int) -> None:
+def nothing() -> None:
+    """Nobody wants to know."""
+
+
+def restore(chunks: Iterable[bytes], server: int, *, going: Callable[[], None] = nothing) -> None:
     """Everything of ours goes, then the dump comes in one transaction. Killed in between, it is begun again.
 
-    What can be known of the dump without reading all of it is known before anything goes.
+    What can be known of the dump without reading all of it is known before anything goes; `going` is called just then.
     """
     tool, coming = program("pg_restore", server), iter(chunks)
     first = next(coming, b"")
     if not first.startswith(MAGIC):
         raise BackupError("The dump of the database is not there any more, or is none. Nothing was changed.")
+    going()
     wipe()
     with told("The dump could not be restored"):
         postgres.restore(tool, environment(), chain([first], coming))

@@ -28,6 +28,7 @@ from alcoves.backup.errors import BackupError
 from alcoves.backup.examining import Opened, Stored, occupied
 from alcoves.backup.models import NONE, Maintenance
 from alcoves.backup.quieting import has_tables, table_exists
+from alcoves.backup.remembering import Remembered
 from alcoves.backup.sets import Entry
 from media import audit, controls
 from media.audit import Actor
@@ -77,6 +78,8 @@ class Progress:
     """Somebody wants what there is, although the set lacks blobs."""
     unnamed: int = 0
     """Blobs of the store that the database which came does not name."""
+    damaged: list[str] = field(default_factory=list)
+    """Blobs of the set that its pool lacks or holds damaged, as far as they are told; wherever they came from then."""
 
 
 def place() -> Path:
@@ -157,6 +160,7 @@ class Restoring:
             told = maintenance.standing()
             begun.stays_on = told.on and not told.restoring  # A database without tables says that of itself.
         self.progress = begun
+        self.remembered = Remembered(place().with_name("restore.known"))
         self.told = 0.0
 
     def run(self) -> Progress:
@@ -211,7 +215,7 @@ class Restoring:
         self.keep_database()
         chunks = sets.part_chunks(of.target.store, of.head, sets.DATABASE, of.seal)
         try:
-            database.restore(chunks, database.server_major())
+            database.restore(chunks, database.server_major(), going=self.remembered.take_in)
         except BackupError as error:
             kept = f" {WAS_HERE.format(self.progress.before)}" if self.progress.before else ""
             raise BackupError(f"{error}{kept}") from error
@@ -271,7 +275,23 @@ class Restoring:
         return brought.has(entry) or bringing.is_right(entry, self.passing)
 
     def bring(self, entry: Entry, pool: sets.Pool | None) -> bool:
-        return pool is not None and bringing.bring(entry, pool, self.passing)
+        return pool is not None and bringing.bring(entry, pool, self.of.target.name, self.passing, self.spoil)
+
+    def spoil(self, target: str, entry: Entry) -> None:
+        """Kept at once: the database that came is told of it at the end, and its next backup sends it again."""
+        ours = target == self.of.target.name
+        if ours and not self.should_have(entry):
+            return
+        self.remembered.spoiled(target, entry.sha256)
+        told, name = self.progress.damaged, entry.name or entry.key
+        if ours and name not in told and len(told) < TOLD:
+            told.append(name)
+            keep(self.progress)
+
+    def should_have(self, entry: Entry) -> bool:
+        """A set that lacks more blobs than it names says nothing of the others."""
+        head = self.of.head
+        return head.missing_count <= len(head.missing) and entry.key not in head.missing
 
     def passing(self, chunks: Any) -> Any:
         for chunk in chunks:
@@ -287,7 +307,9 @@ class Restoring:
             progress.notes.append(
                 f"{WAS_HERE.format(progress.before)} Delete it when nobody needs it any more."
             )
-        settling.forget_unfinished(self.of.head.name, HOLD)
+        settling.forget_unfinished(HOLD)
+        settling.tell_of(self.of.head, progress.damaged)
+        self.remembered.give_back()
         progress.notes += dropping.notes()
         progress.notes += settling.name_anew(self.of)
         progress.unnamed, told = settling.hold_unnamed(self.tell)
@@ -317,6 +339,7 @@ class Restoring:
 
     def open_again(self) -> str:
         place().with_name("restore.brought").unlink(missing_ok=True)
+        self.remembered.forget()
         SweepHold.objects.let_go(HOLD)
         if self.progress.stays_on:
             told = maintenance.standing()

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from rich.filesize import decimal
 
 from alcoves import env
 from alcoves.backup import mending, sets
 from alcoves.backup.examining import Opened, Stored
 from alcoves.backup.models import Backup, Check, Finding, Installation, Look, State
+from alcoves.backup.sets import Head
 from alcoves.settings import secret_key
 from media import orphans, reprocess
 from media.models import Bulk, CachedImage, Derivative, Original, SweepHold, UnnamedBlob, Upload
@@ -28,6 +31,7 @@ NAMED_ANEW: Final = (
     "The backup was made at {}, and this is another address: this installation removes no sets of that one. If both go "
     "on, give each a target of its own."
 )
+ROTTEN: Final = "Its restore found blobs that its pool lacks or holds damaged, such as {}."
 UNDER_WAY: Final = "It was under way when the backup was made."
 CONSIDERED: Final = timedelta(days=3650)
 """Until an operator decides."""
@@ -73,18 +77,34 @@ def name_anew(of: Opened) -> list[str]:
 
 
 @transaction.atomic
-def forget_unfinished(name: str, hold: str) -> None:
-    """Uploads without their bytes, backups without their maker, holds of who is gone. The set itself is whole."""
+def forget_unfinished(hold: str) -> None:
+    """Uploads without their bytes, backups without their maker, holds of who is gone."""
     SweepHold.objects.exclude(reason=hold).delete()
     Upload.objects.filter(finished_at__isnull=True).delete()
-    Backup.objects.filter(name=name).update(state=State.DONE, finished_at=Now(), holder="", error="")
     gone: dict[str, Any] = {"state": State.KILLED, "finished_at": Now(), "holder": "", "error": UNDER_WAY}
     Backup.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
     Check.objects.filter(state__in=(State.QUEUED, State.RUNNING)).update(**gone)
-    Look.objects.filter(state=State.RUNNING).update(**gone)
+    asked_for = Q(state=State.QUEUED, nightly=False)  # The pass of the nights goes on in the next one.
+    Look.objects.filter(Q(state=State.RUNNING) | asked_for).update(**gone)
     Bulk.objects.filter(state__in=OPEN).update(state=BulkState.FAILED, text=UNDER_WAY, ended_at=Now())
     asked = Finding.objects.filter(state=Finding.State.REPAIRING, text__in=(mending.WAITS, mending.UNDER_WAY))
     asked.update(state=Finding.State.OPEN, text=UNDER_WAY)
+
+
+def tell_of(head: Head, damaged: list[str]) -> None:
+    """The set that was restored: its row is as it was at the beginning of its backup, and its head knows the end."""
+    row = Backup.objects.filter(name=head.name).first()
+    if row is None:
+        return
+    row.state, row.finished_at, row.holder = State.DONE, head.made, ""
+    row.blobs, row.encrypted, row.missing = head.blobs, head.encrypted, head.missing_count
+    row.files, row.files_size, row.position = head.files, head.files_size, {}
+    row.size = sum(part.size for part in head.parts)
+    row.error = row.lack
+    if damaged:
+        row.damaged_at = timezone.now()
+        row.error = ROTTEN.format(", ".join(damaged[:3]))
+    row.save()
 
 
 def hold_unnamed(tick: Callable[[], None]) -> tuple[int, list[str]]:
