@@ -373,6 +373,24 @@ def cancel(rows: QuerySet[Derivative]) -> int:
         )
 
 
+def accept(rows: QuerySet[Derivative]) -> int:
+    """What failed is left at that, with its parts, until it is queued again. No row moves; counts only those whole."""
+    failed = rows.filter(parent__isnull=True, status="failed", accepted_at__isnull=True)
+    return mark_accepted(failed, Now())
+
+
+def unaccept(rows: QuerySet[Derivative]) -> int:
+    """They count as failures again."""
+    return mark_accepted(rows.filter(parent__isnull=True, accepted_at__isnull=False), None)
+
+
+def mark_accepted(rows: QuerySet[Derivative], at: Any) -> int:
+    with transaction.atomic():
+        keys = list(in_order(rows).values_list("pk", flat=True))
+        in_order(Derivative.objects.filter(parent__in=keys, status="failed")).update(accepted_at=at)
+        return Derivative.objects.filter(pk__in=keys).update(accepted_at=at)
+
+
 def put_back(rows: QuerySet[Derivative]) -> int:
     """Who runs these stops, and they wait in the queue: nobody asked for them anew, and no try is counted.
 

@@ -1,4 +1,4 @@
-"""Which derivatives are meant, how many they are, and one act on all of them: made anew, or stopped.
+"""Which derivatives are meant, how many they are, and one act on all of them: made anew, stopped, accepted.
 
 Few are acted on at once, in one transaction with the entry of the audit log; of many `media.bulk` takes care.
 """
@@ -27,7 +27,14 @@ CANCELLED: Final = "57014"
 """Postgres: query_canceled, by statement_timeout."""
 REPROCESS: Final = "reprocess"
 CANCEL: Final = "cancel"
-ACTS: Final = {REPROCESS: "queued again", CANCEL: "stopped"}
+ACCEPT: Final = "accept"
+UNACCEPT: Final = "unaccept"
+ACTS: Final = {
+    REPROCESS: "queued again",
+    CANCEL: "stopped",
+    ACCEPT: "accepted",
+    UNACCEPT: "counted as failures again",
+}
 """What may be done, and how it is told."""
 GROWN_BY: Final = 10
 """Rows, or percent of what was seen: as many more may be acted on without another look."""
@@ -47,6 +54,8 @@ class Selection:
     failure: str | None = None
     """The key of a group of failures; empty is the group of those that said nothing."""
     queue: str = ""
+    accepted: str = ""
+    """`yes` for failures that operators leave at that, `no` for what they do not."""
 
     def query(self) -> Q:
         parts: dict[str, Any] = {
@@ -62,6 +71,8 @@ class Selection:
         )
         if self.failure is not None:
             query &= Q(failure=self.failure)
+        if self.accepted:
+            query &= Q(accepted_at__isnull=self.accepted == "no")
         if self.file is None:
             return query
         return query & Q(Exists(File.objects.filter(pk=self.file, original=OuterRef("original_id"))))
@@ -95,6 +106,8 @@ def check(selection: Selection) -> None:
             f"There is no state named {selection.status}. Known are: {', '.join(Status.values)}.",
             code="status_unknown",
         )
+    if selection.accepted not in {"", "yes", "no"}:
+        raise RequestError("Whether they are accepted is said by yes or no.", code="accepted_unknown")
     if selection.library and not Library.objects.filter(pk=selection.library).exists():
         raise RequestError("There is no library with this id.", code="library_unknown")
     if selection.file and not File.objects.filter(pk=selection.file).exists():
@@ -115,6 +128,10 @@ def meant(act: str, selection: Selection) -> QuerySet[Derivative]:
     rows: QuerySet[Derivative] = Derivative.objects.filter(selection.query())
     if act == CANCEL:
         return rows.filter(status__in=("queued", "processing"))
+    if act == ACCEPT:
+        return rows.filter(status="failed", accepted_at__isnull=True)
+    if act == UNACCEPT:
+        return rows.filter(accepted_at__isnull=False)
     return rows.exclude(variant__startswith=GIVEN)
 
 
@@ -158,8 +175,9 @@ def texts(keys: list[UUID]) -> list[str]:
 
 
 def done_to(act: str, keys: list[UUID]) -> int:
-    if act == CANCEL:
-        return ledger.cancel(Derivative.objects.filter(pk__in=keys))
+    moves = {CANCEL: ledger.cancel, ACCEPT: ledger.accept, UNACCEPT: ledger.unaccept}
+    if act in moves:
+        return moves[act](Derivative.objects.filter(pk__in=keys))
     return request(keys)
 
 

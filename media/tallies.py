@@ -38,6 +38,9 @@ TRUTH: Final = {
     tally.DERIVATIVES: """
         SELECT ARRAY[deriver, status, queue]::text[] AS keys, count(*) AS number, 0::bigint AS amount
         FROM media_derivative GROUP BY 1""",
+    tally.ACCEPTED: """
+        SELECT ARRAY[deriver]::text[] AS keys, count(*) AS number, 0::bigint AS amount
+        FROM media_derivative WHERE accepted_at IS NOT NULL GROUP BY 1""",
     tally.MADE: """
         SELECT ARRAY[o.library_id::text, d.deriver] AS keys, sum(jsonb_array_length(d.outputs)) AS number,
                sum(alcoves_output_bytes(d.outputs))::bigint AS amount

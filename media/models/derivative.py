@@ -103,6 +103,12 @@ class Derivative(Row):
         help_text="of a failed row: what was said, without names and numbers. A trigger writes it",
     )
 
+    accepted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="of a failed row: operators leave it at that. A trigger forgets it when the row is queued again",
+    )
+
     queued_at = models.DateTimeField()
     not_before = models.DateTimeField(null=True, blank=True)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -142,6 +148,10 @@ class Derivative(Row):
             models.CheckConstraint(
                 condition=~Q(status="failed") | ~Q(error_code=""), name="derivative_failure_has_a_code"
             ),
+            models.CheckConstraint(
+                condition=Q(accepted_at__isnull=True) | Q(status="failed"),
+                name="derivative_accepted_is_failed",
+            ),
         )
         indexes = (
             models.Index(
@@ -159,6 +169,19 @@ class Derivative(Row):
             models.Index("deriver", KeyTransform("version", "made_by"), name="derivative_by_version"),
             models.Index(fields=["status", "-updated_at"], name="derivative_by_status"),
             # Groups of failures are counted from this alone. Parts tell theirs through their parent.
+            models.Index(
+                fields=["deriver", "failure", "error_code", "finished_at", "original", "id"],
+                condition=Q(status="failed", parent__isnull=True, accepted_at__isnull=True),
+                name="derivative_by_trouble",
+            ),
+            models.Index(
+                fields=["-id"], condition=Q(accepted_at__isnull=False), name="derivative_list_accepted"
+            ),
+            models.Index(
+                fields=["finished_at", "deriver"],
+                condition=Q(accepted_at__isnull=False),
+                name="derivative_accepted_lately",
+            ),
             models.Index(
                 fields=["failure", "error_code", "deriver", "finished_at", "original", "id"],
                 condition=Q(status="failed", parent__isnull=True),
