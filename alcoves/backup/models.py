@@ -265,6 +265,9 @@ class Look(Work):
         return self.looked + (self.total if self.phase in (STRAYS, CACHED) else lie), 2 * self.total
 
 
+UNMENDED: Final = Q(state__in=("open", "repairing"))
+
+
 class Findings(models.QuerySet["Finding"]):
     """What was found, and whether it is mended."""
 
@@ -321,9 +324,11 @@ class Finding(Row):
             models.Index(fields=["state", "-id"], name="finding_list_by_state"),
             models.Index(
                 fields=["kind", "what", "state"],
-                condition=Q(state__in=("open", "repairing")),
+                condition=UNMENDED,
                 name="finding_unmended_by_kind",
             ),
+            models.Index(fields=["-id"], condition=UNMENDED, name="finding_list_of_unmended"),
+            models.Index(fields=["kind", "-id"], condition=UNMENDED, name="finding_unmended_list_by_kind"),
             models.Index(fields=["kind", "-id"], name="finding_list_by_kind"),
             models.Index(fields=["what", "-id"], name="finding_list_by_what"),
             models.Index(fields=["store", "-id"], name="finding_list_by_store"),
@@ -332,7 +337,7 @@ class Finding(Row):
         constraints = (
             models.UniqueConstraint(
                 fields=["store", "key"],
-                condition=Q(state__in=("open", "repairing")),
+                condition=UNMENDED,
                 name="finding_open_once",
             ),
         )
