@@ -156,6 +156,16 @@ def test_a_new_run_takes_the_place_of_the_old_one(
     assert before.isdisjoint(row.pk for row in rows_of(file))
 
 
+def test_no_more_are_kept_than_operators_want(
+    seeing: Library, tiny: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.OBJECT_DETECTION_MAX_DETECTIONS = 1
+    source = picture(tmp_path / "a.png", (RED, (0, 0, 9, 9)), ((0, 128, 0), (20, 20, 30, 30)))
+    file = take_in(seeing, source, "a.png").file
+    run_queued()
+    assert labels_of(file) == ["person"]
+
+
 def test_a_run_that_fails_leaves_the_rows_of_before(
     seeing: Library, tiny: Path, tmp_path: Path, settings: Any
 ) -> None:

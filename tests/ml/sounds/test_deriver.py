@@ -143,6 +143,15 @@ def test_top_and_threshold_are_obeyed(hearing: Library, tiny: Path, tmp_path: Pa
     assert [row.label for row in rows_of(file)] == ["Sound"]
 
 
+def test_windows_are_as_long_as_operators_want(
+    hearing: Library, tiny: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.AUDIO_DETECT_WINDOW_SEC = 5
+    file = take_in(hearing, make_tone(tmp_path / "a.wav", seconds=10), "a.wav").file
+    run_queued()
+    assert derivative(file.original_id, "sounds").facts["windows"] == 2
+
+
 def test_a_film_is_heard_without_waiting_for_anything(hearing: Library, tiny: Path, tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4")
     file = take_in(hearing, source, "a.mp4").file
