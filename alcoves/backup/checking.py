@@ -7,7 +7,7 @@ from typing import Final
 
 from django.utils import timezone
 
-from alcoves.backup import database, sets
+from alcoves.backup import database, sets, targets
 from alcoves.backup.errors import BackupError, DamagedError, LostError
 from alcoves.backup.models import NONE, Backup, Spoiled
 from alcoves.backup.sealing import Plain
@@ -157,8 +157,8 @@ def is_right(pool: sets.Pool, entry: Entry, reading: Reading) -> bool:
 
 def record(name: str, target: str, sentence: str) -> None:
     """What was found of a set, with its row: a sentence, empty where all is well."""
-    row = Backup.objects.filter(name=name, target=target).first()
-    if row is None:
+    row = Backup.objects.filter(name=name).first()
+    if row is None or not targets.is_same(row.target, target):
         return  # Another installation made it, or this is a copy of it.
     now = timezone.now()
     row.verified_at, row.damaged_at = now, now if sentence else None

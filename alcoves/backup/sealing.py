@@ -156,11 +156,22 @@ def unlock(locked: bytes, passphrase: str) -> Any:
         ) from None
 
 
+def refuse_lost(store: BlobStore, *, everywhere: bool) -> None:
+    """A new key would open nothing of what the old one has locked, and its copy nothing of what comes."""
+    for where in ("sets/", "pool/") if everywhere else ("sets/",):
+        if any(stat.key.endswith(Sealed.suffix) for stat in store.iterate(where)):
+            raise BackupError(
+                f"{IDENTITY} is missing in the target, though {where} has encrypted parts: bring back your copy of it. "
+                "If there is none, nobody can read them any more: move sets/ and pool/ away, then try again."
+            )
+
+
 def make(store: BlobStore, passphrase: str) -> Plain:
     """The seal of a target for writing: its own, else a new one, else none where there is no passphrase."""
     known = find(store, passphrase)
     if known is not None:
         return known
+    refuse_lost(store, everywhere=bool(passphrase))
     if not passphrase:
         return Plain()
     identity = pyrage.x25519.Identity.generate()

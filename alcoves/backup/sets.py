@@ -10,10 +10,11 @@ pool/ab/NAME[.age]              blobs, shared by all sets of the target
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Final, get_origin
 
 from django.utils import timezone
 
@@ -24,6 +25,7 @@ from storage.base import CHUNK_SIZE, BlobStore
 from storage.errors import BlobNotFoundError, UnreadableError
 from storage.streams import Tally
 
+logger = logging.getLogger(__name__)
 FORMAT: Final = 1
 SETS, POOL = "sets/", "pool/"
 HEAD: Final = "backup.json"
@@ -64,7 +66,9 @@ class Head:
 
     @property
     def made(self) -> datetime:
-        return datetime.fromisoformat(self.made_at)
+        """Without a zone it is UTC."""
+        at = datetime.fromisoformat(self.made_at)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
     @property
     def is_ahead(self) -> bool:
@@ -128,12 +132,31 @@ def read_head(store: BlobStore, name: str) -> Head:
             raise BackupError(
                 f"The set {name} was written by a newer Alcoves (format {found['format']}): update Alcoves first."
             )
-        known = {one: value for one, value in found.items() if one in Head.__dataclass_fields__}
-        return Head(**{**known, "parts": [Part(**part) for part in found["parts"]]})
+        return head_of(name, found)
     except BlobNotFoundError:
         raise BackupError(f"There is no set {name} in this target, or its backup was not finished.") from None
-    except (ValueError, KeyError, TypeError, UnreadableError):
-        raise BackupError(f"backup.json of the set {name} is damaged: take another set.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, UnreadableError):
+        raise DamagedError(f"{HEAD} of the set {name} is damaged: take another set.") from None
+
+
+def head_of(name: str, found: dict[str, Any]) -> Head:
+    """One of these errors for what we cannot have written: another name, values of other types, a time that is none."""
+    known = {one: value for one, value in found.items() if one in Head.__dataclass_fields__}
+    head = Head(**{**known, "parts": [Part(**part) for part in found["parts"]]})
+    rows: list[Head | Part] = [head, *head.parts]
+    for row in rows:
+        hold_to_types(row)
+    if not all(type(one) is str for one in (*head.missing, *head.migrations)):
+        raise TypeError(name)
+    if head.name != name or not timezone.is_aware(head.made):
+        raise ValueError(name)
+    return head
+
+
+def hold_to_types(row: Head | Part) -> None:
+    for one in fields(row):
+        if type(getattr(row, one.name)) is not (get_origin(one.type) or one.type):
+            raise TypeError(one.name)
 
 
 def heads(store: BlobStore) -> list[Head]:
@@ -141,14 +164,21 @@ def heads(store: BlobStore) -> list[Head]:
 
     One of a clock that was ahead comes before all others: nobody knows when it was made.
     """
-    found = []
+    return read_all(store)[0]
+
+
+def read_all(store: BlobStore) -> tuple[list[Head], dict[str, BackupError]]:
+    """The same, and why others are left out."""
+    found: list[Head] = []
+    left_out: dict[str, BackupError] = {}
     for name, whole in names(store):
         if whole:
             try:
                 found.append(read_head(store, name))
-            except BackupError:
-                continue
-    return sorted(found, key=lambda head: (not head.is_ahead, head.made))
+            except BackupError as error:
+                left_out[name] = error
+                logger.warning("the set %s is left out: %s", name, error)
+    return sorted(found, key=lambda head: (not head.is_ahead, head.made)), left_out
 
 
 def stored_chunks(store: BlobStore, key: str) -> Iterator[bytes]:
@@ -180,12 +210,22 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def entries(store: BlobStore, head: Head, seal: Plain) -> Iterator[Entry]:
     """The manifest, line by line. DamagedError for one that is none: its digest is known only at its end."""
-    for line in lines_of(part_chunks(store, head, MANIFEST, seal)):
+    yield from entries_of(head.name, part_chunks(store, head, MANIFEST, seal))
+
+
+def bare_entries(store: BlobStore, name: str, seal: Plain) -> Iterator[Entry]:
+    """The manifest of a folder without backup.json, so without its digest."""
+    key = f"{folder_of(name)}{MANIFEST}{seal.suffix}"
+    yield from entries_of(name, seal.unwrap(stored_chunks(store, key)))
+
+
+def entries_of(name: str, chunks: Iterable[bytes]) -> Iterator[Entry]:
+    for line in lines_of(chunks):
         try:
             entry = Entry(**json.loads(line))
         except (ValueError, TypeError):
             raise DamagedError(
-                f"The part {MANIFEST} of the set {head.name} is damaged: take another set."
+                f"The part {MANIFEST} of the set {name} is damaged: take another set."
             ) from None
         yield entry
 

@@ -4,6 +4,7 @@ ALCOVES_BACKUP_TARGETS gives names to them. The console and the schedule take na
 there shall not choose any folder of the machine.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,7 @@ def get(text: str = "") -> Target:
     """By name or, from a command line, by address. Without a text: the one of the settings."""
     wanted = text.strip() or str(live.value("BACKUP_TARGET")) or LOCAL
     known = named()
+    wanted = name_of(wanted, known)
     address = known.get(wanted, wanted)
     if address.startswith(S3):
         return Target(wanted, address, bucket(address))
@@ -64,6 +66,23 @@ def get(text: str = "") -> Target:
     refuse_stores(folder)
     made = store("storage.local.LocalStore", root=folder, secret=settings.SECRET_KEY)
     return Target(wanted, address, made)
+
+
+def name_of(wanted: str, known: dict[str, str]) -> str:
+    """An address that has a name is that target: what is known of its sets and blobs is known by its name."""
+    if wanted in known:
+        return wanted
+    return next((name for name, address in known.items() if trimmed(address) == trimmed(wanted)), wanted)
+
+
+def trimmed(address: str) -> str:
+    return address.rstrip("/") if address.startswith(S3) else os.path.normpath(Path(address).expanduser())
+
+
+def is_same(one: str, other: str) -> bool:
+    """Two names, or a name and an address, of one place."""
+    known = named()
+    return name_of(one, known) == name_of(other, known)
 
 
 def by_name(name: str) -> Target:

@@ -26,10 +26,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from alcoves.accounts import avatars
 from alcoves.accounts.avatars import AVATARS
 from alcoves.backup import contents, database, pruning, sealing, sets, targets, underway
 from alcoves.backup.errors import BackupError, BusyError, LostError
 from alcoves.backup.models import NONE, Backup, Installation, Spoiled, State
+from alcoves.backup.pruning import Keep
 from alcoves.backup.sets import Entry, Head, Part
 from alcoves.backup.working import WAITS, Effort, bury, claim, fail
 from media import audit
@@ -85,12 +87,14 @@ def ask(target: str, blobs: str, *, by: Actor, scheduled: bool = False, named_on
     return row
 
 
-def make(row: Backup, *, seconds: float | None = None, say: Say | None = None) -> bool:
-    """Goes on with a backup, for so long at most. Whether it has ended."""
+def make(
+    row: Backup, *, seconds: float | None = None, say: Say | None = None, keep: Keep | None = None
+) -> bool:
+    """Goes on with a backup, for so long at most. Whether it has ended. `keep` says what older sets stay."""
     refuse_while_restored()
     row = claim(row, BUSY)
     try:
-        writing = Writing(row, seconds, say)
+        writing = Writing(row, seconds, say, keep or Keep())
         with writing.living():
             return writing.go_on()
     except (BackupError, StoreError) as error:
@@ -126,9 +130,9 @@ def hold_of(row: Backup) -> str:
 class Writing(Effort[Backup]):
     """One slice of one backup."""
 
-    def __init__(self, row: Backup, seconds: float | None, say: Say | None) -> None:
+    def __init__(self, row: Backup, seconds: float | None, say: Say | None, keep: Keep) -> None:
         super().__init__(row, seconds)
-        self.say = say
+        self.say, self.older = say, keep
         self.hold()
         self.target = targets.get(row.target)
         self.store = self.target.store
@@ -172,7 +176,7 @@ class Writing(Effort[Backup]):
         """Begun anew where it was killed: what lies there of an earlier try is written over."""
         row = self.row
         targets.mark(self.target)
-        pruning.clean(self.store, keep=row.name)
+        pruning.clean(self.target, keep=row.name)
         row.encrypted = self.seal.encrypted
         head = Head(
             name=row.name,
@@ -218,13 +222,16 @@ class Writing(Effort[Backup]):
         return Part(name, stat.size, stat.sha256)
 
     def manifest(self, spool: IO[bytes], head: Head) -> Iterator[bytes]:
-        """The list with what the database does not know: digests of bytes that are not hashed yet, sizes of avatars."""
+        """The list with what the database does not know: digests of bytes that are not hashed yet."""
         for line in spool:
-            entry = complete(Entry(**json.loads(line)), self.tick)
+            told = Entry(**json.loads(line))
+            entry = complete(told, self.tick)
             if entry.size < 0:
                 head.missing_count += 1
                 head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
                 continue
+            if entry.store == AVATARS and not told.sha256:
+                avatars.learn(entry.key, entry.size, entry.sha256)
             head.files += 1
             head.files_size += entry.size
             pool = sets.pool_key(self.seal, entry.sha256).removeprefix(sets.POOL)
@@ -333,12 +340,15 @@ class Writing(Effort[Backup]):
         The new set is whole already: what ails older ones is told, and never makes this one a failure.
         """
         try:
-            pruning.prune(self.target, self.seal, tick=self.tick)
+            older = self.older
+            older.gone += pruning.prune(self.target, self.seal, days=older.days, by=older.by, tick=self.tick)
         except LostError:
             raise
         except (BackupError, StoreError) as error:
+            self.older.trouble = str(error)
             logger.warning("older sets were not removed: %s", error)
-        except Exception:
+        except Exception as error:
+            self.older.trouble = f"It broke off ({type(error).__name__}). The log says more."
             logger.exception("older sets were not removed")
 
 

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.filesize import decimal
 
-from alcoves.backup import checking, pruning, sealing, sets, shown, targets, writing
+from alcoves.backup import checking, sealing, sets, shown, targets, writing
 from alcoves.backup.errors import DamagedError
-from alcoves.backup.models import ALL, NONE, ORIGINALS, Backup, State
+from alcoves.backup.models import ALL, NONE, ORIGINALS, Backup
+from alcoves.backup.pruning import Keep
 from alcoves.backup.sealing import Plain
 from media import audit, live
 
@@ -55,13 +56,15 @@ class Command(BaseCommand):
         if options["keep"] is not None and options["keep"] < 1:
             raise CommandError("--keep must be at least 1: the last set is never removed.")
         which = NONE if options["no_blobs"] else options["blobs"] or str(live.value("BACKUP_BLOBS"))
+        keep = Keep() if options["keep"] is None else Keep(options["keep"], audit.COMMAND)
         row = writing.ask(options["to"], which, by=audit.COMMAND)
         with shown.bar(quiet=options["json"] or not self.stderr.isatty()) as say:
-            writing.make(row, say=say)
+            writing.make(row, say=say, keep=keep)
         row.refresh_from_db()
-        gone = self.prune(options)
+        if keep.trouble:
+            self.stderr.write(f"Older sets were not all removed: {keep.trouble}")
         if options["json"]:
-            self.stdout.write(json.dumps({**told_of(row), "removed": gone}))
+            self.stdout.write(json.dumps({**told_of(row), "removed": keep.gone}))
             return
         self.stdout.write(
             f"The backup {row.name} is in {row.target}: {decimal(row.size)} without blobs, {row.files} blobs of "
@@ -74,20 +77,11 @@ class Command(BaseCommand):
         if row.error:
             self.stdout.write(row.error)
 
-    def prune(self, options: dict[str, Any]) -> list[str]:
-        if options["keep"] is None:
-            return []
-        target = targets.get(options["to"])
-        if Backup.objects.filter(state=State.RUNNING).exists():
-            self.stderr.write(f"{writing.BUSY} Older sets were not removed, for it may count on their blobs.")
-            return []
-        return pruning.prune(
-            target, sealing.make(target.store, settings.BACKUP_PASSPHRASE), days=options["keep"]
-        )
-
     def show_sets(self, options: dict[str, Any]) -> None:
         target = targets.get(options["to"])
-        found = sets.heads(target.store)
+        found, left_out = sets.read_all(target.store)
+        for name, error in left_out.items():
+            self.stderr.write(f"{name} is left out: {error}")
         if options["json"]:
             self.stdout.write(json.dumps([asdict(head) for head in found]))
             return

@@ -8,13 +8,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from rich.filesize import decimal
 
 from alcoves.backup import choosing, examining, restoring, sets, shown, targets
 from alcoves.backup.errors import BackupError
 from alcoves.backup.examining import Opened
+from alcoves.backup.models import Backup
 from alcoves.backup.restoring import Restoring
 from media import audit
+from media.models import AuditEntry
 
 
 class Command(BaseCommand):
@@ -104,10 +107,34 @@ class Command(BaseCommand):
         if not of.head.encrypted:
             raise BackupError("This set is not encrypted, so it holds no keys.")
         keys = sets.small_part(of.target.store, of.head, sets.KEYS, of.seal)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(keys, file, indent=1)
+        if has_audit_log():
+            row = Backup.objects.filter(name=of.head.name).first()
+            with audit.noting("backup.keys", by=audit.COMMAND, target=row) as act:
+                act.text = f"Wrote the keys of the set {of.head.name} of {of.target.name} to {path}."
+                act.count = 1
+                write_secret(path, keys)
+        else:
+            write_secret(path, keys)
+            self.stdout.write("It was not noted: there is no audit log here yet.")
         self.stdout.write(f"The keys are in {path}, readable by you alone. Delete it when you have set them.")
+
+
+def has_audit_log() -> bool:
+    """Not on a new machine, where the keys are needed first of all."""
+    try:
+        AuditEntry.objects.exists()
+    except DatabaseError:
+        return False
+    return True
+
+
+def write_secret(path: Path, keys: Any) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise BackupError(f"{path} is there already: name a file that is not.") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(keys, file, indent=1)
 
 
 def agreed(question: str) -> bool:
