@@ -4,6 +4,8 @@ Each picture has a new key, registered before its first byte is written. The use
 it named before is swept a little later, when nobody reads it any more.
 """
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -51,7 +53,7 @@ def replace(user_id: UUID, content: bytes) -> None:
     get_store(AVATARS).put(key, [made], content_type=avatars.CONTENT_TYPE, size=len(made))
     with transaction.atomic():
         blobs.name([key])
-        rename(user_id, key)
+        rename(user_id, key, size=len(made), sha256=hashlib.sha256(made).hexdigest())
 
 
 def make(content: bytes) -> bytes:
@@ -62,19 +64,37 @@ def make(content: bytes) -> bytes:
         return avatars.normalise(content, scratch, limits)
 
 
-def rename(user_id: UUID, key: str) -> None:
+def rename(user_id: UUID, key: str, *, size: int | None = None, sha256: str = "") -> None:
     """In a transaction: the row names this key from now on, and the one before is for the sweeper."""
     user = User.objects.select_for_update().only("avatar_key").filter(pk=user_id).first()
     if user is None:
         raise Http404("This account is gone.")
     if user.avatar_key:
         UnnamedBlob.objects.retire([user.avatar_key], store=AVATARS)
-    User.objects.filter(pk=user_id).update(avatar_key=key)
+    User.objects.filter(pk=user_id).update(avatar_key=key, avatar_size=size, avatar_sha256=sha256)
 
 
 def remove(user_id: UUID) -> None:
     with transaction.atomic():
         rename(user_id, "")
+
+
+def learn(key: str, size: int, sha256: str) -> None:
+    """What was read of a picture whose row does not know its bytes yet: it is of a time when that was not kept."""
+    unknown = User.objects.filter(avatar_key=key, avatar_sha256="")
+    unknown.update(avatar_size=size, avatar_sha256=sha256)
+
+
+def find_named(keys: Iterable[str]) -> set[str]:
+    return set(User.objects.filter(avatar_key__in=set(keys)).values_list("avatar_key", flat=True))
+
+
+def find_unnamed(keys: Iterable[str]) -> set[str]:
+    """Those that neither a person nor the register knows, in one query: a key goes from one to the other at once."""
+    wanted = set(keys)
+    entered = UnnamedBlob.objects.filter(store=AVATARS, key__in=wanted).values_list("key", flat=True)
+    worn = User.objects.filter(avatar_key__in=wanted).values_list("avatar_key", flat=True)
+    return wanted.difference(entered.union(worn, all=True))
 
 
 def drop_with_user(sender: Any, instance: User, **given: Any) -> None:

@@ -34,8 +34,11 @@ def blobs(of: Snapshot, which: str) -> Iterator[Entry]:
     """Every original, what people have brought along, avatars; where all is wanted, what was made as well."""
     yield from originals(of)
     yield from outputs(of, everything=which == ALL)
-    for key, name in of.rows(f"SELECT avatar_key, email FROM {table_of(User)} WHERE avatar_key <> ''"):  # noqa: S608
-        yield Entry(AVATARS, key, -1, "", AVATAR, name)
+    query = (
+        f"SELECT avatar_key, avatar_size, avatar_sha256, email FROM {table_of(User)} WHERE avatar_key <> ''"  # noqa: S608
+    )
+    for key, size, sha256, name in of.rows(query):
+        yield Entry(AVATARS, key, -1 if size is None else size, sha256, AVATAR, name)
 
 
 def originals(of: Snapshot) -> Iterator[Entry]:

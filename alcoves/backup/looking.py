@@ -19,11 +19,12 @@ from django.db import transaction
 from django.db.models import Prefetch
 from django.utils import timezone
 
+from alcoves.accounts import avatars
 from alcoves.accounts.avatars import AVATARS
 from alcoves.accounts.models import User
-from alcoves.backup import mending
+from alcoves.backup import extent, mending, naming
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import Finding, Look, State
+from alcoves.backup.models import CACHED, FACES, NAMED, STRAYS, UNNAMED, Finding, Look, State
 from alcoves.backup.working import Effort, claim, fail
 from media import live, orphans
 from media.models import Derivative, Library, Original
@@ -35,10 +36,10 @@ from storage.registry import get_store
 logger = logging.getLogger(__name__)
 PAGE: Final = 200
 BUSY: Final = "Somebody looks at the blobs already. Wait for the end of that, or see it in the console."
-NAMED, FACES, UNNAMED, CACHED = "named", "avatars", "orphans", "cache"
 MOST_ORPHANS: Final = 10_000
 """More are counted and not listed."""
 PAUSE: Final = threading.Event()
+FACE: Final = ("avatar_key", "avatar_size", "avatar_sha256")
 Say = Callable[[Look], None]
 
 
@@ -71,13 +72,11 @@ class Pace:
             PAUSE.wait(min(ahead, 1.0))
 
 
-def look(
-    row: Look, *, seconds: float | None = None, since: datetime | None = None, say: Say | None = None
-) -> bool:
+def look(row: Look, *, seconds: float | None = None, say: Say | None = None) -> bool:
     """Goes on with a look, for so long at most. Whether it has ended."""
     row = claim(row, BUSY)
     try:
-        looking = Looking(row, seconds, since, say)
+        looking = Looking(row, seconds, say)
         with looking.living():
             return looking.go_on()
     except (BackupError, StoreError) as error:
@@ -91,9 +90,8 @@ def look(
 class Looking(Effort[Look]):
     """One slice of a look."""
 
-    def __init__(self, row: Look, seconds: float | None, since: datetime | None, say: Say | None) -> None:
+    def __init__(self, row: Look, seconds: float | None, say: Say | None) -> None:
         super().__init__(row, seconds)
-        self.since = since
         self.say = say
         self.pace = Pace(int(live.value("VERIFY_MB_PER_SECOND")))
 
@@ -102,12 +100,14 @@ class Looking(Effort[Look]):
             self.say(self.row)
 
     def kept(self) -> tuple[str, ...]:
-        return (*super().kept(), "looked", "found", "repaired")
+        return (*super().kept(), "looked", "found", "repaired", "total", "whole", "alarm")
 
     def go_on(self) -> bool:
         steps = {NAMED: self.look_at_named, FACES: self.look_at_avatars, UNNAMED: self.look_for_orphans}
-        steps[CACHED] = self.look_at_cache
+        steps |= {STRAYS: self.look_for_strays, CACHED: self.look_at_cache}
         self.row.phase = self.row.phase or NAMED
+        if not self.row.total:
+            self.row.total, self.row.total_bytes = extent.of(self.row)
         while True:
             following = steps[self.row.phase]()
             if following is None:
@@ -120,29 +120,25 @@ class Looking(Effort[Look]):
             self.row.phase, self.row.position = following, {}
             self.tick(at_once=True)
 
-    @property
-    def partial(self) -> bool:
-        return self.row.library is not None or self.since is not None
-
     def look_at_named(self) -> str | None:
         after = str(self.row.position.get("after", ""))
-        for listing, page in pages_after(after, self.row.library, self.since):
+        for listing, page in pages_after(after, self.row.library, self.row.since):
             self.judge(page, listing.sizes({named.key for named in page}, last_of(page)))
             self.row.position = {"after": f"{page[-1].library}/{page[-1].original}"}
             self.tick()
             if self.over:
                 return NAMED
-        return None if self.partial else FACES
+        return None if self.row.partial else FACES
 
     def look_at_avatars(self) -> str:
         """A page of people at a time; each picture is asked for by its own key."""
         people = User.objects.exclude(avatar_key="").order_by("pk")
         while True:
             after = self.row.position.get("after")
-            page = list((people.filter(pk__gt=after) if after else people).only("avatar_key")[:PAGE])
+            page = list((people.filter(pk__gt=after) if after else people).only(*FACE)[:PAGE])
             if not page:
                 return UNNAMED
-            self.judge([Named("avatar", AVATARS, user.avatar_key, -1) for user in page], {})
+            self.judge([name_of(user) for user in page], {})
             self.row.position = {"after": str(page[-1].pk)}
             self.tick()
             if self.over:
@@ -162,16 +158,17 @@ class Looking(Effort[Look]):
             wrong = {key: value for key, value in wrong.items() if key not in gone}
         found = write_down(wrong)
         self.row.found += len(found)
-        close([named.key for named in page if named.key not in wrong])
+        close(page[0].store, [named.key for named in page if named.key not in wrong], deep=self.row.deep)
         if self.row.repair:
-            self.row.repaired += sum(mending.mend(finding) for finding in found)
+            self.row.repaired += sum(mending.mend(one) for one in found if one.state == Finding.State.OPEN)
 
     def trouble_of(self, named: Named, size: int | None) -> dict[str, Any] | None:
         try:
             return self.compared(named, size)
         except UnreadableError as error:
             # It is there, and nobody gets its bytes: as good as other bytes.
-            return {"kind": Finding.Kind.ALTERED, "size_found": size, "text": str(error)}
+            told = {"kind": Finding.Kind.ALTERED, "size_found": size, "text": str(error)}
+            return {**told, "by_reading": True} if self.row.deep else told
 
     def compared(self, named: Named, size: int | None) -> dict[str, Any] | None:
         if size is None or (named.size >= 0 and size != named.size):
@@ -186,7 +183,10 @@ class Looking(Effort[Look]):
         if digest is None:
             return {"kind": Finding.Kind.MISSING}
         if named.sha256 and digest != named.sha256:
-            return {"kind": Finding.Kind.ALTERED, "size_found": size, "sha256_found": digest}
+            told = {"kind": Finding.Kind.ALTERED, "size_found": size, "sha256_found": digest}
+            return {**told, "by_reading": True}
+        if named.store == AVATARS and not named.sha256:
+            avatars.learn(named.key, size, digest)
         return None
 
     def digest_of(self, named: Named) -> str | None:
@@ -203,30 +203,46 @@ class Looking(Effort[Look]):
         return digest.hexdigest()
 
     def look_for_orphans(self) -> str:
-        """As the search of each week (`media.orphans`): old blobs that nothing names, unless they are too many."""
+        return self.look_for(FILES, "blob", mending.ALARM) or STRAYS
+
+    def look_for_strays(self) -> str:
+        """After these everything was seen that is named, and everything that lies in the stores."""
+        if again := self.look_for(AVATARS, "avatar", mending.ALARM_OF_FACES):
+            return again
+        mending.close_unnamed()
+        self.row.whole = True
+        if self.row.repair and not self.row.alarm:
+            self.row.repaired += mending.enter_orphans()
+        return CACHED
+
+    def look_for(self, store: str, what: str, alarm: str) -> str | None:
+        """As the search of each week (`media.orphans`): old blobs that nothing names, unless they are too many.
+
+        The phase to go on with, while it is not over. An alarm counts from the page on that gave it.
+        """
         position = self.row.position
         looked, found = int(position.get("looked", 0)), int(position.get("found", 0))
+        before = str(position.get("alarm", self.row.alarm))
         settled = timezone.now() - orphans.SETTLED
-        for batch in orphans.batches_after(str(position.get("after", ""))):
+        for batch in orphans.batches_after(str(position.get("after", "")), store):
             old = [stat for stat in batch if stat.modified_at < settled and orphans.is_key(stat.key)]
-            unnamed = orphans.find_unnamed([stat.key for stat in old])
+            unnamed = naming.find_unnamed(store, [stat.key for stat in old])
             looked, found = looked + len(batch), found + len(unnamed)
             wrong = {
-                stat.key: {"kind": "orphaned", "what": "blob", "store": FILES, "size_found": stat.size}
+                stat.key: {"kind": "orphaned", "what": what, "store": store, "size_found": stat.size}
                 for stat in old
                 if stat.key in unnamed and found <= MOST_ORPHANS
             }
             self.row.found += len(write_down(wrong))
-            self.row.position = {"after": batch[-1].key, "looked": looked, "found": found}
+            alarming = orphans.is_alarming(orphans.Position(looked=looked, orphans=found))
+            said = f"{found} of {looked} {alarm}" if alarming else ""
+            self.row.alarm = f"{before} {said}".strip()
+            self.row.position = {"after": batch[-1].key, "looked": looked, "found": found, "alarm": before}
             self.tick()
             if self.over:
-                return UNNAMED
-        close_named_again()
-        if orphans.is_alarming(orphans.Position(looked=looked, orphans=found)):
-            self.row.error = f"{found} of {looked} {mending.ALARM}"
-        elif self.row.repair:
-            self.row.repaired += mending.enter_orphans()
-        return CACHED
+                return self.row.phase
+        close_named_again(store)
+        return None
 
     def look_at_cache(self) -> None:
         """Pictures without a row, rows without their picture: nothing of it can be lost."""
@@ -239,7 +255,7 @@ class Looking(Effort[Look]):
             self.row.repaired += scan.report.cached
 
     def end(self, state: str, error: str = "", **more: Any) -> None:
-        super().end(state, error or self.row.error, **more)
+        super().end(state, error or self.row.alarm, **more)
 
 
 def about(named: Named) -> dict[str, Any]:
@@ -291,6 +307,11 @@ def originals_of(library: UUID, since: datetime | None) -> Any:
     return rows.prefetch_related(Prefetch("derivatives", queryset=outputs))
 
 
+def name_of(user: User) -> Named:
+    size = -1 if user.avatar_size is None else user.avatar_size
+    return Named("avatar", AVATARS, user.avatar_key, size, user.avatar_sha256)
+
+
 def names_of(original: Any) -> Iterator[Named]:
     ids = {"library": original.library_id, "original": original.pk}
     yield Named("original", FILES, original.key, original.size, original.sha256 or "", **ids)
@@ -301,52 +322,53 @@ def names_of(original: Any) -> Iterator[Named]:
 
 
 def no_longer_named(suspects: list[Named]) -> set[str]:
-    """Those that their row has let go of since it was read: a new run, a purge."""
+    """Those that their row has let go of since it was read: a new run, a purge, another picture."""
     owners = {named.original for named in suspects if named.original is not None}
     rows = Original.objects.filter(pk__in=owners).only("library_id", "key", "size", "sha256")
     rows = rows.prefetch_related(
         Prefetch("derivatives", queryset=Derivative.objects.only("original_id", "outputs"))
     )
     still = {named.key for row in rows for named in names_of(row)}
-    return {named.key for named in suspects if named.original is not None and named.key not in still}
+    still |= avatars.find_named(named.key for named in suspects if named.store == AVATARS)
+    return {named.key for named in suspects if named.key not in still}
 
 
 def write_down(wrong: dict[str, dict[str, Any]]) -> list[Finding]:
-    """A finding for each key; one that is open already is brought up to date. Ignored ones stay so."""
+    """A finding for each key; one that is open already is brought up to date, one under repair stays so.
+
+    Ignored ones stay so too, and what reading found is known until somebody has read it again.
+    """
     found = []
-    ignored = set(
-        Finding.objects.filter(key__in=wrong, state=Finding.State.IGNORED).values_list("key", flat=True)
-    )
+    known = Finding.objects.filter(key__in=wrong)
+    ignored = set(known.filter(state=Finding.State.IGNORED).values_list("key", flat=True))
+    asked = set(known.filter(state=Finding.State.REPAIRING).values_list("key", flat=True))
     for key, values in wrong.items():
         if key in ignored:
             continue
-        store = values["store"]
-        rest = {name: value for name, value in values.items() if name != "store"}
+        left_out = {"store", "text"} if key in asked else {"store"}
+        rest = {name: value for name, value in values.items() if name not in left_out}
         with transaction.atomic():
-            open_ones = Finding.objects.filter(state__in=("open", "repairing"))
-            row, _ = open_ones.update_or_create(
-                store=store,
-                key=key,
-                defaults={**rest, "seen_at": timezone.now(), "state": Finding.State.OPEN},
+            row, _ = Finding.objects.unmended().update_or_create(
+                store=values["store"], key=key, defaults={**rest, "seen_at": timezone.now()}
             )
         found.append(row)
     return found
 
 
-def close(keys: list[str]) -> None:
-    """What is as it should be again."""
-    well = Finding.objects.filter(key__in=keys, state__in=("open", "repairing"))
+def close(store: str, keys: list[str], *, deep: bool) -> None:
+    """What is as it should be again. Who did not read says nothing of what only reading finds."""
+    well = Finding.objects.unmended().filter(store=store, key__in=keys)
     now = timezone.now()
-    well.update(
+    (well if deep else well.filter(by_reading=False)).update(
         state=Finding.State.REPAIRED, repaired_at=now, text="It was well when it was looked at again."
     )
 
 
-def close_named_again() -> None:
+def close_named_again(store: str) -> None:
     """Orphans that have gone or have a name now."""
-    rows = Finding.objects.filter(kind=Finding.Kind.ORPHANED, state="open").order_by("pk")
+    rows = Finding.objects.filter(kind=Finding.Kind.ORPHANED, state="open", store=store).order_by("pk")
     for batch in batches(list(rows.values_list("key", flat=True)[:MOST_ORPHANS])):
-        close(list(set(batch) - orphans.find_unnamed(batch)))
+        close(store, list(set(batch) - naming.find_unnamed(store, batch)), deep=False)
 
 
 def batches(keys: list[str], size: int = 1000) -> Iterator[list[str]]:

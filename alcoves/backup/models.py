@@ -211,7 +211,7 @@ class Looks(models.QuerySet["Look"]):
 
     def whole(self) -> Self:
         """Made to the end, through all that is named and all that lies in the stores; the newest first."""
-        return self.filter(state=State.DONE, whole=True).order_by("-finished_at")
+        return self.filter(state=State.DONE, whole=True, finished_at__isnull=False).order_by("-finished_at")
 
     def verified(self) -> Self:
         """Of these, those that have read every byte."""

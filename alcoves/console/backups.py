@@ -20,7 +20,6 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 
 from alcoves.alerts.rules.blobs import open_findings
 from alcoves.backup import (
@@ -107,10 +106,8 @@ def describe(row: Any) -> dict[str, Any]:
 
 def time_left(row: Any) -> str:
     """By the pace so far; empty where it is not known."""
-    if row.state != State.RUNNING or not row.started_at or not row.done_bytes or not row.total_bytes:
-        return ""
-    seconds = (timezone.now() - row.started_at).total_seconds()
-    return spoken(seconds * (row.total_bytes - row.done_bytes) / row.done_bytes)
+    left = row.seconds_left
+    return "" if left is None else spoken(left)
 
 
 def took(row: Any) -> str:

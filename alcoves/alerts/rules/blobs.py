@@ -27,29 +27,35 @@ def source_missing() -> Iterator[Trouble]:
             Severity.CRITICAL,
             f"The bytes of {many}{count} original{'' if count == 1 else 's'} are missing in the store. "
             "Put them back from a backup, then reprocess the failed rows.",
-            rows("media.derivative", status="failed", error_code=GONE),
+            rows("media.derivative", status="failed", error_code=GONE, accepted="no"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Open findings of one kind; `count` is no more than MANY, and `more` says that there are."""
+    """Findings of one kind that are not mended; `count` is no more than MANY, and `more` says that there are.
+
+    `repairing` of them were asked to be repaired: they are troubles until that is done.
+    """
 
     kind: str
     what: str
     count: int
     more: bool
+    repairing: int = 0
 
 
 COUNTS = """
-SELECT kind, what, (
-    SELECT count(*) FROM (
-        SELECT 1 FROM backup_finding f WHERE f.state = 'open'
+SELECT kind, what, found.number, found.repairing
+FROM unnest(%(kinds)s::text[]) kinds (kind) CROSS JOIN unnest(%(whats)s::text[]) whats (what) CROSS JOIN LATERAL (
+    SELECT count(*) AS number, count(*) FILTER (WHERE state = 'repairing') AS repairing FROM (
+        SELECT f.state FROM backup_finding f WHERE f.state IN ('open', 'repairing')
             AND (f.kind, f.what) >= (kinds.kind, whats.what) AND (f.kind, f.what) <= (kinds.kind, whats.what)
         ORDER BY f.kind, f.what LIMIT %(most)s
-    ) AS found
-) FROM unnest(%(kinds)s::text[]) kinds (kind) CROSS JOIN unnest(%(whats)s::text[]) whats (what) ORDER BY 1, 2
+    ) AS rows
+) AS found ORDER BY 1, 2
 """
+UNMENDED = {"state__in": "open,repairing"}
 
 
 def open_findings(kinds: tuple[str, ...] = KINDS) -> list[Found]:
@@ -57,7 +63,11 @@ def open_findings(kinds: tuple[str, ...] = KINDS) -> list[Found]:
     with connection.cursor() as cursor:
         cursor.execute(COUNTS, {"kinds": list(kinds), "whats": list(WHATS), "most": MANY + 1})
         told = cursor.fetchall()
-    return [Found(kind, what, min(count, MANY), count > MANY) for kind, what, count in told if count]
+    return [
+        Found(kind, what, min(count, MANY), count > MANY, min(repairing, MANY))
+        for kind, what, count, repairing in told
+        if count
+    ]
 
 
 def findings() -> Iterator[Trouble]:
@@ -67,7 +77,21 @@ def findings() -> Iterator[Trouble]:
         yield Trouble(
             f"blobs:{one.kind}:{one.what}",
             Severity.CRITICAL if original else Severity.WARNING,
-            f"{bounded(one.count, more=one.more)} {one.what}{'s are' if many else ' is'} {one.kind} in the store. "
-            + ("Put them back from a backup." if original else "Repair makes them again."),
-            rows("backup.Finding", state="open", kind=one.kind),
+            f"{bounded(one.count, more=one.more)} {one.what}{'s are' if many else ' is'} {one.kind} in the store"
+            f"{repairs(one)}. {advice(one, original=original)}",
+            rows("backup.Finding", **UNMENDED, kind=one.kind),
         )
+
+
+def repairs(one: Found) -> str:
+    if not one.repairing:
+        return ""
+    if one.repairing == one.count and not one.more:
+        return f", and {'is' if one.count == 1 else 'are'} being repaired"
+    return f", and {one.repairing} of them {'is' if one.repairing == 1 else 'are'} being repaired"
+
+
+def advice(one: Found, *, original: bool) -> str:
+    if one.repairing == one.count and not one.more:
+        return "If that lasts, see the findings."
+    return "Put them back from a backup." if original else "Repair makes them again."

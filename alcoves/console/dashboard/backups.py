@@ -1,4 +1,4 @@
-"""The last backup, the last look at all blobs, what was found, and whether people are shut out."""
+"""The last backup, the last looks at all blobs, what was found, and whether people are shut out."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,15 +12,15 @@ def report() -> dict[str, Any]:
     ended = (
         Backup.objects.filter(finished_at__isnull=False).exclude(state=State.STOPPED).order_by("-finished_at")
     )
-    looks = Look.objects.order_by("-created_at")
     maintenance = Maintenance.objects.filter(pk=1).first()
     return {
         "lastGood": backup(Backup.objects.sound().first()),
         "last": backup(ended.first()),
         "running": backup(Backup.objects.filter(state=State.RUNNING).first()),
         "schedule": live.value("BACKUP_SCHEDULE"),
-        "lastVerification": look(looks.filter(state=State.DONE).order_by("-finished_at").first()),
-        "verifying": look(looks.filter(state=State.RUNNING).first()),
+        "lastVerification": look(Look.objects.verified().first()),
+        "lastSizes": look(Look.objects.whole().filter(deep=False).first()),
+        "verifying": look(Look.objects.filter(state=State.RUNNING).first()),
         "findings": [asdict(one) for one in open_findings()],
         "maintenance": {"on": maintenance.on, "reason": maintenance.reason} if maintenance else None,
     }
@@ -32,6 +32,7 @@ def work(row: Work) -> dict[str, Any]:
         "started": row.started_at.isoformat() if row.started_at else None,
         "finished": row.finished_at.isoformat() if row.finished_at else None,
         "percent": row.percent,
+        "secondsLeft": row.seconds_left,
         "error": row.error[:300],
     }
 
@@ -55,4 +56,12 @@ def backup(row: Backup | None) -> dict[str, Any] | None:
 def look(row: Look | None) -> dict[str, Any] | None:
     if row is None:
         return None
-    return {**work(row), "deep": row.deep, "looked": row.looked, "found": row.found, "repaired": row.repaired}
+    return {
+        **work(row),
+        "deep": row.deep,
+        "whole": not row.partial,
+        "looked": row.looked,
+        "total": row.total,
+        "found": row.found,
+        "repaired": row.repaired,
+    }

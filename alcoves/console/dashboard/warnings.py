@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
@@ -12,7 +12,7 @@ from alcoves.alerts.rules import access
 from alcoves.alerts.rules import machine as rules_of_machine
 from alcoves.alerts.rules.base import MANY, Rule, Severity, Trouble, age, counted, page, rows, used_since
 from alcoves.alerts.rules.kept import Kept
-from alcoves.backup.models import Look, Maintenance, State
+from alcoves.backup.models import Look, Maintenance
 from alcoves.console.dashboard import machine
 from media import live, tallies
 from media.models import Control, Library, Original, tally
@@ -158,17 +158,22 @@ def models() -> Iterator[Trouble]:
 
 
 def verification() -> Iterator[Trouble]:
-    """Nobody has looked for long whether all bytes are as they were."""
+    """For long nobody has read whether all bytes are as they were. Of a part it says nothing of the rest."""
     days = int(live.value("VERIFY_DAYS"))
-    last = Look.objects.filter(state=State.DONE).order_by("-finished_at").first()
-    since = timezone.now() - timedelta(days=2 * days)
-    if not days or (last is not None and last.finished_at is not None and last.finished_at > since):
+    read, since = last_of(Look.objects.verified()), timezone.now() - timedelta(days=2 * days)
+    if not days or (read is not None and read > since) or (read is None and not used_since(since)):
         return
-    if last is None and not used_since(since):
-        return
-    when = f"was verified {age(last.finished_at)} ago" if last and last.finished_at else "was never verified"
-    sentence = f"What lies in the stores {when}; it is to be looked at every {days} days. Verify it now."
+    when = f"was verified {age(read)} ago" if read else "was never verified"
+    sizes = last_of(Look.objects.whole().filter(deep=False))
+    if sizes is not None and (read is None or sizes > read):
+        when += f" ({age(sizes)} ago sizes were compared)"
+    sentence = f"What lies in the stores {when}; it is to be read every {days} days. Read every byte now."
     yield Trouble("verification", Severity.WARNING, sentence, page("backups"))
+
+
+def last_of(looks: Any) -> datetime | None:
+    when: datetime | None = looks.values_list("finished_at", flat=True).first()
+    return when
 
 
 RULES: Final[Mapping[str, Rule]] = {

@@ -1,6 +1,6 @@
 // Panels of what holds it all: this machine, models, backups.
 
-import { badge, bytes, element, link, meter, notes, number, place, table, when } from "./building.js";
+import { badge, bytes, element, link, meter, notes, number, place, span, table, when } from "./building.js";
 
 function line(label, value, share = null, fills = true) {
   return element("tr", {}, element("th", { scope: "row", class: "dash-words" }, label),
@@ -40,7 +40,15 @@ export function models({ pipelines, downloads }) {
 
 const HOLDS = { none: "the database alone", originals: "with originals", all: "with all files" };
 
-export function backups({ lastGood, last, running, schedule, lastVerification, verifying, findings, maintenance }) {
+function looked(one) {
+  return `${when(one.finished)}: ${number(one.looked)} looked at, ${number(one.found)} bad`;
+}
+
+function under(one) {
+  return `${one.percent} %${one.secondsLeft === null ? "" : `, ${span(one.secondsLeft)} left`}${one.whole ? "" : ", some of them"}`;
+}
+
+export function backups({ lastGood, last, running, schedule, lastVerification, lastSizes, verifying, findings, maintenance }) {
   const good = lastGood ? `${when(lastGood.finished)}, ${HOLDS[lastGood.blobs]}, ${bytes(lastGood.bytes)}${lastGood.encrypted ? ", encrypted" : ""}` : "never";
   return [lines("Backups", [
     line("last good backup", link(place("backups"), good)),
@@ -49,9 +57,10 @@ export function backups({ lastGood, last, running, schedule, lastVerification, v
     last && last.state === "done" && !last.damaged && last.missing > 0 && line("last try", element("span", {}, badge("incomplete", "warning"), ` ${when(last.finished)} ${last.error}`)),
     running && line("now", `${running.percent} %`, running.percent, false),
     line("schedule", schedule),
-    line("blobs verified", lastVerification ? `${when(lastVerification.finished)}: ${number(lastVerification.looked)} looked at, ${number(lastVerification.found)} bad` : "never"),
-    verifying && line("verifying", `${verifying.percent} %`, verifying.percent, false),
-    ...findings.map((one) => line(`${one.what}, ${one.kind}`, link(place("findings", { state: "open", kind: one.kind }), badge(`${one.more ? "over " : ""}${number(one.count)}`, "critical")))),
+    line("every byte read", lastVerification ? looked(lastVerification) : "never"),
+    lastSizes && line("sizes compared", looked(lastSizes)),
+    verifying && line(verifying.deep ? "reading bytes now" : "comparing sizes now", under(verifying), verifying.percent, false),
+    ...findings.map((one) => line(`${one.what}, ${one.kind}`, link(place("findings", { state__in: "open,repairing", kind: one.kind }), element("span", {}, badge(`${one.more ? "over " : ""}${number(one.count)}`, "critical"), one.repairing ? ` ${number(one.repairing)} being repaired` : "")))),
     line("maintenance", maintenance?.on ? badge(`on: ${maintenance.reason}`, "warning") : "off"),
   ])];
 }

@@ -265,8 +265,15 @@ def test_blobs_that_a_look_missed_are_told_by_kind() -> None:
     finding.objects.create(kind="orphaned", what="blob", key="b", **about)
     [found] = rules.check("findings")
     assert (found.key, found.severity) == ("blobs:missing:original", "critical")
-    assert found.sentence.startswith("1 original is missing")
-    finding.objects.filter(pk=one.pk).update(state="repaired")
+    assert found.sentence == "1 original is missing in the store. Put them back from a backup."
+    finding.objects.filter(pk=one.pk).update(state="repairing")
+    [found] = rules.check("findings")
+    assert (found.key, found.severity) == ("blobs:missing:original", "critical")
+    assert found.sentence.startswith("1 original is missing in the store, and is being repaired.")
+    finding.objects.create(kind="missing", what="original", key="c", **about)
+    [found] = rules.check("findings")
+    assert "2 originals are missing in the store, and 1 of them is being repaired. Put" in found.sentence
+    finding.objects.update(state="repaired")
     assert keys("findings") == []
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from alcoves.accounts.avatars import AVATARS
 from alcoves.accounts.models import User
 from alcoves.backup import looking, tasks
-from alcoves.backup.models import Finding, Look
+from alcoves.backup.models import FACES, Finding, Look
 from media.models import Derivative, Library, Original, UnnamedBlob
 from storage.registry import get_store
 from tests.alcoves.backup.making import digests, fill
@@ -70,10 +70,14 @@ def test_a_missing_output_is_made_again(library: Library) -> None:
     assert row is not None
     get_store("files").delete(row.outputs[0]["key"])
     assert "1 output missing" in verify(1)
-    verify(repair=True)
+    assert "1 under repair" in verify(1, repair=True)
     finding = Finding.objects.get()
     assert finding.state == "repairing"
+    verify(1)
+    finding.refresh_from_db()
+    assert finding.state == "repairing"
     run_queued()
+    verify()
     row.refresh_from_db()
     assert get_store("files").stat(row.outputs[0]["key"]).size == row.outputs[0]["size"]
 
@@ -174,11 +178,11 @@ def test_avatars_are_looked_at_in_pages(library: Library, monkeypatch: pytest.Mo
         if number != 3:
             store.put(f"{user.pk}/a.webp", [b"a face"])
     monkeypatch.setattr(looking, "PAGE", 2)
-    row = Look.objects.create(phase=looking.FACES)
+    row = Look.objects.create(phase=FACES)
     places = []
     while not looking.look(Look.objects.get(), seconds=0):
         row.refresh_from_db()
-        if row.phase == looking.FACES:
+        if row.phase == FACES:
             places.append(row.looked)
         Look.objects.update(state="running")
     assert places == [2, 4, 5]

@@ -82,6 +82,31 @@ def test_what_no_worker_took_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> N
     assert sent == [(keys, "")]
 
 
+@pytest.mark.parametrize("text", [mending.WAITS, mending.ANEW])
+def test_a_repair_of_which_nothing_came_for_a_day_is_open_again(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, library: Library, text: str
+) -> None:
+    settings.BACKUP_SCHEDULE, settings.VERIFY_DAYS = "off", 0
+    monkeypatch.setattr(tasks.mend, "apply_async", lambda *_, **__: None)
+    original = take_in(library, b"words", "a.bin").file.original
+    about = {"original": original, "queue": "metadata", "queued_at": timezone.now(), "status": "ready"}
+    row = Derivative.objects.create(deriver="echo", **about)
+    finding = Finding.objects.create(
+        kind="missing", what="output", store="files", key="a/b", derivative=row.pk, seen_at=timezone.now()
+    )
+    if text == mending.WAITS:
+        mending.ask(Finding.objects.all(), by=audit.COMMAND)
+    else:
+        assert mending.mend(finding)
+    for hours, state in ((23, "repairing"), (2, "open")):
+        asked_at = Finding.objects.get().asked_at
+        assert asked_at is not None
+        Finding.objects.update(asked_at=asked_at - timedelta(hours=hours), updated_at=asked_at)
+        tasks.tick()
+        assert Finding.objects.get().state == state
+    assert Finding.objects.get().text == mending.STUCK[text]
+
+
 def test_a_part_is_made_again_with_what_it_is_a_part_of(library: Library) -> None:
     """It is no row that anybody could ask for, and still its blob is wanted."""
     original = take_in(library, b"words", "a.bin").file.original

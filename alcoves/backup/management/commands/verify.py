@@ -1,6 +1,6 @@
 """`manage.py verify`: looks whether every blob is there and as it should be, and repairs what can be repaired.
 
-Exit code: 0 all is well, 1 something is open, 2 the look could not be finished.
+Exit code: 0 all is well, 1 something is open or under repair, 2 the look could not be finished.
 """
 
 import sys
@@ -32,18 +32,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         since = date_of(options["since"]) if options["since"] else None
-        row = begun(library_of(options["library"]), options, fresh=options["anew"] or since is not None)
+        row = begun(library_of(options["library"]), since, options)
         audit.note(
             "blobs.verify", by=audit.COMMAND, text="Looked at the blobs.", repair=row.repair, deep=row.deep
         )
         try:
             with shown.bar(quiet=not self.stderr.isatty()) as say:
-                looking.look(row, since=since, say=say)
+                looking.look(row, say=say)
         except shown.KNOWN as error:
             raise CommandError(str(error), returncode=2) from error
         row.refresh_from_db()
         self.tell(row)
-        if Finding.objects.filter(state=Finding.State.OPEN).exists():
+        if Finding.objects.unmended().exists():
             sys.exit(1)
 
     def tell(self, row: Look) -> None:
@@ -56,23 +56,27 @@ class Command(BaseCommand):
         left = Finding.objects.filter(state=Finding.State.OPEN)
         for one in left.order_by().values("kind", "what").annotate(count=Count("pk")):
             self.stdout.write(f"  {one['count']} {one['what']} {one['kind']}")
+        if under := Finding.objects.filter(state=Finding.State.REPAIRING).count():
+            self.stdout.write(f"  {under} under repair: look again when workers have done it.")
         for finding in left.order_by("-id")[:20]:
             self.stdout.write(
                 f"  {finding.kind} {finding.what} {finding.store}:{finding.key} {finding.text}".rstrip()
             )
 
 
-def begun(library: UUID | None, options: dict[str, Any], *, fresh: bool) -> Look:
+def begun(library: UUID | None, since: datetime | None, options: dict[str, Any]) -> Look:
     """The same look, if one was killed, else a new one."""
-    wanted = {"library": library, "deep": options["deep"], "repair": options["repair"], "nightly": False}
+    wanted = {name: options[name] for name in ("deep", "repair")}
+    wanted |= {"library": library, "since": since, "nightly": False}
     working.bury(Look)
-    killed = Look.objects.filter(**wanted, state=State.KILLED).order_by("-id").first()
-    if killed is not None and not fresh:
+    killed: Look | None = Look.objects.filter(**wanted, state=State.KILLED).order_by("-id").first()
+    if killed is not None and not options["anew"]:
         Look.objects.filter(pk=killed.pk, state=State.KILLED).update(
             state=State.QUEUED, error="", finished_at=None
         )
         return killed
-    return Look.objects.create(**wanted)
+    made: Look = Look.objects.create(**wanted)
+    return made
 
 
 def library_of(text: str | None) -> UUID | None:

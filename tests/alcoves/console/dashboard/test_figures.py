@@ -306,7 +306,13 @@ def test_backups_and_verification(db: None) -> None:
         name="one", target="t", state="done", finished_at=now - timedelta(days=2), size=5, files_size=7
     )
     Backup.objects.create(name="two", target="t", state="failed", finished_at=now, error="No room.")
-    Look.objects.create(state="done", finished_at=now, looked=10, found=1)
+    whole = {"state": "done", "whole": True, "found": 1}
+    Look.objects.create(**whole, finished_at=now - timedelta(days=3), looked=10, deep=True)
+    Look.objects.create(**whole, finished_at=now - timedelta(days=1), looked=11)
+    Look.objects.create(state="done", finished_at=now, looked=2, deep=True)
+    Look.objects.create(
+        state="running", started_at=now - timedelta(minutes=1), total=10, looked=5, since=now, phase="named"
+    )
     Finding.objects.create(kind="missing", what="original", store="files", key="k", seen_at=now)
     told = taken("backups")
     assert (told["lastGood"]["name"], told["lastGood"]["bytes"], told["last"]["error"]) == (
@@ -314,8 +320,13 @@ def test_backups_and_verification(db: None) -> None:
         12,
         "No room.",
     )
-    assert told["lastVerification"]["looked"] == 10
-    assert told["findings"] == [{"kind": "missing", "what": "original", "count": 1, "more": False}]
+    assert (told["lastVerification"]["looked"], told["lastSizes"]["looked"]) == (10, 11)
+    assert (told["verifying"]["percent"], told["verifying"]["whole"]) == (50, False)
+    assert 50 < told["verifying"]["secondsLeft"] < 90
+    lost = {"kind": "missing", "what": "original", "more": False}
+    assert told["findings"] == [{**lost, "count": 1, "repairing": 0}]
+    Finding.objects.update(state="repairing")
+    assert taken("backups")["findings"] == [{**lost, "count": 1, "repairing": 1}]
 
 
 BUDGET = {
@@ -434,8 +445,10 @@ def test_what_is_told_of_many_rows_is_told_as_a_bound(many_rows: None) -> None:
     assert told["blobs:missing:output"].startswith("over 50 outputs are missing in the store.")
     assert told["blobs:source"].startswith("The bytes of at least 51 originals are missing")
     assert "of late most often with source_missing" in told["failing:proxy"]
-    assert taken("backups")["findings"] == [{"kind": "missing", "what": "output", "count": 50, "more": True}]
-    first, second = grouping.find_groups()
+    assert taken("backups")["findings"] == [
+        {"kind": "missing", "what": "output", "count": 50, "more": True, "repairing": 0}
+    ]
+    first, second = grouping.find_groups().groups
     assert (first.more, second.more, first.jobs, second.files) == (True, True, 51, 51)
 
 

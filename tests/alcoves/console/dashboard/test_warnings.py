@@ -127,8 +127,13 @@ def test_verification_that_is_overdue(library: Library, settings: Any) -> None:
     made_up.originals(library, 1)
     Original.objects.update(created_at=timezone.now() - timedelta(days=15))
     assert "was never verified" in only("verification").sentence
-    look = Look.objects.create(state="done", finished_at=timezone.now() - timedelta(days=15))
+    Look.objects.create(state="done", finished_at=timezone.now(), deep=True)
+    assert "was never verified" in only("verification").sentence
+    about = {"state": "done", "finished_at": timezone.now() - timedelta(days=15), "whole": True}
+    look = Look.objects.create(**about, deep=True)
     assert "15 days ago" in only("verification").sentence
+    Look.objects.create(**{**about, "finished_at": timezone.now()})
+    assert "was verified 15 days ago (0 seconds ago sizes were compared)" in only("verification").sentence
     Look.objects.filter(pk=look.pk).update(finished_at=timezone.now())
     assert found("verification") == []
 
