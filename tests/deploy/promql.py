@@ -22,10 +22,11 @@ TOKEN: Final = re.compile(
 )
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LEVELS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("and", "unless"), 1),
-    **dict.fromkeys(("==", "!=", ">", "<", ">=", "<="), 2),
-    **dict.fromkeys("+-", 3),
-    **dict.fromkeys("*/", 4),
+    "or": 1,
+    **dict.fromkeys(("and", "unless"), 2),
+    **dict.fromkeys(("==", "!=", ">", "<", ">=", "<="), 3),
+    **dict.fromkeys("+-", 4),
+    **dict.fromkeys("*/", 5),
 }
 COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le,
@@ -166,6 +167,8 @@ def kept(labels: Labels, names: set[str] | None) -> Labels:
 
 
 def combine(sign: str, left: Value, right: Value, alike: set[str] | None) -> Value:
+    if sign == "or":
+        return {**vector(right), **vector(left)} if alike is None else refuse(sign)
     if sign in {"and", "unless"}:
         there = {kept(labels, alike) for labels in vector(right)}
         return {
@@ -180,6 +183,10 @@ def combine(sign: str, left: Value, right: Value, alike: set[str] | None) -> Val
         if sign in COUNT or COMPARE[sign](one, other)
     }
     return found[frozenset()] if scalar else found
+
+
+def refuse(what: str) -> Value:
+    raise ValueError(f"{what} is not spoken here so.")
 
 
 def pairs(left: Value, right: Value, alike: set[str] | None) -> list[tuple[Labels, float, float]]:
@@ -232,5 +239,6 @@ CALLS: Final[Mapping[str, Callable[[Question], Value]]] = {
     "increase": lambda question: increase(question, each_second=False),
     "time": time_now,
     "absent": absent,
+    "vector": lambda question: vector(question.inside()),
     "histogram_quantile": quantile,
 }

@@ -47,10 +47,10 @@ CASES: Final[dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]] = {
     "AlcovesIsDown": ({"up{job=alcoves}": 0}, [{"up{job=alcoves}": 1}, {"up{job=node}": 0}]),
     "AlcovesNoWorker": ({"alcoves_workers{status=alive}": 0}, [{"alcoves_workers{status=alive}": 1}]),
     "AlcovesWorkerOffline": (
-        {"alcoves_worker_heartbeat_age_seconds{worker_name=a}": 600},
+        {"alcoves_worker_heartbeat_age_seconds{worker_name=a}": 9000},
         [
             {"alcoves_worker_heartbeat_age_seconds{worker_name=a}": 5},
-            {"alcoves_worker_heartbeat_age_seconds{worker_name=a}": 9000},
+            {"alcoves_worker_heartbeat_age_seconds{worker_name=a}": 90_000},
         ],
     ),
     "AlcovesWorkerDoesNotAnswer": ({"alcoves_scrape_up{worker=a}": 0}, [{"alcoves_scrape_up{worker=a}": 1}]),
@@ -74,6 +74,12 @@ CASES: Final[dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]] = {
             {"alcoves_queue_tasks{queue=hash,state=due}": 5, f"{JOBS}ready}}": (7, 8)},
             {"alcoves_queue_tasks{queue=hash,state=asleep}": 5, f"{JOBS}ready}}": 7},
             {"alcoves_queue_tasks{queue=hash,state=due}": 0, f"{JOBS}ready}}": 7},
+            # A film of an hour, and one more behind it.
+            {
+                "alcoves_queue_tasks{queue=transcription,state=due}": 1,
+                "alcoves_jobs_active{queue=transcription}": 1,
+                f"{JOBS}ready}}": 7,
+            },
         ],
     ),
     "AlcovesDeriverFails": (
@@ -182,6 +188,14 @@ def test_a_rule_fires_where_it_shall_and_nowhere_else(alert: str) -> None:
     bad, well = CASES[alert]
     assert fires(alert, bad)
     assert [samples for samples in well if fires(alert, samples)] == []
+
+
+@pytest.mark.parametrize("active", [{}, {"alcoves_jobs_active{queue=hash}": 0}])
+def test_a_queue_of_a_new_installation_stands_still_where_nothing_was_ever_run(
+    active: dict[str, Any],
+) -> None:
+    """Then there is no counter of jobs that ended, and perhaps none of those that run."""
+    assert fires("AlcovesQueueStandsStill", {"alcoves_queue_tasks{queue=hash,state=due}": 5, **active})
 
 
 def test_what_the_evaluator_does_not_know_it_refuses() -> None:
