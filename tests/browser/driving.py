@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -35,6 +36,20 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):
             # The loop of Playwright gives Django a connection of its own, which nobody else would close.
             connections.close_all()
+
+
+def look(page: Page, name: str, *, full: bool = True) -> None:
+    """A picture for people, in the folder that ALCOVES_TEST_SCREENSHOTS names, where somebody wants to look."""
+    if folder := os.environ.get("ALCOVES_TEST_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=full)
+
+
+def look_in_both(page: Page, name: str) -> None:
+    """Light and dark. The console's theme asks for the scheme once, as a page is loaded; other pages follow it."""
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
+        look(page, f"{name}-{scheme}")
 
 
 def nothing(_: str) -> bool:

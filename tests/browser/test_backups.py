@@ -1,6 +1,5 @@
 """The pages of backups, restore and maintenance as they look. Skipped where there is no Chromium."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,15 +16,12 @@ from alcoves.backup.models import Backup, Finding, Look
 from media.libraries import create_library
 from media.models import Library
 from tests.alcoves.backup.making import fill
-from tests.browser.driving import WITH_BROWSER, log_in, looking
+from tests.browser.driving import WITH_BROWSER, log_in, look_in_both, looking
 
 pytestmark = [
     *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
-THEMED = """dark => !document.querySelector("html[x-data]")
-    || document.documentElement.classList.contains("dark") === dark"""
-SCREENS = os.environ.get("ALCOVES_SCREENSHOTS", "")
 
 
 @pytest.fixture(autouse=True)
@@ -53,16 +49,12 @@ def page(owned: Library, live_server: Any) -> Iterator[Page]:
 
 
 def shoot(page: Page, name: str) -> None:
-    """At both widths, light and dark, where somebody wants to look."""
+    """Nothing stands out of the page at both widths; pictures of it, light and dark."""
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide"
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            if SCREENS:
-                page.wait_for_function(THEMED, arg=scheme == "dark")
-                page.screenshot(path=f"{SCREENS}/{name}-{width}-{scheme}.png", full_page=True)
+        look_in_both(page, f"{name}-{width}")
     page.set_viewport_size({"width": 1280, "height": 900})
 
 

@@ -14,8 +14,8 @@ from alcoves.accounts.roles import OPERATOR
 from media.models import Derivative, File
 from media.models.blob import FILES
 from storage.registry import get_store
-from tests.browser.driving import WITH_BROWSER, log_in, looking, operating
-from tests.browser.test_films import SECONDS, film, look, made
+from tests.browser.driving import WITH_BROWSER, log_in, look_in_both, looking, operating
+from tests.browser.test_films import SECONDS, film, made
 from tests.browser.test_gallery import one_loop, owned
 from tests.staffing import member
 
@@ -46,10 +46,7 @@ def test_a_film_is_seen_on_its_page(shown: Page, made: File, width: int) -> None
         assert picture is not None
         shown.wait_for_function(DRAWN, arg=picture)
     assert seen(shown.locator(".console-wave")).std() > 5, "there is a wave to be seen"
-    for scheme in ("light", "dark"):
-        shown.emulate_media(color_scheme=scheme)
-        shown.reload(wait_until="networkidle")
-        look(shown, f"console-film-{width}-{scheme}")
+    look_in_both(shown, f"console-film-{width}")
 
 
 def test_the_slider_shows_the_seconds_of_the_film(shown: Page, made: File) -> None:

@@ -1,11 +1,9 @@
 """The dashboard as operators see it, in Chromium. With ALCOVES_TEST_SCREENSHOTS=folder it leaves pictures there."""
 
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import bring_up_to_date
-from alcoves.backup.models import Backup, Look
+from alcoves.backup.models import Backup, Finding, Look
 from alcoves.console.dashboard.figures import FIGURES
 from media import controls, tallies, workers
 from media.audit import SYSTEM
@@ -25,7 +23,7 @@ from media.workers import Running
 from tests.alcoves.console.dashboard import made_up
 from tests.alcoves.console.dashboard.test_figures import report
 from tests.browser import driving
-from tests.browser.driving import WITH_BROWSER
+from tests.browser.driving import WITH_BROWSER, look
 
 pytestmark = [
     *WITH_BROWSER,
@@ -100,7 +98,15 @@ def fill_backups() -> None:
         "files_size": 9_000_000_000,
     }
     Backup.objects.create(name="2026-11-20", finished_at=now - timedelta(hours=9), verified_at=now, **about)
-    Look.objects.create(state="done", finished_at=now - timedelta(days=1), looked=275)
+    whole = {"state": "done", "whole": True, "looked": 275}
+    Look.objects.create(**whole, deep=True, finished_at=now - timedelta(days=2))
+    Look.objects.create(**whole, finished_at=now - timedelta(days=1))
+    Look.objects.create(
+        state="running", started_at=now - timedelta(minutes=9), alive_at=now, looked=90, total=200, phase="named"
+    )
+    lost = {"store": "files", "kind": "missing", "what": "output", "seen_at": now}
+    for number, state in enumerate(("open", "open", "repairing")):
+        Finding.objects.create(**lost, key=f"lost/{number}", state=state)
 
 
 def fill_history(dice: random.Random) -> None:
@@ -138,14 +144,6 @@ def all_drawn(page: Page) -> None:
         expect(page.locator(f"#panel-{figure.name}")).to_have_attribute("data-state", "ready", timeout=20_000)
 
 
-def keep(page: Page, name: str) -> None:
-    """The whole page, for people to look at."""
-    folder = os.environ.get("ALCOVES_TEST_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
 def test_every_panel_is_drawn(busy: Library, live_server: Any, size: str, theme: str) -> None:
@@ -167,7 +165,7 @@ def test_every_panel_is_drawn(busy: Library, live_server: Any, size: str, theme:
         if size == "wide":
             for name in ("queues", "workers", "failures", "backups", "alerts"):
                 expect(page.locator(f'#nav-sidebar-apps a[href="/admin/{name}"]')).to_be_visible()
-        keep(page, f"dashboard-{size}-{theme}")
+        look(page, f"dashboard-{size}-{theme}")
 
 
 def test_one_that_fails_blanks_no_other(
@@ -188,7 +186,7 @@ def test_one_that_fails_blanks_no_other(
             if figure.name != "storage":
                 panel = page.locator(f"#panel-{figure.name}")
                 expect(panel).to_have_attribute("data-state", "ready", timeout=20_000)
-        keep(page, "dashboard-one-failing")
+        look(page, "dashboard-one-failing")
 
 
 def test_it_goes_on_and_says_when_the_server_is_away(busy: Library, live_server: Any) -> None:

@@ -1,7 +1,6 @@
 """The page of a film or a recording as a person sees it, in Chromium: plays, shows, marks, exports."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from media.models import Derivative, File, Library, Moment, MomentShare
-from tests.browser.driving import WITH_BROWSER
+from tests.browser.driving import WITH_BROWSER, look
 from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_tone, make_video
@@ -23,12 +22,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
 ]
 SECONDS = 24
-
-
-def look(page: Page, name: str) -> None:
-    """A picture of the page for people, where somebody asks for one."""
-    if folder := os.environ.get("ALCOVES_TEST_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ With ALCOVES_TEST_SCREENSHOTS=folder it leaves pictures of the pages there.
 """
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from media.models import AuditEntry, Derivative, File, Library
 from ml import selection
 from ml.models import ObjectDetection
 from storage.registry import get_store
-from tests.browser.driving import WITH_BROWSER, chromium
+from tests.browser.driving import WITH_BROWSER, chromium, look_in_both
 from tests.ingesting import put_bytes
 from tests.ml import hosts
 from tests.ml.graphs import contrary, objects
@@ -115,21 +114,12 @@ def browsing(address: str) -> Iterator[BrowserContext]:
 
 def keep(page: Page, name: str) -> None:
     """Nothing stands out of the page, wide or narrow; pictures of it for who wants to look."""
-    folder = os.environ.get("ALCOVES_TEST_SCREENSHOTS")
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         # Charts take the new width a moment later.
         page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
         assert page.evaluate(CUT_OFF) == [], f"{name} at {width}"
-        for scheme in ("light", "dark"):
-            if folder:
-                # The theme asks for the scheme once, as a page is loaded.
-                page.evaluate(
-                    "dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark"
-                )
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=Path(folder) / f"day-{name}-{width}-{scheme}.png", full_page=True)
-    page.evaluate("document.documentElement.classList.remove('dark')")
+        look_in_both(page, f"day-{name}-{width}")
     page.set_viewport_size({"width": 1280, "height": 900})
 
 

@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from media.models import Folder, Library
-from tests.browser.driving import WITH_BROWSER
-from tests.browser.test_films import look
+from tests.browser.driving import WITH_BROWSER, look
 from tests.browser.test_gallery import one_loop, owned, page, picture
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_video

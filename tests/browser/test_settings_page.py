@@ -1,15 +1,13 @@
 """The page Settings in Chromium: looked at, changed and reset, without a complaint of the browser."""
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from alcoves.accounts.models import User
-from tests.browser.driving import log_in, looking
+from tests.browser.driving import log_in, look, looking
 from tests.browser.test_gallery import one_loop, pytestmark
 
 __all__ = ["one_loop", "pytestmark"]
@@ -26,12 +24,6 @@ def page(one_loop: None, live_server: Any) -> Iterator[Page]:
         yield page
 
 
-def photograph(page: Page, name: str) -> None:
-    """Into the folder that SCREENSHOTS names, where somebody wants to look."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page="full" in name)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_fits_the_screen(page: Page, width: int, scheme: Any) -> None:
@@ -40,8 +32,8 @@ def test_it_fits_the_screen(page: Page, width: int, scheme: Any) -> None:
     page.goto("/admin/settings")
     expect(page.get_by_label(NAME)).to_have_value("500")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    photograph(page, f"settings-{width}-{scheme}")
-    photograph(page, f"settings-{width}-{scheme}-full")
+    look(page, f"settings-{width}-{scheme}", full=False)
+    look(page, f"settings-{width}-{scheme}-full")
 
 
 def test_a_setting_is_changed_by_the_key_enter_and_reset_by_its_button(page: Page) -> None:
@@ -49,15 +41,15 @@ def test_a_setting_is_changed_by_the_key_enter_and_reset_by_its_button(page: Pag
     page.get_by_label(NAME).fill("80")
     page.get_by_label(NAME).press("Enter")
     expect(page.get_by_text("500")).to_be_visible()
-    photograph(page, "settings-confirm")
+    look(page, "settings-confirm", full=False)
     page.get_by_role("button", name="Yes, change it").click()
     expect(page.get_by_text(f"{NAME}: 500 to 80. It counts from now on.")).to_be_visible()
-    photograph(page, "settings-changed")
+    look(page, "settings-changed", full=False)
     page.get_by_role("button", name="Reset to 500").click()
     page.get_by_role("button", name="Yes, change it").click()
     expect(page.get_by_label(NAME)).to_have_value("500")
     page.get_by_label(NAME).fill("many")
-    photograph(page, "settings-before-wrong")
+    look(page, "settings-before-wrong", full=False)
     page.get_by_role("link", name="Uploads").first.click()
 
 
@@ -66,4 +58,4 @@ def test_what_is_wrong_is_marked(page: Page) -> None:
     page.get_by_role("button", name="Review and save").click()
     expect(page.get_by_text("MAX_RETRIES must be a whole number from 0 to 10")).to_be_visible()
     page.get_by_label("MAX_RETRIES").scroll_into_view_if_needed()
-    photograph(page, "settings-wrong")
+    look(page, "settings-wrong", full=False)

@@ -1,7 +1,6 @@
 """Stacks, motion photos and turned pictures as a person sees them, in Chromium."""
 
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from playwright.sync_api import Page, expect
 from media import imagemaking, stacks
 from media.models import File, Library, Original, Stack
 from media.pictures import find_picture
-from tests.browser.driving import WITH_BROWSER
+from tests.browser.driving import WITH_BROWSER, look
 from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_image, make_video
@@ -23,12 +22,6 @@ pytestmark = [
     *WITH_BROWSER,
     pytest.mark.django_db(transaction=True),
 ]
-
-
-def look(page: Page, name: str) -> None:
-    """A picture of the page for people, where somebody asks for one."""
-    if folder := os.environ.get("ALCOVES_TEST_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png")
 
 
 def add(library: Library, name: str, shade: int, **facts: str) -> File:
@@ -54,11 +47,11 @@ def test_a_stack_is_one_card_that_opens(page: Page, owned: Library) -> None:
     expect(page.locator(".card", has_text="P1.jpg").locator(".badge.group")).to_have_text("RAW")
     expect(page.locator(".card", has_text="alone.jpg").locator(".badge.group")).to_have_count(0)
     expect(burst.locator("img")).to_have_class("loaded")
-    look(page, "closed")
+    look(page, "closed", full=False)
     burst.click()
     members = page.locator("#members")
     expect(members.get_by_role("link")).to_have_text(["IMG_1.jpg", "IMG_2.jpg"])
-    look(page, "members")
+    look(page, "members", full=False)
     members.get_by_role("button", name="show this one").last.click()
     expect(members.locator("li", has_text="IMG_2.jpg")).to_contain_text("BURST 3")
     assert Stack.objects.get(kind="burst").primary_id == frames[2].pk
@@ -83,7 +76,7 @@ def test_turn_a_picture(page: Page, owned: Library) -> None:
     expect(page.locator("#details")).to_contain_text("240 × 320")  # noqa: RUF001  As people write sizes.
     shown = page.locator("#stage img")
     expect(shown).to_have_js_property("naturalWidth", 240)
-    look(page, "turned")
+    look(page, "turned", full=False)
     file.refresh_from_db()
     assert file.rotation == 90
     page.locator("#back").click()
@@ -100,6 +93,6 @@ def test_a_motion_photo_plays_where_it_stands(page: Page, owned: Library, tmp_pa
     expect(page.locator(".card .badge.group")).to_have_text("MOTION")
     page.goto(f"/files/{owned.pk}/{file.pk}")
     expect(page.locator("#stage img")).to_have_js_property("naturalWidth", 120)
-    look(page, "motion")
+    look(page, "motion", full=False)
     page.get_by_role("button", name="MOTION").click()
     expect(page.locator("#stage video")).to_be_visible()

@@ -1,6 +1,5 @@
 """What is said in a film, on its page in Chromium: follows, jumps, is found, shown as captions, downloaded."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ from playwright.sync_api import Page, expect
 from alcoves.accounts.models import User
 from media.models import File, Library
 from ml.transcription import editing
-from tests.browser.driving import WITH_BROWSER
-from tests.browser.test_films import look, open_page, state
+from tests.browser.driving import WITH_BROWSER, look
+from tests.browser.test_films import open_page, state
 from tests.browser.test_gallery import one_loop, owned, page
 from tests.ingesting import run_queued, take_in
 from tests.makers import make_tone, make_video
@@ -162,7 +161,6 @@ def test_it_is_made_while_the_page_is_looked_at(
     expect(page.locator(".lines li")).to_contain_text(HELLO, timeout=15_000)
 
 
-@pytest.mark.skipif(not os.environ.get("ALCOVES_TEST_SCREENSHOTS"), reason="pictures for people")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400)])
 def test_how_it_looks(page: Page, film: File, scheme: Any, width: int) -> None:
     correct(
