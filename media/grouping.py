@@ -3,58 +3,76 @@
 The words are a column that a trigger keeps (`failure`, migration `history`), so the groups are found along one index.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+
+from media.models import Derivative
 
 SHOWN: Final = 100
 COUNTED: Final = 1_000
 """Of each group, the jobs that failed last; nobody counts further."""
 KINDS: Final = 1_000
-"""So many groups are looked for."""
+"""So many groups are looked at one after the other; where there are more, all jobs that failed are counted at once."""
+COUNT_MILLISECONDS: Final = 2_000
+"""For that."""
+TOO_LATE: Final = "57014"
+"""Postgres: query_canceled, by statement_timeout."""
+
+LEFT: Final = "d.status = 'failed' AND d.parent_id IS NULL AND d.accepted_at IS NULL"
+"""What operators have accepted is no trouble any more."""
+OF_DERIVER: Final = "AND d.deriver = %(deriver)s"
 
 # From one group to the next along the index, and so many rows of each: what is read does not grow with what failed.
-GROUPS: Final = """
-WITH RECURSIVE kinds AS (
-    (SELECT failure, error_code, deriver, 1 AS place FROM media_derivative
-     WHERE status = 'failed' AND parent_id IS NULL ORDER BY failure, error_code, deriver LIMIT 1)
+WALK: Final = """
+kinds AS (
+    (SELECT d.deriver, d.failure, d.error_code, 1 AS place FROM media_derivative d
+     WHERE {left} {of} ORDER BY d.deriver, d.failure, d.error_code LIMIT 1)
     UNION ALL
-    SELECT following.failure, following.error_code, following.deriver, kinds.place + 1
+    SELECT following.deriver, following.failure, following.error_code, kinds.place + 1
     FROM kinds CROSS JOIN LATERAL (
-        SELECT d.failure, d.error_code, d.deriver FROM media_derivative d
-        WHERE d.status = 'failed' AND d.parent_id IS NULL
-            AND (d.failure, d.error_code, d.deriver) > (kinds.failure, kinds.error_code, kinds.deriver)
-        ORDER BY d.failure, d.error_code, d.deriver LIMIT 1
+        SELECT d.deriver, d.failure, d.error_code FROM media_derivative d
+        WHERE {left} {of} AND (d.deriver, d.failure, d.error_code) > (kinds.deriver, kinds.failure, kinds.error_code)
+        ORDER BY d.deriver, d.failure, d.error_code LIMIT 1
     ) following
-    WHERE kinds.place < %(kinds)s
-), found AS (
+    WHERE kinds.place <= %(kinds)s
+)
+"""
+# Every job that failed, from the same index. The largest only, so that few are looked at again.
+COUNT: Final = """
+kinds AS (
+    SELECT d.deriver, d.failure, d.error_code, 0 AS place FROM media_derivative d WHERE {left} {of}
+    GROUP BY d.deriver, d.failure, d.error_code ORDER BY count(*) DESC, max(d.finished_at) DESC LIMIT %(limit)s
+)
+"""
+GROUPS: Final = """
+WITH RECURSIVE {kinds}, found AS (
     SELECT kinds.failure, kinds.error_code, kinds.deriver, counted.jobs, counted.files, counted.last_at
     FROM kinds CROSS JOIN LATERAL (
         SELECT count(*) AS jobs, count(DISTINCT original_id) AS files, max(finished_at) AS last_at FROM (
             SELECT d.original_id, d.finished_at FROM media_derivative d
-            WHERE d.status = 'failed' AND d.parent_id IS NULL AND d.failure = kinds.failure
-                AND d.error_code = kinds.error_code AND d.deriver = kinds.deriver
-            ORDER BY d.failure DESC, d.error_code DESC, d.deriver DESC, d.finished_at DESC LIMIT %(counted)s + 1
+            WHERE {left} AND d.deriver = kinds.deriver AND d.failure = kinds.failure AND d.error_code = kinds.error_code
+            ORDER BY d.deriver DESC, d.failure DESC, d.error_code DESC, d.finished_at DESC LIMIT %(counted)s + 1
         ) newest
     ) counted
     ORDER BY counted.jobs DESC, counted.last_at DESC, kinds.failure, kinds.deriver LIMIT %(limit)s
 )
 SELECT found.failure, found.error_code, found.deriver, found.jobs, found.files, oldest.finished_at, found.last_at,
-    example.id, example.error_message, file.id, file.name
+    example.id, example.error_message, file.id, file.name, (SELECT max(place) FROM kinds) > %(kinds)s
 FROM found
 CROSS JOIN LATERAL (
     SELECT d.finished_at FROM media_derivative d
-    WHERE d.status = 'failed' AND d.parent_id IS NULL AND d.failure = found.failure
-        AND d.error_code = found.error_code AND d.deriver = found.deriver
-    ORDER BY d.failure, d.error_code, d.deriver, d.finished_at LIMIT 1
+    WHERE {left} AND d.deriver = found.deriver AND d.failure = found.failure AND d.error_code = found.error_code
+    ORDER BY d.deriver, d.failure, d.error_code, d.finished_at LIMIT 1
 ) oldest
 CROSS JOIN LATERAL (
     SELECT d.id, d.original_id, d.error_message FROM media_derivative d
-    WHERE d.status = 'failed' AND d.parent_id IS NULL AND d.failure = found.failure
-        AND d.error_code = found.error_code AND d.deriver = found.deriver AND d.finished_at = found.last_at LIMIT 1
+    WHERE {left} AND d.deriver = found.deriver AND d.failure = found.failure AND d.error_code = found.error_code
+        AND d.finished_at = found.last_at LIMIT 1
 ) example
 LEFT JOIN LATERAL (
     SELECT f.id, f.name FROM media_file f WHERE f.original_id = example.original_id
@@ -88,8 +106,59 @@ class Group:
         return self.jobs > COUNTED
 
 
-def find_groups(limit: int = SHOWN) -> list[Group]:
-    """The largest first."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Groups, the largest first. `partly`: only the first KINDS were compared, in the order of derivers and words."""
+
+    groups: list[Group]
+    partly: bool
+
+
+def find_groups(limit: int = SHOWN, deriver: str = "") -> Found:
+    """Of all derivers, or of one."""
+    found = ask(WALK, limit, deriver)
+    if not found.partly:
+        return found
+    try:
+        with transaction.atomic():
+            return within(COUNT_MILLISECONDS, lambda: ask(COUNT, limit, deriver))
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != TOO_LATE:
+            raise
+        return found
+
+
+def statement(kinds: str, deriver: str) -> str:
+    of = OF_DERIVER if deriver else ""
+    return GROUPS.format(kinds=kinds.format(left=LEFT, of=of), left=LEFT)
+
+
+def ask(kinds: str, limit: int, deriver: str) -> Found:
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS, {"limit": limit, "kinds": KINDS, "counted": COUNTED})
-        return [Group(*row) for row in cursor.fetchall()]
+        given = {"limit": limit, "kinds": KINDS, "counted": COUNTED, "deriver": deriver}
+        cursor.execute(statement(kinds, deriver), given)
+        rows = cursor.fetchall()
+        return Found([Group(*row[:-1]) for row in rows], any(row[-1] for row in rows))
+
+
+def within(milliseconds: int, act: Callable[[], Found]) -> Found:
+    """In a transaction: no statement takes longer. Then the limit is as it was."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout')")
+        before = cursor.fetchone()[0]
+        set_limit(f"{milliseconds}ms")
+        found = act()
+        set_limit(before)
+        return found
+
+
+def set_limit(limit: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [limit])
+
+
+def count_accepted(deriver: str = "") -> int:
+    """Failures that operators leave at that. COUNTED + 1 stands for more."""
+    rows = Derivative.objects.filter(accepted_at__isnull=False, parent__isnull=True)
+    own = rows.filter(deriver=deriver) if deriver else rows
+    return int(own.order_by().values("pk")[: COUNTED + 1].count())

@@ -1,4 +1,4 @@
-"""Making many things anew, or stopping them: which, how many they are, a question, and how far it is.
+"""Making many things anew, stopping or accepting them: which, how many they are, a question, and how far it is.
 
 What was looked at is what is acted on: the question carries the choice and the count that was seen, and where the set
 has grown by much it is asked again.
@@ -28,9 +28,26 @@ from media.selecting import Selection
 PERMISSION: Final = "media.change_derivative"
 PAGE: Final = "console/reprocess.html"
 PROGRESS: Final = "console/reprocess_progress.html"
-TEXTS: Final = ("deriver", "status", "queue", "error_code", "failure")
+TEXTS: Final = ("deriver", "status", "queue", "error_code", "failure", "accepted")
 ABOUT_THE_PAGE: Final = frozenset({"act", "everything", "seen", "csrfmiddlewaretoken", "preview"})
 LIBRARIES_OFFERED: Final = 200
+OFFERED: Final = {
+    selecting.REPROCESS: "Make anew",
+    selecting.CANCEL: "Stop what waits or runs",
+    selecting.ACCEPT: "Accept what failed",
+    selecting.UNACCEPT: "Count as failures again what was accepted",
+}
+"""What may be done, as the form has it."""
+COMES_OF_IT: Final = {
+    selecting.REPROCESS: ("reprocess", "They are queued again. What runs is begun anew."),
+    selecting.CANCEL: ("stop", "What waits or runs stops; older results stay."),
+    selecting.ACCEPT: (
+        "accept",
+        "They stay as they are, and are no longer counted as failures until they are queued again.",
+    ),
+    selecting.UNACCEPT: ("take back", "Warnings and groups count them as failures again."),
+}
+"""The word of the button, and a sentence."""
 
 
 def show(request: HttpRequest) -> HttpResponse:
@@ -64,6 +81,7 @@ class GrownError(RequestError):
 def form(request: HttpRequest) -> dict[str, Any]:
     return {
         "title": "Reprocess",
+        "acts": OFFERED,
         "derivers": sorted(settings.DERIVERS),
         "statuses": Status.values,
         "queues": sorted(BY_NAME),
@@ -79,7 +97,7 @@ def read(given: Mapping[str, str]) -> Selection:
     if unknown:
         raise RequestError(f"There is no choice named {', '.join(unknown)}.")
     if given.get("act", selecting.REPROCESS) not in selecting.ACTS:
-        raise RequestError("This page can reprocess and cancel; nothing else was done.")
+        raise RequestError(f"This page can {', '.join(selecting.ACTS)}; nothing else was done.")
     if fields.get("silent", "yes") != "yes" or {"silent", "failure"} <= fields.keys():
         raise RequestError("Choose either what was said, or those that said nothing.")
     texts = {name: fields[name] for name in TEXTS if name in fields}
@@ -116,8 +134,11 @@ def key_of(text: str, noun: str) -> UUID | None:
 def preview(given: Mapping[str, str], selection: Selection) -> dict[str, Any]:
     act = given.get("act", selecting.REPROCESS)
     count = selecting.count(act, selection)
+    verb, sentence = COMES_OF_IT[act]
     return {
         "act": act,
+        "verb": verb,
+        "sentence": sentence,
         "count": count,
         "told": selecting.told(count),
         "in_batches": count > selecting.BATCH,

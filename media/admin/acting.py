@@ -27,8 +27,25 @@ MARKS: Final = {
     "failure": "failure",
     "failure__exact": "failure",
     "silent": "silent",
+    "accepted": "accepted",
 }
 """Filters of the list of jobs, by the names of the page for many."""
+QUESTIONS: Final = {
+    selecting.CANCEL: ("Stop {} jobs?", "What waits or runs stops. Older results stay and are shown."),
+    selecting.ACCEPT: (
+        "Accept that {} jobs failed?",
+        "They stay as they are, and are no longer counted as failures until they are queued again.",
+    ),
+    selecting.UNACCEPT: (
+        "Count {} jobs as failures again?",
+        "Warnings and groups of failures count them again.",
+    ),
+}
+"""What is asked, and what comes of it. To make things anew needs no question."""
+OTHERS: Final = {
+    selecting.ACCEPT: "had not failed, were accepted before",
+    selecting.UNACCEPT: "were not accepted",
+}
 SILENT: Final = frozenset({"o", "p", "all", "_changelist_filters"})
 
 
@@ -51,12 +68,13 @@ def act_on_jobs(page: Any, request: HttpRequest, rows: QuerySet[Any], act: str) 
     keys = few_keys(rows)
     if keys is None:
         return to_page_for_many(request, act)
-    if act == selecting.CANCEL and not many.is_sure(request):
-        about = "What waits or runs stops. Older results stay and are shown."
-        return ask(page, request, rows, keys, f"Stop {len(keys)} jobs?", about)
+    if act in QUESTIONS and not many.is_sure(request):
+        title, about = QUESTIONS[act]
+        return ask(page, request, rows, keys, title.format(len(keys)), about)
     count = selecting.act_on_keys(act, keys, audit.of(request))
     left = len(keys) - count
-    others = f" {left} others were not waiting or running, or are parts of others." if left else ""
+    why = OTHERS.get(act, "were not waiting or running")
+    others = f" {left} others {why}, or are parts of others." if left else ""
     messages.success(request, f"{count} jobs are {selecting.ACTS[act]}.{others}")
     return None
 

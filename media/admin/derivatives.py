@@ -25,6 +25,14 @@ PartFilter = one_way_or_other(
     "part",
     {"yes": ("Parts of others", Q(parent__isnull=False)), "no": ("Whole", Q(parent__isnull=True))},
 )
+AcceptedFilter = one_way_or_other(
+    "accepted",
+    "accepted",
+    {
+        "yes": ("Accepted failures", Q(accepted_at__isnull=False)),
+        "no": ("Without them", Q(accepted_at__isnull=True)),
+    },
+)
 
 
 @admin.register(Derivative)
@@ -46,11 +54,11 @@ class DerivativeAdmin(Offering, LookOnly):
         *("queue", "part_of", "requested_version", "ready_version", "queued_at", "finished_at"),
     )
     list_display_links = ("deriver", "status")
-    list_filter = ("status", DeriverFilter, QueueFilter, one_of("error_code"), PartFilter)
+    list_filter = ("status", DeriverFilter, QueueFilter, one_of("error_code"), AcceptedFilter, PartFilter)
     search_fields = ("=id", "=original__id", "=original__sha256")
     addressed = ("failure",)  # The page Failures shows the rows of a group.
     ordering = ("-id",)
-    actions = ("reprocess", "cancel")
+    actions = ("reprocess", "cancel", "accept", "unaccept")
     fields = (
         *(
             "picture",
@@ -70,6 +78,7 @@ class DerivativeAdmin(Offering, LookOnly):
             "error_code",
             "error_message",
             "failure",
+            "accepted_at",
             "detail",
             "history",
             "made_by",
@@ -162,3 +171,11 @@ class DerivativeAdmin(Offering, LookOnly):
     @admin.action(description="Cancel what is queued or running", permissions=["reprocess"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
         return acting.act_on_jobs(self, request, rows, selecting.CANCEL)
+
+    @admin.action(description="Accept: no longer count these failures", permissions=["reprocess"])
+    def accept(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.act_on_jobs(self, request, rows, selecting.ACCEPT)
+
+    @admin.action(description="Take back: count these as failures again", permissions=["reprocess"])
+    def unaccept(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
+        return acting.act_on_jobs(self, request, rows, selecting.UNACCEPT)

@@ -84,10 +84,13 @@ def of_derivative(request: HttpRequest, row: Derivative) -> list[Offer]:
     """Parts go with the job that they are parts of; what people have brought along is not made."""
     whole = row.parent_id is None
     waits = whole and row.status in {"queued", "processing"}
+    failed = whole and row.status == "failed"
     makeable = whole and not row.variant.startswith(GIVEN)
     return [
         *(to_list(request, "Reprocess", "reprocess", row) if makeable else []),
         *(to_list(request, "Cancel", "cancel", row) if waits else []),
+        *(to_list(request, "Accept", "accept", row) if failed and row.accepted_at is None else []),
+        *(to_list(request, "Count as a failure again", "unaccept", row) if row.accepted_at else []),
         *aside(request, row.original, held=row.original.held_at is not None),
         *to_list(
             request,

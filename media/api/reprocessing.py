@@ -1,4 +1,4 @@
-"""For staff: derivatives of the whole installation made anew or stopped, by the same selections as in the console."""
+"""For staff: jobs of the whole installation made anew, stopped or accepted, by selections as in the console."""
 
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ CHOICES = {
     "errorCode": "error_code",
     "failure": "failure",
     "queue": "queue",
+    "accepted": "accepted",
 }
 """What the API calls the fields of a selection."""
 
@@ -49,6 +50,11 @@ class SelectionInput(serializers.Serializer[Any]):
     errorCode = serializers.CharField(max_length=64, required=False)
     failure = serializers.CharField(max_length=200, required=False)
     queue = serializers.ChoiceField(choices=sorted(BY_NAME), required=False)
+    accepted = serializers.ChoiceField(
+        choices=["yes", "no"],
+        required=False,
+        help_text="failures that operators leave at that, or the others",
+    )
     all = serializers.BooleanField(default=False)
     preview = serializers.BooleanField(default=False, help_text="only count them")
     expected = serializers.IntegerField(
@@ -85,7 +91,7 @@ class ProgressShape(serializers.Serializer[Any]):
 
 
 class AdminReprocess(ReprocessView):
-    """Many things made anew, or stopped, whatever library they are in."""
+    """Many things made anew, stopped, or accepted as failed, whatever library they are in."""
 
     @extend_schema(operation_id="admin_reprocess", request=SelectionInput, responses={202: ActedShape})
     def post(self, request: Request) -> Response:

@@ -43,6 +43,8 @@ ASKING: Final = (
     ("media.file", "purge"),
     ("media.original", "hold"),
     ("media.derivative", "cancel"),
+    ("media.derivative", "accept"),
+    ("media.derivative", "unaccept"),
     ("media.library", "empty_trashes"),
     ("media.momentshare", "revoke"),
     ("ml.person", "merge"),

@@ -3,16 +3,22 @@
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from alcoves.accounts.models import User
+from alcoves.alerts.rules import work
+from alcoves.console.dashboard import files, warnings
 from media import audit, bulk, ledger, selecting, tallies
 from media.errors import RequestError
 from media.models import AuditEntry, Bulk, Derivative, Library, tally
 from media.models.bulk import BulkState
 from media.selecting import ACCEPT, REPROCESS, UNACCEPT, Selection
 from tests.alcoves.console.dashboard import made_up
+from tests.conftest import client_of
 
 pytestmark = pytest.mark.django_db
+ADDRESS = "/api/admin/reprocess"
 
 
 @pytest.fixture
@@ -94,3 +100,42 @@ def test_many_are_accepted_in_batches(failed: list[Derivative], monkeypatch: pyt
     assert (row.state, row.done, row.total) == (BulkState.DONE, 3, 3)
     assert accepted() == {"hover": 3}
     assert AuditEntry.objects.filter(action="derivatives.accept", count=3).count() == 2
+
+
+def test_programs_do_the_same(failed: list[Derivative], client: Client, as_alice: Client) -> None:
+    boss = client_of(User.objects.create_superuser("root@example.org", "root-password-1"))
+    given = {"act": "accept", "deriver": "hover"}
+    assert as_alice.post(ADDRESS, given, "application/json").status_code == 404
+    assert boss.post(ADDRESS, {**given, "accepted": "perhaps"}, "application/json").status_code == 400
+    assert boss.post(ADDRESS, given, "application/json").json()["count"] == 3
+    again = boss.post(ADDRESS, {"act": "unaccept", "accepted": "yes"}, "application/json")
+    assert (again.status_code, again.json()["count"]) == (202, 3)
+    assert accepted() == {}
+    assert {entry.via for entry in AuditEntry.objects.all()} == {"api"}
+
+
+def test_warnings_and_rules_count_the_others(failed: list[Derivative]) -> None:
+    (told,) = warnings.failed()
+    assert told.sentence.startswith("3 jobs have failed")
+    selecting.act_on_keys(ACCEPT, keys(failed[:2]), audit.COMMAND)
+    (told,) = warnings.failed()
+    assert told.sentence.startswith("1 job has failed, the largest group is hover (1).")
+    assert told.sentence.endswith("2 more are accepted.")
+    at_a_glance = files.overview()
+    assert (at_a_glance["jobs"]["failed"], at_a_glance["accepted"]) == (3, 2)
+    Derivative.objects.filter(pk__in=keys(failed)).update(error_code="quarantined")
+    (told,) = work.quarantined()
+    assert told.sentence.startswith("1 job was set aside")
+    selecting.act_on_keys(ACCEPT, keys(failed), audit.COMMAND)
+    assert list(warnings.failed()) == []
+    assert list(work.quarantined()) == []
+
+
+def test_a_deriver_whose_failures_are_accepted_fails_no_more(failed: list[Derivative], settings: Any) -> None:
+    settings.ALERT_FAILURE_COUNT = 3
+    made_up.ended("hover", "failed", 3)
+    (told,) = work.failing()
+    assert told.sentence.startswith("3 of 3 runs of hover failed")
+    Derivative.objects.filter(pk__in=keys(failed)).update(finished_at=timezone.now())
+    selecting.act_on_keys(ACCEPT, keys(failed[:1]), audit.COMMAND)
+    assert list(work.failing()) == []

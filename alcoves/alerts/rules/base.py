@@ -79,9 +79,12 @@ def used_since(moment: datetime) -> bool:
 
 
 def failed_with(code: str) -> Any:
-    """Failed jobs along the index of their codes: a range, for an equality leaves Postgres any order."""
+    """Failed jobs along the index of their codes: a range, for an equality leaves Postgres any order.
+
+    Without those that operators have accepted.
+    """
     found = Derivative.objects.exclude(error_code="").filter(error_code__gte=code, error_code__lte=code)
-    return found.filter(status="failed").order_by("error_code", "id")
+    return found.filter(status="failed", accepted_at__isnull=True).order_by("error_code", "id")
 
 
 def page(name: str) -> str:

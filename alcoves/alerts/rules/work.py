@@ -103,13 +103,17 @@ def started(queue: str, since: datetime) -> bool:
 
 def failing() -> Iterator[Trouble]:
     """Derivers of whose runs in the last while too large a share failed: from counts that are kept, by the hour."""
-    since = tallies.hour_of(ago(minutes=live.value("ALERT_FAILURE_MINUTES")))
+    moment = ago(minutes=live.value("ALERT_FAILURE_MINUTES"))
+    since = tallies.hour_of(moment)
     ended: dict[str, Counter[str]] = defaultdict(Counter)
     for one in tallies.told(tally.ENDED, 1, 2, since=since):
         ended[one.keys[0]][one.keys[1]] += one.number
     codes: dict[str, Counter[str]] | None = None
     for deriver, outcomes in sorted(ended.items()):
         bad, every = outcomes["failed"], sum(outcomes[status] for status in ENDED)
+        if bad >= live.value("ALERT_FAILURE_COUNT"):
+            accepted = accepted_since(moment.replace(minute=0, second=0, microsecond=0), deriver, bad)
+            bad, every = bad - accepted, every - accepted
         if bad < live.value("ALERT_FAILURE_COUNT") or bad * 100 < live.value("ALERT_FAILURE_PERCENT") * every:
             continue
         codes = newest_codes() if codes is None else codes
@@ -124,12 +128,18 @@ def failing() -> Iterator[Trouble]:
         )
 
 
+def accepted_since(moment: datetime, deriver: str, most: int) -> int:
+    """Failures of these hours that operators leave at that."""
+    accepted = Derivative.objects.filter(accepted_at__isnull=False, finished_at__gte=moment, deriver=deriver)
+    return int(accepted.exclude(error_code="cancelled").order_by().values("pk")[:most].count())
+
+
 def newest_codes() -> dict[str, Counter[str]]:
     """What the jobs that failed last failed with, by deriver. Of so many only, whatever the hour brought."""
     failed = Derivative.objects.filter(status=Status.FAILED).order_by("status", "-updated_at")
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for deriver, code in failed.values_list("deriver", "error_code")[:MANY]:
-        if code != "cancelled":
+    for deriver, code, accepted_at in failed.values_list("deriver", "error_code", "accepted_at")[:MANY]:
+        if code != "cancelled" and accepted_at is None:
             found[deriver][code] += 1
     return found
 
@@ -143,7 +153,7 @@ def quarantined() -> Iterator[Trouble]:
             Severity.WARNING,
             f"{counted(count, 'job')} {'was' if count == 1 else 'were'} set aside: each worker that ran them died. "
             "Look at their files before you reprocess them.",
-            rows("media.derivative", status="failed", error_code=SET_ASIDE),
+            rows("media.derivative", status="failed", error_code=SET_ASIDE, accepted="no"),
         )
 
 

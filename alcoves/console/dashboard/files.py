@@ -14,7 +14,7 @@ SHOWN_TYPES: Final = 30
 
 
 def overview() -> dict[str, Any]:
-    """The few numbers that one wants first."""
+    """The few numbers that one wants first. `accepted` are among the jobs that failed."""
     states = {one.keys[0]: one.number for one in tallies.told(tally.FILES, 0)}
     statuses = {one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 1)}
     folders = {one.keys[0]: one.number for one in tallies.told(tally.FOLDERS, 0)}
@@ -31,6 +31,7 @@ def overview() -> dict[str, Any]:
         "libraries": Library.objects.count(),
         "users": User.objects.filter(is_active=True).count(),
         "jobs": {status: statuses.get(status, 0) for status in Status.values},
+        "accepted": sums(tally.ACCEPTED)[0],
         "workers": workers.alive(),
     }
 

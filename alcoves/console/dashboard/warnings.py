@@ -1,6 +1,7 @@
 """Everything that is wrong now, worst first: what alerts tell, and what only those need who look at the console."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -115,18 +116,23 @@ def held() -> Iterator[Trouble]:
 
 
 def failed() -> Iterator[Trouble]:
-    """Jobs that have failed, also where they are too few for an alert. From counts that are kept."""
-    numbers = {
-        one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 0, 1) if one.keys[1] == "failed"
-    }
-    if numbers:
+    """Jobs that have failed and that nobody has accepted, also where they are too few for an alert.
+
+    From counts that are kept.
+    """
+    accepted = Counter({one.keys[0]: one.number for one in tallies.told(tally.ACCEPTED, 0)})
+    every = Counter(
+        {one.keys[0]: one.number for one in tallies.told(tally.DERIVATIVES, 0, 1) if one.keys[1] == "failed"}
+    )
+    if numbers := every - accepted:
         deriver, most = max(numbers.items(), key=lambda item: item[1])
-        number = sum(numbers.values())
+        number = numbers.total()
+        others = f" {accepted.total()} more are accepted." if accepted.total() else ""
         yield Trouble(
             "failed",
             Severity.WARNING,
             f"{number} job{' has' if number == 1 else 's have'} failed, the largest group is {deriver} ({most}). "
-            "See why, mend the cause, and reprocess them.",
+            f"See why, mend the cause, and reprocess them, or accept them.{others}",
             page("failures"),
         )
 

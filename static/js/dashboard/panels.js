@@ -24,7 +24,7 @@ function warnings({ warnings: found }) {
   return [element("ul", { class: "dash-warnings", "aria-live": "polite" }, found.map(line))];
 }
 
-function overview({ files, folders, originals, bytes: sizes, libraries, users, jobs, workers }) {
+function overview({ files, folders, originals, bytes: sizes, libraries, users, jobs, accepted, workers }) {
   return [element("div", { class: "dash-tiles" },
     tile(number(files.live), "files", false, place("files", { place: "live" })),
     tile(number(files.trashed), "in the trash", false, place("files", { place: "trash" })),
@@ -35,7 +35,7 @@ function overview({ files, folders, originals, bytes: sizes, libraries, users, j
     tile(bytes(sizes.imageCache), "image cache", false, place("cachedImages")),
     tile(number(libraries), "libraries", false, place("libraries")), tile(number(users), "people", false, place("users")),
     tile(number(jobs.queued), "jobs wait", false, place("queues")), tile(number(jobs.processing), "jobs run", false, place("workers")),
-    tile(number(jobs.failed), "jobs failed", jobs.failed > 0, place("failures")),
+    tile(number(jobs.failed - accepted), accepted ? `jobs failed, ${number(accepted)} more accepted` : "jobs failed", jobs.failed > accepted, place("failures")),
     tile(number(workers), "workers alive", workers === 0, place("workers")))];
 }
 

@@ -36,6 +36,8 @@ MAY_DELETE: Final = {"ml.acceptance": {O}}
 MAY_ACT: Final = {
     ("media.derivative", "reprocess"): {O, L},
     ("media.derivative", "cancel"): {O, L},
+    ("media.derivative", "accept"): {O, L},
+    ("media.derivative", "unaccept"): {O, L},
     ("media.original", "warm_again"): {O, L},
     ("media.original", "hold"): {O, L},
     ("media.original", "release"): {O, L},
