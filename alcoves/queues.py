@@ -42,7 +42,10 @@ QUEUES: Final[tuple[Queue, ...]] = (
     Queue("waveform", 40, "standard", TWO_HOURS, 0, "audio peaks, loudness, sprites, subtitles inside films"),
     Queue("object-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "objects in pictures and frames"),
     Queue("face-detection", 30, "standard", TWO_HOURS, TWO_HOURS, "faces and people"),
-    Queue("audio-detection", 25, "standard", TWO_HOURS, TWO_HOURS, "sounds"),
+    Queue(
+        *("audio-detection", 25, "standard", TWO_HOURS, TWO_HOURS),
+        "sounds; pictures made ahead, where upkeep is apart",
+    ),
     Queue(
         "video-transcode", 10, "heavy", 86400, 0, "playable proxies of videos, and the chunks of long ones"
     ),
@@ -55,6 +58,11 @@ DRAIN_ONLY: Final = frozenset({"default"})
 """Queues to which nothing new may be routed."""
 
 
-def in_lanes(lanes: set[Lane]) -> tuple[Queue, ...]:
-    """Queues a worker of these lanes consumes. Maintenance goes with any of them: it takes idle slots."""
-    return tuple(queue for queue in QUEUES if queue.lane in lanes or queue.lane == "maintenance")
+def in_lanes(lanes: set[Lane], *, apart: bool = False) -> tuple[Queue, ...]:
+    """Queues a worker of these lanes consumes. Maintenance goes with any of them: it takes idle slots.
+
+    `apart`: it goes with none, and workers of its own lane alone do it.
+    """
+    return tuple(
+        queue for queue in QUEUES if queue.lane in lanes or (queue.lane == "maintenance" and not apart)
+    )

@@ -136,7 +136,7 @@ def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:
         queues = QUEUES
         own = obeying.Sizes(concurrency or settings.WORKER_CONCURRENCY, settings.LANE_CAPS)
     else:
-        queues = in_lanes({lane})
+        queues = in_lanes({lane}, apart=settings.UPKEEP_APART)
         own = obeying.Sizes(concurrency or int(settings.LANE_CAPS.get(lane, settings.INTERACTIVE_SLOTS)))
         priority.lower_process(NICE[lane])
     name = reporting.name_of(lane or "all")

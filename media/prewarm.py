@@ -14,6 +14,7 @@ from uuid import UUID
 
 import redis
 from celery import current_app
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
@@ -31,6 +32,8 @@ from media.subject import DOCUMENTS
 logger = logging.getLogger(__name__)
 TASK: Final = "media.prewarm_image"
 QUEUE: Final = "maintenance"
+APART: Final = "audio-detection"
+"""The lowest of the standard lane, where workers of maintenance have a way out and open no file of a stranger."""
 A_PASS: Final = 500
 STRIKES: Final = 3
 STUCK: Final = timedelta(minutes=15)
@@ -98,7 +101,7 @@ def send(claims: Iterable[Claim]) -> int:
                 current_app.send_task(
                     TASK,
                     args=(str(one.id), one.at.isoformat()),
-                    queue=QUEUE,
+                    queue=queue(),
                     producer=producer,
                     soft_time_limit=SOFT_LIMIT,
                     time_limit=HARD_LIMIT,
@@ -111,9 +114,14 @@ def send(claims: Iterable[Claim]) -> int:
     return sent
 
 
+def queue() -> str:
+    """On which the pictures of a pass wait."""
+    return APART if settings.UPKEEP_APART else QUEUE
+
+
 def has_room() -> bool:
     """Whether less than a pass waits on the queue. Behind more, other upkeep would run out before its turn comes."""
-    return dispatch.queue_lengths()[QUEUE] < A_PASS
+    return dispatch.queue_lengths()[queue()] < A_PASS
 
 
 def warm(claimed: Claim) -> Outcome:

@@ -115,7 +115,8 @@ def start(*, tells: bool = True) -> Watch | None:
 @signals.beat_init.connect
 def watch_in_beat(**_: Any) -> None:
     """Beside beat's own loop, and a sign of life with each message that it sends."""
-    start(tells=False)
+    if not settings.UPKEEP_APART:  # Else beat has no way out for letters; the web part watches.
+        start(tells=False)
     signals.before_task_publish.connect(sign_of_life(), weak=False)
 
 

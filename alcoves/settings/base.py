@@ -372,6 +372,7 @@ LANE_CAPS = {
     "heavy": env.integer("ALCOVES_HEAVY_SLOTS", 1, low=1),
     "maintenance": env.integer("ALCOVES_MAINTENANCE_SLOTS", 1, low=1),
 }
+UPKEEP_APART = env.boolean("ALCOVES_UPKEEP_APART", default=False)
 WORKER_METRICS_PORT = env.integer("WORKER_METRICS_PORT", 3001, low=0, high=65535)
 WORKER_METRICS_HOST = env.text("ALCOVES_WORKER_METRICS_HOST", "127.0.0.1")
 METRICS_TARGETS = env.words("ALCOVES_METRICS_TARGETS")

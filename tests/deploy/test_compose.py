@@ -14,7 +14,9 @@ from tests.docs.reading import PROJECT, bare, rows, variables_in_code
 
 COMPOSE = (PROJECT / "compose.yaml").read_text(encoding="utf-8")
 DOCKERFILE = (PROJECT / "Dockerfile").read_text(encoding="utf-8")
-WORKERS = {"worker-interactive", "worker-standard", "worker-heavy"}
+MEDIA_WORKERS = {"worker-interactive", "worker-standard", "worker-heavy"}
+"""Those that handle bytes of strangers."""
+WORKERS = {*MEDIA_WORKERS, "worker-maintenance"}
 APP_ROLES = {"migrate", "web", *WORKERS, "models", "beat", "flower"}
 REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(:?[-?+][^}]*)?\}")
 
@@ -58,7 +60,7 @@ def test_every_part_is_there(compose: dict[str, Any]) -> None:
 
 
 def test_every_lane_has_a_worker(compose: dict[str, Any]) -> None:
-    lanes = {queue.lane for queue in QUEUES} - {"maintenance"}  # It rides along with every lane.
+    lanes = {queue.lane for queue in QUEUES}
     commands = {tuple(service["command"]) for service in compose["services"].values() if "command" in service}
     assert {("worker", lane) for lane in lanes} == {command for command in commands if command[0] == "worker"}
 
@@ -87,26 +89,94 @@ def test_only_nginx_is_reached_from_outside_and_only_from_this_machine(compose: 
     assert compose["services"]["flower"]["network_mode"] == "service:web"
 
 
-def test_only_the_downloads_of_models_reach_the_world(compose: dict[str, Any]) -> None:
-    """What handles uploaded bytes does not; the web part is behind nginx, which has the other network."""
-    outside = {
-        name for name, service in compose["services"].items() if "outside" in service.get("networks", ())
+def networks_of(compose: dict[str, Any], name: str) -> set[str]:
+    return set(compose["services"][name].get("networks", ()))
+
+
+def has_a_way_out(compose: dict[str, Any], name: str) -> bool:
+    return any(not (compose["networks"][one] or {}).get("internal") for one in networks_of(compose, name))
+
+
+def test_who_handles_bytes_of_strangers_has_no_way_out(compose: dict[str, Any]) -> None:
+    """Not even the web part's network; what they say of models is fetched by another."""
+    for name in MEDIA_WORKERS | {"beat", "migrate", "postgres", "valkey", "minio"}:
+        assert networks_of(compose, name) == {"inside"}, name
+    assert {name for name in compose["services"] if has_a_way_out(compose, name)} == {
+        *("web", "nginx", "models", "worker-maintenance")
     }
-    assert outside == {"models"}
     for name in WORKERS:
-        assert compose["services"][name]["networks"] == ["inside"]
         assert environment_of(compose["services"][name])["ALCOVES_MODEL_FETCHER"] == "follower"
         assert "models:/models" in compose["services"][name]["volumes"]
+
+
+def test_letters_and_backups_can_leave(compose: dict[str, Any]) -> None:
+    """By the one worker that takes maintenance, which makes no pictures; it is told to all parts that it is so."""
+    upkeep = compose["services"]["worker-maintenance"]
+    assert upkeep["command"] == ["worker", "maintenance"]
+    assert networks_of(compose, "worker-maintenance") == {"inside", "outside"}
+    assert {"store:/store", "backups:/backups"} <= set(upkeep["volumes"])
+    for name in APP_ROLES:
+        assert environment_of(compose["services"][name])["ALCOVES_UPKEEP_APART"] == "true", name
+    # A backup and a look at once leave a slot for letters; one of all is left free.
+    assert int(environment_of(upkeep)["ALCOVES_MAINTENANCE_SLOTS"]) >= 4
+
+
+PASSED_ON = (
+    *("ALCOVES_MAIL_", "ALCOVES_ALERT_", "ALCOVES_BACKUP_S3_", "ALCOVES_BACKUP_TARGETS", "OTEL_"),
+    *("ALCOVES_BACKUP_PASSPHRASE", "ALCOVES_TRUST_REQUEST_IDS"),
+)
+BOTH = frozenset({"ALCOVES_ALERT_MAIL_TO", "ALCOVES_ALERT_WEBHOOK_URL"})
+"""Who is told: also on the page Settings."""
+
+
+def of_operators() -> dict[str, tuple[str, str]]:
+    """What only the environment says of mail, alerts, backups, traces and ids of requests: type and default."""
+    described = [row for name in ("Server", "Alerts", "Backups") for row in rows("configuration.md", name)]
+    return {
+        bare(name): (kind, bare(default))
+        for name, kind, default, meaning, *_ in described
+        if bare(name).startswith(PASSED_ON) and ("*live*" not in meaning or bare(name) in BOTH)
+    }
+
+
+def test_what_only_the_environment_says_reaches_every_part(compose: dict[str, Any]) -> None:
+    """A variable that compose does not pass on can be set by nobody; secrets come by files."""
+    wanted = {f"{name}_FILE" if kind == "secret" else name for name, (kind, _) in of_operators().items()}
+    assert {"ALCOVES_MAIL_HOST", "ALCOVES_MAIL_PASSWORD_FILE", "ALCOVES_BACKUP_PASSPHRASE_FILE"} <= wanted
+    for name in APP_ROLES:
+        assert wanted - environment_of(compose["services"][name]).keys() == set(), name
+
+
+def test_what_compose_passes_on_stands_in_the_example() -> None:
+    example = (PROJECT / "deploy/example.env").read_text(encoding="utf-8")
+    named = set(re.findall(r"^#?([A-Z0-9_]+)=", example, re.MULTILINE))
+    assert named <= {variable for variable, _ in REFERENCE.findall(COMPOSE)}
+    assert {name for name, (kind, _) in of_operators().items() if kind != "secret"} <= named
+
+
+def test_what_is_not_given_is_as_if_unset() -> None:
+    """An empty value, or the default of the code."""
+    ours = of_operators()
+    for variable, default in REFERENCE.findall(COMPOSE):
+        if variable in ours:
+            assert default.removeprefix(":-") in {"", ours[variable][1]}, variable
+
+
+def test_workers_keep_their_names(compose: dict[str, Any]) -> None:
+    """Of a container that is made anew: a drain is of a name."""
+    assert {compose["services"][name].get("hostname") for name in WORKERS} == WORKERS
 
 
 def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         for variable, value in environment_of(service).items():
-            if re.search(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY|DATABASE_URL|ROOT_USER", variable):
+            if re.search(
+                r"SECRET|PASSWORD|PASSPHRASE|TOKEN|ACCESS_KEY|DATABASE_URL|WEBHOOK_URL|ROOT_USER", variable
+            ):
                 assert variable.endswith("_FILE"), f"{name}: {variable} must come from a file"
                 assert str(value).startswith("/run/secrets/")
     for variable, default in REFERENCE.findall(COMPOSE):
-        if re.search(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", variable):
+        if re.search(r"SECRET|PASSWORD|PASSPHRASE|TOKEN|ACCESS_KEY|WEBHOOK_URL", variable):
             assert default.startswith(":?"), f"{variable} must have no default"
     assert not re.search(r"://[^/\s:]+:[^/\s@]+@", COMPOSE + DOCKERFILE)
 
@@ -119,7 +189,7 @@ def test_it_refuses_to_start_without_what_only_the_operator_knows() -> None:
 
 def test_every_secret_has_a_file_that_make_secrets_makes(compose: dict[str, Any]) -> None:
     script = (PROJECT / "deploy/make-secrets").read_text(encoding="utf-8")
-    made = set(re.findall(r"^keep (\w+)", script, re.MULTILINE))
+    made = set(re.findall(r"^(?:keep|leave) (\w+)", script, re.MULTILINE))
     assert set(compose["secrets"]) == made
     used = {secret for service in compose["services"].values() for secret in service.get("secrets", [])}
     assert used == made

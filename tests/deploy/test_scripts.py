@@ -9,6 +9,11 @@ import pytest
 
 from tests.docs.reading import PROJECT
 
+YOURS = {
+    *("mail_password", "alert_webhook_url"),
+    *("backup_passphrase", "backup_s3_access_key", "backup_s3_secret_key"),
+}
+
 
 @pytest.mark.parametrize("name", ["entrypoint", "make-secrets"])
 def test_the_shell_takes_it(name: str) -> None:
@@ -28,7 +33,16 @@ def test_secrets_are_random_long_and_closed_to_others(tmp_path: Path) -> None:
     assert re.fullmatch(r"[0-9a-f]{96}", made["secret_key"])
     assert f":{made['postgres_password']}@postgres:5432/" in made["database_url"]
     other = make(tmp_path / "two")
-    assert all(made[name] != other[name] for name in made)
+    assert all(made[name] != other[name] for name in made.keys() - YOURS)
+
+
+def test_what_only_the_operator_knows_is_left_empty_and_stays_when_it_is_filled(tmp_path: Path) -> None:
+    """A passphrase that is made up here would be lost with the machine, and the backups with it."""
+    made = make(tmp_path / "one")
+    assert {name for name, value in made.items() if not value} == YOURS
+    (tmp_path / "one" / "backup_passphrase").chmod(0o600)
+    (tmp_path / "one" / "backup_passphrase").write_text("correct horse battery staple")
+    assert make(tmp_path / "one")["backup_passphrase"] == "correct horse battery staple"
 
 
 def test_secrets_that_are_there_stay(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
+
 from alcoves.alerts import pulses
 from alcoves.alerts.rules import keeping
 from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, used_since
@@ -56,8 +58,8 @@ def lanes() -> Iterator[Trouble]:
 
 
 def serves(alive: set[str], lane: Lane) -> bool:
-    """Every worker takes maintenance when it has nothing else to do."""
-    return lane in alive or (lane == "maintenance" and bool(alive))
+    """Every worker takes maintenance when it has nothing else to do, unless that is done apart."""
+    return lane in alive or (lane == "maintenance" and bool(alive) and not settings.UPKEEP_APART)
 
 
 def waits_since(since: datetime) -> bool:
