@@ -73,7 +73,7 @@ def check_mail() -> Iterator[Finding]:
     if not live.value("ALERTS_ENABLED"):
         yield note("Nobody is told of troubles: alerts are switched off.")
         return
-    yield from map(told, [*access.nobody_told(), *access.broken_ways()])
+    yield from map(told, [*access.nobody_told(), *access.broken_ways(), *access.unsent()])
     if settings.EMAIL_HOST and settings.EMAIL_HOST_USER and settings.MAIL_TLS == "none":
         yield warning(
             "The password of mail goes over the network in plain text.", "Set ALCOVES_MAIL_TLS=starttls."

@@ -44,6 +44,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "findings": blobs.findings,
     "weak settings": access.weak_settings,
     "ways of alerts": access.broken_ways,
+    "letters": access.unsent,
 }
 POSTGRES: Final = "part:postgres"
 NEVER: Final = float("inf")

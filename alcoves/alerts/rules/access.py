@@ -5,13 +5,17 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Max
 
-from alcoves.alerts import mail
-from alcoves.alerts.rules.base import Severity, Trouble, page
+from alcoves.alerts import letters, mail
+from alcoves.alerts.models import Delivery, State
+from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, page, rows
 from alcoves.alerts.webhook import SHORTEST_SECRET
 from alcoves.settings import weak
 from media import live
 
+OWED_HOURS: Final = 1
+LOST_DAYS: Final = 7
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -61,6 +65,35 @@ def broken_ways() -> Iterator[Trouble]:
             "characters, and restart."
         )
         yield Trouble("alerts:webhook", Severity.CRITICAL, sentence, page("doctor"))
+
+
+def unsent() -> Iterator[Trouble]:
+    """Letters that wait for over an hour, or were given up and none was taken since: the other way tells of it."""
+    for channel in letters.channels():
+        rows_of = Delivery.objects.filter(channel=channel)
+        waiting = rows_of.filter(state=State.OWED, created_at__lt=ago(hours=OWED_HOURS)).order_by(
+            "created_at"
+        )
+        lost = rows_of.filter(state=State.GIVEN_UP, event=letters.ALERTS, updated_at__gt=ago(days=LOST_DAYS))
+        taken = rows_of.filter(state=State.SENT).aggregate(at=Max("sent_at"))["at"]
+        lost = lost.order_by("-updated_at") if taken is None else lost.filter(updated_at__gt=taken)
+        if (oldest := waiting.first()) is not None:
+            count = waiting[: MANY + 1].count()
+            what = f"{'waits' if count == 1 else 'wait'} since {age(oldest.created_at)}"
+            yield untold(channel, count, what, oldest)
+        elif (newest := lost.first()) is not None:
+            count = lost[: MANY + 1].count()
+            yield untold(channel, count, f"{'was' if count == 1 else 'were'} given up", newest)
+
+
+def untold(channel: str, count: int, what: str, letter: Delivery) -> Trouble:
+    why = letter.error[:300] or "No worker has tried it. Is one there for maintenance, and does beat run?"
+    return Trouble(
+        f"alerts:unsent:{channel}",
+        Severity.CRITICAL,
+        f"{counted(count, 'letter')} by {channel} {what}: {why} Mend that, then send a test from the page Alerts.",
+        rows("alerts.delivery", channel=channel, state=letter.state),
+    )
 
 
 def nobody_told() -> Iterator[Trouble]:

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
+from alcoves.accounts.models import User
 from alcoves.alerts import checking, pulses, rules
-from alcoves.alerts.models import Alert
+from alcoves.alerts.models import Alert, Delivery
 from alcoves.alerts.rules import Severity, Trouble, servers
 from alcoves.backup.models import Maintenance
 from alcoves.console.dashboard import warnings
+from alcoves.doctor import running
 from media import controls
 from media.audit import SYSTEM
 from media.models import Library, Original, WorkerReport
@@ -75,6 +78,64 @@ def test_ways_of_alerts_that_cannot_work(db: None, settings: Any) -> None:
     assert critical("ways of alerts").key == "alerts:webhook"
     settings.ALERTS_ENABLED = False
     assert rules.check("ways of alerts") == []
+
+
+def owed(hours: float, **values: Any) -> Delivery:
+    """A letter that was written so long ago."""
+    made: Delivery = Delivery.objects.create(channel="mail", **{"event": "alerts", **values})
+    at = timezone.now() - timedelta(hours=hours)
+    Delivery.objects.filter(pk=made.pk).update(created_at=at, updated_at=at)
+    return made
+
+
+def unsent() -> list[Trouble]:
+    return list(rules.check("letters"))
+
+
+def test_letters_that_nobody_takes(db: None, settings: Any, client: Client) -> None:
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    owed(0.9)
+    assert unsent() == []
+    late = owed(26, error="The mail server mail:25 does not take mail.")
+    found = critical("letters")
+    assert found.key == "alerts:unsent:mail"
+    assert found.sentence.startswith(
+        "1 letter by mail waits since 1 day: The mail server mail:25 does not take"
+    )
+    client.force_login(User.objects.create_superuser("root@example.org", "a-password"))
+    text = client.get(found.link).content.decode()
+    assert str(late.pk) in text
+    assert "1 letter by mail waits" in " ".join(one.sentence for one in running.check_mail())
+    Delivery.objects.update(state="sent", sent_at=timezone.now())
+    assert unsent() == []
+
+
+def test_letters_that_were_given_up_are_told_until_one_is_taken(db: None, settings: Any) -> None:
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    owed(3, state="given_up", error="550 no such user")
+    [found] = unsent()
+    assert "1 letter by mail was given up" in found.sentence
+    assert "550 no such user" in found.sentence
+    owed(1, state="sent", sent_at=timezone.now())
+    assert unsent() == []
+
+
+def test_what_is_told_of_letters_is_of_ways_that_are_set_up(db: None, settings: Any) -> None:
+    owed(5)
+    owed(5, state="given_up")
+    assert unsent() == []
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    assert len(unsent()) == 1
+    settings.ALERTS_ENABLED = False
+    assert unsent() == []
+
+
+def test_a_test_that_was_refused_is_no_trouble_and_one_that_nobody_tries_is(db: None, settings: Any) -> None:
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    owed(2, state="given_up", event="test")
+    assert unsent() == []
+    owed(2, event="test")
+    assert [one.key for one in unsent()] == ["alerts:unsent:mail"]
 
 
 def test_scratch_without_room(db: None, settings: Any) -> None:
