@@ -12,7 +12,7 @@ import psycopg
 from django.db import connections
 from psycopg.rows import tuple_row
 
-from alcoves.backup.errors import BackupError
+from alcoves.backup.errors import BackupError, UntouchedError
 from alcoves.embedded.binaries import find_postgres_folder
 from alcoves.embedded.errors import EmbeddedError
 from media.errors import MediaError, ToolMissingError
@@ -137,9 +137,12 @@ def restore(chunks: Iterable[bytes], server: int, *, going: Callable[[], None] =
     tool, coming = program("pg_restore", server), iter(chunks)
     first = next(coming, b"")
     if not first.startswith(MAGIC):
-        raise BackupError("The dump of the database is not there any more, or is none. Nothing was changed.")
+        raise UntouchedError("The dump of the database is not there any more, or is none: take another set.")
     going()
-    wipe()
+    try:
+        wipe()
+    except BackupError as error:  # In one transaction: all of it goes, or nothing.
+        raise UntouchedError(str(error)) from error
     with told("The dump could not be restored"):
         postgres.restore(tool, environment(), chain([first], coming))
     connections["default"].close()

@@ -19,3 +19,7 @@ class LostError(BackupError):
 
 class DamagedError(BackupError):
     """The set itself is not whole: not the passphrase, and not a target that is away."""
+
+
+class UntouchedError(BackupError):
+    """The database is what it was: it broke off before anything of it went."""

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Maintenance
 from media import audit, controls, dispatch
 from media.audit import Actor
+from media.models import Control
+from media.models.control import ControlKind
 
 logger = logging.getLogger(__name__)
 KEY: Final = "alcoves:maintenance"
@@ -175,7 +178,12 @@ def tell(told: Standing) -> None:
 
 
 def switch_on(reason: str, *, by: Actor, restoring: bool = False) -> Standing:
-    """People are told so from now on, and workers take nothing new. What runs goes on to its end."""
+    """People are told so from now on, and workers take nothing new. What runs goes on to its end.
+
+    Who switches it on beside a restore takes nothing from that one: what is half there stays shut.
+    """
+    from alcoves.backup import underway
+
     reason = " ".join(reason.split())[:500] or REASON
     with transaction.atomic():
         row = Maintenance.objects.select_for_update().filter(pk=1).first() or Maintenance.objects.the_row()
@@ -184,18 +192,38 @@ def switch_on(reason: str, *, by: Actor, restoring: bool = False) -> Standing:
             row.save()
             audit.note("maintenance.on", by=by, text=f"Began maintenance: {reason}")
         controls.pause_all(reason=reason, by=by)
-        told = Standing(True, row.reason, row.since.isoformat(timespec="seconds"), row.by, restoring)
-    tell(told)
+        held = ask() if not restoring else Standing()
+        restoring = restoring or held.restoring or underway.is_changing()
+        since = row.since.isoformat(timespec="seconds")
+        told = Standing(True, row.reason, since, row.by, restoring, held.restoring and held.shut)
+        tell(told)  # As long as the row is ours, so that a restore that begins now is told after this.
     return told
 
 
 def switch_off(*, by: Actor) -> None:
-    """BackupError while a restore holds it."""
-    if standing().restoring:
+    """BackupError while a restore holds it; one that was killed before it changed anything is given up."""
+    from alcoves.backup import underway
+
+    if (ask().restoring or underway.is_changing()) and not underway.given_up(by):
         raise BackupError(
             "A restore is under way or was broken off, so maintenance stays on: finish it with manage.py restore."
         )
     end(by=by)
+
+
+def stay(reason: str, since: str, by: str) -> None:
+    """On, as it was before a restore: whoever had switched it on switches it off."""
+    with transaction.atomic():
+        now = timezone.now().isoformat(timespec="seconds")
+        told = Standing(True, reason, since or now, by)
+        at = datetime.fromisoformat(told.since)
+        Maintenance.objects.update_or_create(
+            pk=1, defaults={"on": True, "reason": reason, "since": at, "by": by}
+        )
+        everything = Control.objects.filter(kind=ControlKind.ALL, paused=True)
+        everything.update(reason=reason[: controls.REASON_LENGTH])
+    tell(told)
+    controls.tell()
 
 
 def end(*, by: Actor) -> None:

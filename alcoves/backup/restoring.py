@@ -24,13 +24,13 @@ from django.utils import timezone
 
 from alcoves.accounts.avatars import AVATARS
 from alcoves.backup import bringing, database, dropping, keeping, maintenance, quieting, sets, settling
-from alcoves.backup.errors import BackupError
+from alcoves.backup.errors import BackupError, UntouchedError
 from alcoves.backup.examining import Opened, Stored, occupied
 from alcoves.backup.models import NONE, Maintenance
 from alcoves.backup.quieting import has_tables, table_exists
 from alcoves.backup.remembering import Remembered
 from alcoves.backup.sets import Entry
-from media import audit, controls
+from media import audit
 from media.audit import Actor
 from media.models import AuditEntry, SweepHold
 from media.models.blob import FILES
@@ -51,6 +51,9 @@ AGAIN: Final = (
 )
 
 
+STAYS_SHUT: Final = "The installation stays shut; put that right and give the same command again."
+OPEN_AGAIN: Final = "Nothing was changed, and Alcoves is open again."
+ON_BEFORE: Final = "Nothing was changed. Maintenance was on before and stays on."
 WAS_HERE: Final = "The database that was here before lies in {}; pg_restore reads it."
 
 
@@ -63,8 +66,13 @@ class Progress:
     phase: str = DATABASE
     began_at: str = ""
     by: str = ""
+    untouched: bool = False
+    """Nothing was changed yet, so that a failure can be taken back."""
     stays_on: bool = False
-    """Maintenance was on before, so it stays on after."""
+    """Maintenance was on before, so it stays on after: for this reason, since then, by them."""
+    reason: str = ""
+    since: str = ""
+    on_by: str = ""
     done_bytes: int = 0
     total_bytes: int = 0
     error: str = ""
@@ -157,14 +165,17 @@ class Restoring:
             looked = kept()
             begun = Progress(of.head.name, of.target.address, began_at=now(), by=by.name)
             begun.with_losses = looked is not None and looked.phase == LOOKING and looked.with_losses
-            told = maintenance.standing()
+            told = maintenance.ask()
+            begun.untouched = not told.restoring  # What another one has left by halves is never opened.
             begun.stays_on = told.on and not told.restoring  # A database without tables says that of itself.
+            if begun.stays_on:
+                begun.reason, begun.since, begun.on_by = told.reason, told.since, told.by
         self.progress = begun
         self.remembered = Remembered(place().with_name("restore.known"))
         self.told = 0.0
 
     def run(self) -> Progress:
-        """Inside of `chosen`. BackupError where it failed; the installation stays shut, the same command goes on."""
+        """Inside of `chosen`. BackupError where it failed; what was changed stays shut, the same command goes on."""
         steps = {DATABASE: self.bring_database, BLOBS: self.bring_blobs, FINISH: self.finish}
         steps[OPEN] = self.open_again
         try:
@@ -174,19 +185,25 @@ class Restoring:
                 self.progress.phase = steps[self.progress.phase]()
                 keep(self.progress)
         except (BackupError, StoreError) as error:
-            self.fail(str(error))
-            raise BackupError(
-                f"{error} The installation stays shut; put that right and give the same command again."
-            ) from error
-        except Exception as error:
-            self.fail(type(error).__name__)
+            raise BackupError(f"{error} {self.leave(str(error))}") from error
+        except (Exception, KeyboardInterrupt) as error:
+            self.leave(type(error).__name__)
             raise
         self.tell(at_once=True)
         return self.progress
 
-    def fail(self, sentence: str) -> None:
+    def leave(self, sentence: str) -> str:
+        """After a failure: what was not changed is opened again. Returns how it stands."""
+        if self.progress.untouched:
+            try:
+                undo(self.progress, self.by)
+            except Exception:
+                logger.exception("the beginning of the restore was not taken back")
+            else:
+                return ON_BEFORE if self.progress.stays_on else OPEN_AGAIN
         self.progress.error = sentence
         keep(self.progress)
+        return STAYS_SHUT
 
     def tell(self, *, at_once: bool = False) -> None:
         if at_once or time.monotonic() - self.told > 1:
@@ -198,7 +215,7 @@ class Restoring:
     def shut(self) -> None:
         """Flags first: they hold also where there is no database yet. Then what still runs is waited for."""
         keep(self.progress)
-        reason = f"The backup {self.progress.set} is being restored."
+        reason = reason_of(self.progress.set)
         told = maintenance.Standing(True, reason, now(), self.by.name, restoring=True)
         maintenance.tell(told)
         if has_tables():
@@ -214,14 +231,24 @@ class Restoring:
         of = self.of
         self.keep_database()
         chunks = sets.part_chunks(of.target.store, of.head, sets.DATABASE, of.seal)
+        was = self.progress.untouched
         try:
-            database.restore(chunks, database.server_major(), going=self.remembered.take_in)
+            database.restore(chunks, database.server_major(), going=self.going)
+        except UntouchedError:
+            self.progress.untouched = was
+            raise
         except BackupError as error:
             kept = f" {WAS_HERE.format(self.progress.before)}" if self.progress.before else ""
             raise BackupError(f"{error}{kept}") from error
         self.hold()
         call_command("migrate", interactive=False, verbosity=0)
         return BLOBS
+
+    def going(self) -> None:
+        """All that is here goes in a moment."""
+        self.remembered.take_in()
+        self.progress.untouched = False
+        keep(self.progress)
 
     def keep_database(self) -> None:
         """What is here goes before anybody knows that the new one fits: it is dumped first, once for each restore."""
@@ -342,12 +369,30 @@ class Restoring:
         self.remembered.forget()
         SweepHold.objects.let_go(HOLD)
         if self.progress.stays_on:
-            told = maintenance.standing()
-            maintenance.tell(maintenance.Standing(True, told.reason, told.since, told.by))
-            controls.tell()
+            maintenance.stay(self.progress.reason, self.progress.since, self.progress.on_by)
         else:
             maintenance.end(by=nobody(self.by))
         return DONE
+
+
+def undo(progress: Progress, by: Actor) -> None:
+    """Nothing of the database has gone: what was told, held and kept before that is taken back."""
+    if table_exists(SweepHold):
+        SweepHold.objects.let_go(HOLD)
+    if not has_tables():
+        maintenance.tell(maintenance.Standing())
+    elif progress.stays_on:
+        maintenance.stay(progress.reason, progress.since, progress.on_by)
+    else:
+        maintenance.end(by=nobody(by))
+    kept_here, progress.before, progress.phase = progress.before, "", LOOKING
+    keep(progress)
+    if kept_here:
+        Path(kept_here).unlink(missing_ok=True)
+
+
+def reason_of(name: str) -> str:
+    return f"The backup {name} is being restored."
 
 
 def now() -> str:

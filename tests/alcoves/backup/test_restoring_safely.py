@@ -102,9 +102,10 @@ def test_a_dump_that_has_gone_is_seen_before_anything_goes(
             made.put(key, [left])
 
     monkeypatch.setattr(quieting, "wait_until_quiet", lose)
-    with pytest.raises(CommandError, match="installation stays shut"):
+    with pytest.raises(CommandError, match="Nothing was changed, and Alcoves is open again"):
         restore(over=OVER)
     assert File.objects.count() == 2
+    assert not maintenance.ask().on
 
 
 def test_what_a_set_lacks_is_asked_about(made: Any) -> None:

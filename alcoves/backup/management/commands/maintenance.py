@@ -24,7 +24,12 @@ class Command(BaseCommand):
 
     def turn_on(self, options: dict[str, Any]) -> None:
         told = maintenance.switch_on(options["reason"], by=audit.COMMAND)
-        self.stdout.write(f"Maintenance is on: {told.reason} End it with manage.py maintenance off.")
+        end = (
+            "It ends with the restore, whoever switches it."
+            if told.restoring
+            else "End it with manage.py maintenance off."
+        )
+        self.stdout.write(f"Maintenance is on: {told.reason} {end}")
 
     def turn_off(self, options: dict[str, Any]) -> None:
         maintenance.switch_off(by=audit.COMMAND)
