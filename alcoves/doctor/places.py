@@ -13,6 +13,7 @@ from typing import Final
 
 from django.conf import settings
 
+from alcoves import env
 from alcoves.alerts.rules import machine
 from alcoves.doctor.findings import Finding, failure, ok, told, warning
 from storage.errors import StoreError
@@ -20,6 +21,9 @@ from storage.registry import get_store, store_names
 
 PROBE: Final = b"Alcoves looks whether it can write here."
 FEWEST_FILES: Final = 1024
+WITH_PASSWORDS: Final = frozenset({"DATABASE_URL", "REDIS_URL"})
+GIVEN_TO_CONTAINERS: Final = Path("/run/secrets")
+"""The engine shows them to one container, in which nobody else is; their modes are for all of its users."""
 GROUP_AND_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -110,12 +114,22 @@ def check_zones() -> Iterator[Finding]:
 
 
 def secret_files() -> Iterator[Path]:
-    """What only its owner may read: the signing secret, and files that variables name."""
-    yield Path(settings.DATA_PATH) / "secret_key"
-    yield Path(settings.DATA_PATH) / "run" / "embedded.json"
-    for name, value in os.environ.items():
-        if name.endswith("_FILE") and value and ("SECRET" in name or "PASSWORD" in name or "TOKEN" in name):
+    """What only its owner may read: the signing secret, files that variables name, what restores leave behind."""
+    data, backups = Path(settings.DATA_PATH), Path(settings.BACKUP_PATH)
+    yield from (data / "secret_key", data / "secret_key.before-restore", data / "run" / "embedded.json")
+    yield from sorted(backups.glob("before-*.dump"))
+    for name, value in sorted(os.environ.items()):
+        if name.endswith("_FILE") and value and holds_secret(name.removesuffix("_FILE")):
             yield Path(value)
+
+
+def holds_secret(variable: str) -> bool:
+    """Ours are known; of others the name tells."""
+    if env.KNOWN.get(variable) == "secret" or variable in WITH_PASSWORDS:
+        return True
+    return variable not in env.KNOWN and any(
+        word in variable for word in ("SECRET", "PASSWORD", "PASSPHRASE", "TOKEN")
+    )
 
 
 def check_secrets_files() -> Iterator[Finding]:
@@ -126,6 +140,8 @@ def check_secrets_files() -> Iterator[Finding]:
         except OSError:
             continue
         looked += 1
+        if path.is_relative_to(GIVEN_TO_CONTAINERS):
+            continue
         if mode & stat.S_IROTH:
             yield failure(f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
         elif mode & GROUP_AND_OTHERS:

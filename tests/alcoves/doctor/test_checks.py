@@ -15,6 +15,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.utils import timezone
 
+from alcoves import env
 from alcoves.alerts import pulses
 from alcoves.alerts.models import Pulse
 from alcoves.doctor import examining, places, printing, running, setup, table, tools
@@ -160,6 +161,55 @@ def test_secrets_that_others_can_read_are_told(settings: Any, tmp_path: Path) ->
     for mode, level in ((0o600, set()), (0o640, {"warning"}), (0o604, {"failure"})):
         key.chmod(mode)
         assert levels(places.check_secrets_files()) == level
+
+
+SECRETS = sorted(name for name, kind in env.KNOWN.items() if kind == "secret")
+OF_OTHERS = ("DATABASE_URL", "REDIS_URL", "POSTGRES_PASSWORD")
+
+
+@pytest.mark.parametrize("name", [*SECRETS, *OF_OTHERS])
+def test_each_secret_in_a_file_that_others_can_read_is_told(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings.DATA_PATH = settings.BACKUP_PATH = tmp_path
+    given = tmp_path / "given"
+    given.write_text("x" * 40)
+    given.chmod(0o604)
+    monkeypatch.setenv(f"{name}_FILE", str(given))
+    found = list(places.check_secrets_files())
+    assert levels(found) == {"failure"}
+    assert str(given) in said(found)
+
+
+def test_what_is_no_secret_may_be_read(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {"ALCOVES_BACKUP_PASSPHRASE", "ALCOVES_ALERT_WEBHOOK_URL", "ALCOVES_S3_ACCESS_KEY"} <= set(SECRETS)
+    settings.DATA_PATH = settings.BACKUP_PATH = tmp_path
+    given = tmp_path / "given"
+    given.write_text("media.example.org")
+    given.chmod(0o604)
+    monkeypatch.setenv("ALCOVES_PUBLIC_URL_FILE", str(given))
+    assert levels(places.check_secrets_files()) == set()
+    monkeypatch.setattr(places, "GIVEN_TO_CONTAINERS", tmp_path)
+    monkeypatch.setenv("ALCOVES_SECRET_KEY_FILE", str(given))
+    assert levels(places.check_secrets_files()) == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["data/secret_key.before-restore", "data/run/embedded.json", "backups/before-20261122-040506.dump"],
+)
+def test_what_restores_leave_behind_is_looked_at(settings: Any, tmp_path: Path, name: str) -> None:
+    """A dump is the whole database, plain."""
+    settings.DATA_PATH, settings.BACKUP_PATH = tmp_path / "data", tmp_path / "backups"
+    left = tmp_path / name
+    left.parent.mkdir(parents=True)
+    left.write_text("x" * 40)
+    left.chmod(0o604)
+    found = list(places.check_secrets_files())
+    assert levels(found) == {"failure"}
+    assert str(left) in said(found)
 
 
 # Work and keeping.
