@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
-from alcoves.backup import checking, sets, underway
+from alcoves.backup import checking, database, sets, underway
 from alcoves.backup.errors import DamagedError, LostError
 from alcoves.backup.models import NONE, Backup, Installation
 from alcoves.backup.sealing import Plain
@@ -59,7 +60,7 @@ def clean(target: Target, *, keep: str) -> int:
         if whole or name == keep or name in lost:
             continue
         keys = list(store.iterate(sets.folder_of(name)))
-        known = Backup.objects.filter(name=name, target=target.name)
+        known = Backup.objects.filter(name=name, target__in=target.called)
         ours = known.exclude(state__in=("queued", "running")).exists()
         if not ours and any(stat.modified_at > timezone.now() - ABANDONED for stat in keys):
             continue
@@ -73,7 +74,7 @@ def clean(target: Target, *, keep: str) -> int:
 def headless(target: Target) -> list[Backup]:
     """Sets of ours that were made to the end, and of which all but backup.json lies there."""
     bare = [name for name, whole in sets.names(target.store) if not whole]
-    return list(Backup.objects.standing().filter(target=target.name, name__in=bare))
+    return list(Backup.objects.standing().filter(target__in=target.called, name__in=bare))
 
 
 def tell_of_headless(target: Target) -> list[Backup]:
@@ -138,7 +139,7 @@ def prune(
     gone: list[str] = []
     for name in [head.name for head in ours if head.name not in kept] + superseded(target, ours):
         # A restore may begin meanwhile: of its set nothing goes.
-        if name != underway.set_name():
+        if name != underway.set_name() and not is_restored_elsewhere():
             remove(target, name, by=by)
             gone.append(name)
         tick()
@@ -151,6 +152,20 @@ def prune(
     return gone
 
 
+def is_restored_elsewhere() -> bool:
+    """Another machine restores into our database, or looks whether it can: nobody here knows which set it reads."""
+    if underway.set_name():
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND (classid::bigint << 32) | objid::bigint = hashtext(%s)::bigint)",
+            [database.ALONE],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def is_ours(head: Head) -> bool:
     """By what the database says of itself. Sets from before it did are told by their address."""
     if head.owner:
@@ -161,7 +176,7 @@ def is_ours(head: Head) -> bool:
 def tell_of_gone(target: Target) -> None:
     """Rows that say of a set that it is there, and nothing of it is: somebody tidied the folder."""
     here = [name for name, _ in sets.names(target.store)]
-    rows = Backup.objects.standing().order_by().filter(target=target.name).exclude(name__in=here)
+    rows = Backup.objects.standing().order_by().filter(target__in=target.called).exclude(name__in=here)
     if count := rows.update(pruned_at=timezone.now()):
         logger.warning("%s sets are no longer in %s", count, target)
 
@@ -180,7 +195,7 @@ def is_better(head: Head, row: Backup) -> bool:
 
 def remove(target: Target, name: str, *, by: Actor) -> None:
     """Its row and its entry first: wherever this breaks off, nobody relies on what is left."""
-    rows = Backup.objects.filter(name=name, target=target.name)
+    rows = Backup.objects.filter(name=name, target__in=target.called)
     with audit.noting("backup.prune", by=by, target=rows.first()) as act:
         rows.update(pruned_at=timezone.now())
         act.count = 1

@@ -15,6 +15,8 @@ def remove(row: Backup, *, by: Actor) -> None:
     begun = restoring.under_way()
     if begun is not None and begun.phase != restoring.DONE and begun.set == row.name:
         raise BackupError(f"{row.name} is being restored: wait for the end of that.")
+    if pruning.is_restored_elsewhere():
+        raise BackupError("A restore is under way on another machine, maybe of this set: wait for its end.")
     store = targets.get(row.target).store
     with audit.noting("backup.remove", by=by, target=row) as act:
         here = Backup.objects.filter(pk=row.pk, state=State.DONE, pruned_at=None)

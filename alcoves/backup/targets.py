@@ -32,6 +32,11 @@ class Target:
     address: str
     store: BlobStore
 
+    @property
+    def called(self) -> set[str]:
+        """What rows may call it: one that was given by its address may have a name since."""
+        return {self.name, self.address}
+
     def __str__(self) -> str:
         return self.name if self.name == self.address else f"{self.name} ({self.address})"
 
@@ -116,7 +121,7 @@ def refuse_unmounted(target: Target) -> None:
     here = (key for where in (MARK, sets.SETS) for key in target.store.iterate(where))
     if next(here, None) is not None:
         return
-    if count := Backup.objects.standing().filter(target=target.name).count():
+    if count := Backup.objects.standing().filter(target__in=target.called).count():
         raise BackupError(
             f"{target} is empty, though {count} sets were sent to it: mount its disk. If it is a new one, make a "
             f"file named {MARK} in it."

@@ -275,6 +275,19 @@ def test_a_plain_target_is_sealed_from_now_on(library: Library, settings: Any) -
     assert backed_up().encrypted
 
 
+def test_no_set_goes_while_another_machine_looks_at_one(library: Library) -> None:
+    """Its file of what it restores lies in a folder of its own; the lock in the database is seen from here."""
+    first = backed_up("none")
+    assert not pruning.is_restored_elsewhere()
+    with database.alone() as is_alone:
+        assert is_alone
+        last = backed_up("none")
+        assert there() == {first.name, last.name}
+        with pytest.raises(BackupError, match="on another machine"):
+            removing.remove(first, by=audit.COMMAND)
+    assert prune() == [first.name]
+
+
 def test_what_pruning_removes_is_in_the_audit_log(library: Library, settings: Any) -> None:
     settings.BACKUP_KEEP = 1
     first = backed_up("none")
@@ -345,6 +358,21 @@ def test_a_check_by_address_is_kept_with_the_set_of_the_named_target(
     row.refresh_from_db()
     assert row.damaged_at is not None
     assert backed_up().sent == 2
+
+
+def test_what_lost_its_head_stays_though_its_target_has_a_name_since(
+    library: Library, settings: Any, tmp_path: Path
+) -> None:
+    row = backed_up("none", to=str(tmp_path / "usb"))
+    settings.BACKUP_TARGETS = [f"usb={tmp_path / 'usb'}"]
+    target = targets.get("usb")
+    target.store.delete(f"{sets.folder_of(row.name)}{sets.HEAD}")
+    assert pruning.clean(target, keep="") == 0
+    row.refresh_from_db()
+    assert row.damaged_at is not None
+    backed_up("none", to="usb")
+    row.refresh_from_db()
+    assert row.pruned_at is not None
 
 
 def test_a_check_by_name_is_kept_with_a_set_that_was_made_by_address(
