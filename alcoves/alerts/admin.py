@@ -30,7 +30,7 @@ class OpenFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "wrong now"), ("over", "well again")]
+        return [("open", "wrong now"), ("over", "over")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() in {"open", "over"}:
@@ -86,7 +86,7 @@ class AlertAdmin(LookOnly):
     ordering = ("-last_seen",)
     fields = (
         *("sentence", "grade", "state", "mend", "key", "rule", "first_seen", "raised_at", "last_seen"),
-        *("resolved_at", "told_at", "times"),
+        *("resolved_at", "ending", "told_at", "times"),
     )
     readonly_fields = fields
     inlines = (LettersOfAlert,)
@@ -98,7 +98,10 @@ class AlertAdmin(LookOnly):
 
     @admin.display(description="state")
     def state(self, alert: Alert) -> SafeString:
-        look, text = ("ops-warn", "wrong now") if alert.resolved_at is None else ("ops-good", "well again")
+        if alert.resolved_at is None:
+            look, text = "ops-warn", "wrong now"
+        else:
+            look, text = ("ops-warn", "no longer watched") if alert.ending else ("ops-good", "well again")
         return format_html('<span class="ops-badge {}">{}</span>', look, text)
 
     @admin.display(description="put it right")

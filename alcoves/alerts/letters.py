@@ -49,11 +49,12 @@ def write(channel: str) -> Delivery | None:
     well += [alert for alert in raised if alert.resolved_at is not None]
     if not raised and not well:
         return None
-    letter: Delivery = Delivery.objects.create(
-        channel=channel,
-        event=ALERTS,
-        data={"troubles": [told(alert) for alert in raised], "well": [told(alert) for alert in well]},
-    )
+    data = {
+        "troubles": [told(alert) for alert in raised],
+        "well": [told(alert) for alert in well if not alert.ending],
+        "unwatched": [told(alert) for alert in well if alert.ending],
+    }
+    letter: Delivery = Delivery.objects.create(channel=channel, event=ALERTS, data=data)
     pairs = [*((alert, What.TROUBLE) for alert in raised), *((alert, What.WELL) for alert in well)]
     Mention.objects.bulk_create(Mention(delivery=letter, alert=alert, what=what) for alert, what in pairs)
     return letter
@@ -69,6 +70,7 @@ def told(alert: Alert) -> dict[str, Any]:
         "link": absolute(alert.link),
         "first_seen": alert.first_seen.isoformat(),
         "resolved_at": alert.resolved_at.isoformat() if alert.resolved_at else None,
+        "ending": alert.ending,
     }
 
 
@@ -79,25 +81,30 @@ def absolute(link: str) -> str:
 def subject_of(data: dict[str, Any]) -> str:
     """One line: how many, and the first of them."""
     troubles: Sequence[dict[str, Any]] = [one for one in data.get("troubles", ()) if not one["resolved_at"]]
-    first = (troubles or data.get("well") or [{"sentence": "This is a test."}])[0]["sentence"]
-    if not data.get("troubles") and not data.get("well"):
-        line = f"[Alcoves] {first}"
-    elif troubles:
+    if troubles:
         many = f"{len(troubles)} troubles: " if len(troubles) > 1 else ""
-        line = f"[Alcoves] {many}{first}"
+        line = f"[Alcoves] {many}{troubles[0]['sentence']}"
+    elif unwatched := data.get("unwatched"):
+        line = f"[Alcoves] No longer watched: {unwatched[0]['sentence']}"
+    elif well := data.get("well"):
+        line = f"[Alcoves] Well again: {well[0]['sentence']}"
     else:
-        line = f"[Alcoves] Well again: {first}"
+        line = "[Alcoves] This is a test."
     flat = " ".join(line.split())
     return flat if len(flat) <= SUBJECT_LENGTH else flat[: SUBJECT_LENGTH - 1] + "\u2026"
 
 
 def text_of(data: dict[str, Any]) -> str:
     """The mail: plain text, with where each is put right."""
-    over = {one["id"] for one in data.get("well", ())}
+    well, unwatched = data.get("well", ()), data.get("unwatched", ())
+    over = {one["id"] for one in (*well, *unwatched)}
     parts = [paragraph(one) for one in data.get("troubles", ()) if one["id"] not in over]
-    if over:
+    if unwatched:
+        parts.append("This is no longer watched, and nobody has seen that it is well:")
+        parts += [paragraph(one, ended=True) for one in unwatched]
+    if well:
         parts.append("It is well again:")
-        parts += [paragraph(one, ended=True) for one in data["well"]]
+        parts += [paragraph(one, ended=True) for one in well]
     if not parts:
         parts = ["This is a test: mail of Alcoves arrives."]
     parts.append(f"-- \nAlcoves at {settings.PUBLIC_URL}")
@@ -106,5 +113,7 @@ def text_of(data: dict[str, Any]) -> str:
 
 def paragraph(one: dict[str, Any], *, ended: bool = False) -> str:
     if ended:
-        return f"- {one['sentence']}\n  since {one['first_seen'][:16]}, over at {str(one['resolved_at'])[:16]} (UTC)"
+        how = f"watched until {one['resolved_at'][:16]} (UTC): {one['ending']}" if one.get("ending") else ""
+        how = how or f"over at {str(one['resolved_at'])[:16]} (UTC)"
+        return f"- {one['sentence']}\n  since {one['first_seen'][:16]}, {how}"
     return f"[{one['severity']}] {one['sentence']}\n  since {one['first_seen'][:16]} (UTC): {one['link']}"

@@ -73,6 +73,12 @@ class Alert(Row):
     )
     last_seen = models.DateTimeField(default=timezone.now)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    ending = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        help_text="why it is watched no longer, where nobody has seen that it is well",
+    )
     told_at = models.DateTimeField(null=True, blank=True, help_text="when mail or webhook first took it")
     times = models.PositiveIntegerField(default=1, help_text="how often it came back")
 

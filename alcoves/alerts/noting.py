@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alcoves.alerts import rules
 from alcoves.alerts.models import Alert, Delivery, Mention, Severity, State, What
-from alcoves.alerts.rules import Trouble
+from alcoves.alerts.rules import Trouble, endings
 
 CALM: Final = timedelta(seconds=150)
 """So long nobody must have seen it. Two looks and a bit."""
@@ -37,8 +37,10 @@ def note(found: Mapping[str, list[Trouble]]) -> None:
                 )
             else:
                 refresh(alert, trouble, now)
-        gone = [alert.pk for key, alert in known.items() if key not in seen and (alert.rule in asked)]
-        Alert.objects.filter(pk__in=gone, last_seen__lt=now - CALM).update(resolved_at=now, updated_at=now)
+        for key, alert in known.items():
+            if key not in seen and alert.rule in asked and alert.last_seen < now - CALM:
+                alert.resolved_at, alert.ending = now, endings.of(alert.rule, key)[:200]
+                alert.save()
 
 
 def told_of(trouble: Trouble) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def returned(key: str, now: datetime) -> Alert | None:
     ended = Alert.objects.filter(key=key, resolved_at__gte=now - BACK_SOON).order_by("-resolved_at")
     alert: Alert | None = ended.select_for_update().first()
     if alert is not None:
-        alert.resolved_at = None
+        alert.resolved_at, alert.ending = None, ""
         alert.times += 1
         if alert.times < STEADY_TIMES:
             alert.raised_at = now

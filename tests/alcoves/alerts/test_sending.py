@@ -8,6 +8,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from email.header import decode_header, make_header
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +17,11 @@ import pytest
 from django.utils import timezone
 
 from alcoves import logs
-from alcoves.alerts import delivering, guarding, letters, noting
+from alcoves.alerts import delivering, guarding, letters, noting, rules
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.alerts.rules import Severity, Trouble
+from media import tallies
+from media.models import Tally, WorkerReport
 from tests.alcoves.alerts.sinks import HookSink, MailSink, Rules, certificate, free_port, serving
 from tests.workers import wait_until
 
@@ -97,6 +100,84 @@ def test_the_end_is_told_once_it_has_been_calm_for_a_while(post: MailSink) -> No
     assert go() == 1
     assert go() == 0
     assert post.mails[-1][1]["Subject"] == "[Alcoves] Well again: The disk of data has 1.0 GB left."
+
+
+def subject_of(mail: Any) -> str:
+    return " ".join(str(make_header(decode_header(mail["Subject"]))).split())
+
+
+def look_for(*names: str) -> None:
+    noting.note({name: rules.check(name) for name in names})
+
+
+def gone(hours: float) -> None:
+    """A second machine, whose power failed so long ago."""
+    at = timezone.now() - timedelta(hours=hours)
+    about = {"lane": "heavy", "began_at": at - timedelta(days=9), "seen_at": at}
+    WorkerReport.objects.update_or_create(name="heavy@there", defaults=about)
+
+
+def test_a_worker_that_is_gone_for_a_day_is_not_told_as_well(post: MailSink) -> None:
+    gone(23)
+    look_for("workers")
+    go()
+    gone(25)
+    calm()
+    look_for("workers")
+    assert go() == 1
+    mail = post.mails[-1][1]
+    assert subject_of(mail).startswith("[Alcoves] No longer watched: Worker heavy@there has told nothing")
+    text = mail.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "nothing was heard of it for a day, so it counts as taken away" in text
+    assert "well again" not in text.lower()
+    assert go() == 0
+
+
+def test_a_worker_that_came_back_is_well(post: MailSink) -> None:
+    gone(1)
+    look_for("workers")
+    go()
+    gone(0)
+    calm()
+    look_for("workers")
+    go()
+    assert subject_of(post.mails[-1][1]).startswith("[Alcoves] Well again: Worker heavy@there")
+
+
+def test_a_hook_is_not_told_either_that_it_is_well(hook: HookSink) -> None:
+    gone(23)
+    look_for("workers")
+    go()
+    WorkerReport.objects.all().delete()
+    calm()
+    look_for("workers")
+    go()
+    told = hook.told()[-1]["data"]
+    assert (told["troubles"], told["well"]) == ([], [])
+    [one] = told["unwatched"]
+    assert one["key"] == "worker:heavy@there"
+    assert one["ending"] == "nothing was heard of it for a day, so it counts as taken away"
+    gone(2)
+    look_for("workers")
+    assert Alert.objects.open().get().ending == ""
+
+
+@pytest.mark.parametrize(
+    ("ready", "subject"), [(0, "No longer watched: 30 of 30"), (1, "Well again: 30 of 30")]
+)
+def test_a_deriver_of_which_nothing_ran_since_is_not_told_as_well(
+    post: MailSink, ready: int, subject: str
+) -> None:
+    now, yesterday = (tallies.hour_of(timezone.now() - timedelta(days=days)) for days in (0, 1))
+    Tally.objects.create(topic="ended", keys=[now, "proxy", "failed"], number=30)
+    look_for("failing")
+    go()
+    Tally.objects.filter(topic="ended").update(keys=[yesterday, "proxy", "failed"])
+    Tally.objects.create(topic="ended", keys=[now, "proxy", "ready"], number=ready)
+    calm()
+    look_for("failing")
+    go()
+    assert subject_of(post.mails[-1][1]).startswith(f"[Alcoves] {subject}")
 
 
 def test_a_server_that_is_away_gets_the_letter_when_it_is_back(settings: Any) -> None:
