@@ -12,6 +12,8 @@ from alcoves.alerts.models import Pulse
 BEAT: Final = "beat"
 CHECK: Final = "check"
 PROGRESS: Final = "progress:"
+VERSION: Final = "version:"
+WEB: Final = "web"
 
 
 def beat(*names: str) -> None:

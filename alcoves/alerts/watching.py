@@ -49,6 +49,8 @@ class Watch(threading.Thread):
             if overdue(self.silence):
                 logger.warning("nobody has checked for troubles for %d s: checking here", self.silence)
                 checking.check()
+            if self.tells:  # The web part, whose version workers are to have.
+                pulses.remember(pulses.VERSION, {pulses.WEB: str(settings.SPECTACULAR_SETTINGS["VERSION"])})
             self.back()
         except DatabaseError:
             self.gone()

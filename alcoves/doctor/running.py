@@ -38,7 +38,7 @@ def check_queues() -> Iterator[Finding]:
 
 def check_workers() -> Iterator[Finding]:
     alive = list(WorkerReport.objects.filter(seen_at__gte=ago(seconds=ALIVE_SECONDS)).order_by("name"))
-    for rule in (fleet.lanes, fleet.workers):
+    for rule in (fleet.lanes, fleet.workers, fleet.versions):
         for trouble in rule():
             yield told(trouble)
     if alive:

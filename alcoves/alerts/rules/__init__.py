@@ -32,6 +32,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "all lanes paused": fleet.paused,
     "lanes": fleet.lanes,
     "workers": fleet.workers,
+    "versions": fleet.versions,
     "stuck": work.stuck,
     "waiting": work.waiting,
     "failing": work.failing,

@@ -36,6 +36,21 @@ def workers() -> Iterator[Trouble]:
         )
 
 
+def versions() -> Iterator[Trouble]:
+    """Workers that an upgrade forgot."""
+    told = pulses.family(pulses.VERSION).get(pulses.WEB)
+    ours = told[1] if told is not None else str(settings.SPECTACULAR_SETTINGS["VERSION"])
+    alive = WorkerReport.objects.filter(seen_at__gte=ago(seconds=live.value("ALERT_WORKER_SECONDS")))
+    for name, version in alive.order_by("name").values_list("name", "version"):
+        if version and version != ours:
+            yield Trouble(
+                f"version:{name}",
+                Severity.WARNING,
+                f"Worker {name} runs version {version}, and the web part {ours}. Start the same version of both.",
+                page("workers"),
+            )
+
+
 def lanes() -> Iterator[Trouble]:
     """Lanes for whose queues no worker looks."""
     since = ago(seconds=live.value("ALERT_WORKER_SECONDS"))

@@ -11,10 +11,11 @@ from django.apps import apps
 from django.utils import timezone
 
 from alcoves import health
-from alcoves.alerts import pulses, rules
+from alcoves.alerts import pulses, rules, watching
 from alcoves.alerts.models import Pulse, Severity
 from alcoves.alerts.rules import machine, work
 from alcoves.alerts.rules.kept import Timely
+from alcoves.doctor import running
 from media import controls, tallies
 from media.audit import COMMAND
 from media.models import Derivative, File, Library, Original, Tally, WorkerReport
@@ -159,6 +160,28 @@ def test_workers_that_went_without_a_word_are_told_and_those_taken_away_are_not(
     assert keys("workers") == ["worker:all@here"]
     WorkerReport.objects.filter(name="all@here").update(seen_at=timezone.now())
     assert keys("workers") == []
+
+
+def test_workers_of_another_version_than_the_web_part_are_told(settings: Any) -> None:
+    """Whoever looks, an old worker too: the web part says what it is."""
+    ours = settings.SPECTACULAR_SETTINGS["VERSION"]
+    worker(version=ours)
+    worker("heavy@left", "heavy", version="0.0.9")
+    worker("heavy@gone", "heavy", version="0.0.8", seen_at=ago(minutes=5))
+    [found] = rules.check("versions")
+    assert found.key == "version:heavy@left"
+    assert f"runs version 0.0.9, and the web part {ours}." in found.sentence
+    assert found.sentence in " ".join(one.sentence + " " + one.advice for one in running.check_workers())
+    watch = watching.Watch(pause=1, silence=180, tells=True)
+    watch.look()
+    assert keys("versions") == ["version:heavy@left"]
+    Pulse.objects.filter(name__startswith=pulses.VERSION).update(value="0.0.9")
+    assert keys("versions") == ["version:all@here"]
+    watch.look()
+    assert keys("versions") == ["version:heavy@left"]
+    watching.Watch(pause=1, silence=180, tells=False).look()
+    WorkerReport.objects.filter(name="heavy@left").update(version="")
+    assert keys("versions") == []
 
 
 def test_a_lane_that_nobody_serves_is_told() -> None:
