@@ -86,6 +86,8 @@ class Progress:
     """Somebody wants what there is, although the set lacks blobs."""
     unnamed: int = 0
     """Blobs of the store that the database which came does not name."""
+    own_name: str = ""
+    """Of the installation that was here, by which it knows its sets."""
     damaged: list[str] = field(default_factory=list)
     """Blobs of the set that its pool lacks or holds damaged, as far as they are told; wherever they came from then."""
 
@@ -247,6 +249,7 @@ class Restoring:
     def going(self) -> None:
         """All that is here goes in a moment."""
         self.remembered.take_in()
+        self.progress.own_name = self.progress.own_name or settling.name_of_old()
         self.progress.untouched = False
         keep(self.progress)
 
@@ -338,7 +341,7 @@ class Restoring:
         settling.tell_of(self.of.head, progress.damaged)
         self.remembered.give_back()
         progress.notes += dropping.notes()
-        progress.notes += settling.name_anew(self.of)
+        progress.notes += settling.name_anew(self.of, progress.own_name)
         progress.unnamed, told = settling.hold_unnamed(self.tell)
         progress.notes += told
         stored = Stored()

@@ -18,6 +18,7 @@ from alcoves import env
 from alcoves.backup import mending, sets
 from alcoves.backup.examining import Opened, Stored
 from alcoves.backup.models import Backup, Check, Finding, Installation, Look, State
+from alcoves.backup.quieting import table_exists
 from alcoves.backup.sets import Head
 from alcoves.settings import secret_key
 from media import orphans, reprocess
@@ -68,11 +69,24 @@ def write_key(path: Path, signing: str) -> None:
     secret_key.sync_folder(path.parent)
 
 
-def name_anew(of: Opened) -> list[str]:
-    """At another address it is another installation: the sets of the first one are not its own to remove."""
+def name_of_old() -> str:
+    """What the installation that is here calls itself; empty where nothing says so."""
+    if not table_exists(Installation):
+        return ""
+    return str(Installation.objects.values_list("key", flat=True).first() or "")
+
+
+def name_anew(of: Opened, own: str) -> list[str]:
+    """At another address it is another installation: the sets of the first one are not its own to remove.
+
+    One that had a name of its own before keeps it, and with it the sets that it has made itself.
+    """
     if of.head.installation in {"", settings.PUBLIC_URL}:
         return []
-    Installation.objects.renew()
+    if own and own != of.head.owner:
+        Installation.objects.update_or_create(pk=1, defaults={"key": own})
+    elif of.head.owner in {"", Installation.objects.name_here()}:
+        Installation.objects.renew()
     return [NAMED_ANEW.format(of.head.installation)]
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from alcoves.alerts import rules
 from alcoves.backup import restoring, sets, targets
 from alcoves.backup.errors import BackupError
-from alcoves.backup.models import Backup, Look, Spoiled, State
+from alcoves.backup.models import Backup, Installation, Look, Spoiled, State
 from media.models import Library, Original, Upload
 from media.tools import postgres
 from storage.registry import get_store
@@ -143,3 +143,14 @@ def test_a_look_that_was_asked_for_before_the_backup_is_not_done_after_it(filled
     for row in (asked, nightly):
         row.refresh_from_db()
     assert (asked.state, nightly.state) == (State.KILLED, State.QUEUED)
+
+
+def test_a_copy_that_is_restored_again_keeps_the_name_of_its_own_sets(filled: Library, settings: Any) -> None:
+    """A staging machine takes the set of the first one each week, and sends its own beside it."""
+    backed_up("none")
+    first_name = Installation.objects.name_here()
+    settings.PUBLIC_URL = "https://staging.example.org"
+    restore(over="staging.example.org")
+    copy = Installation.objects.name_here()
+    restore(over="staging.example.org")
+    assert Installation.objects.name_here() == copy != first_name
