@@ -3,19 +3,24 @@
 import logging
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.views import defaults
 
-from media.api.errors import DATABASE_ERRORS, Told, tell
+from media.api.errors import DATABASE_ERRORS, NUL_ERRORS, Told, tell
 
 logger = logging.getLogger(__name__)
 
 NUL: Final[Told] = (
     400,
     {"code": "bad_request", "message": "The address or a cookie has a NUL character. Leave it out."},
+    {},
+)
+NUL_IN_FORM: Final[Told] = (
+    400,
+    {"code": "bad_request", "message": "What was sent has a NUL character. Leave it out; nothing was done."},
     {},
 )
 STRANGE_HOST: Final[Told] = (
@@ -55,8 +60,17 @@ class Refuse:
             return answer(request, STRANGE_HOST)
         return self.get_response(request)
 
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Forms of pages. The API reads bodies by itself, as files that come in may be long."""
+        if request.method != "POST" or request.path_info.startswith("/api/"):
+            return None
+        try:
+            return answer(request, NUL_IN_FORM) if form_has_nul(request) else None
+        except UnreadablePostError:
+            return None
+
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        known = tell(error) if isinstance(error, DATABASE_ERRORS) else None
+        known = tell(error) if isinstance(error, (*DATABASE_ERRORS, *NUL_ERRORS)) else None
         return answer(request, known) if known is not None else None
 
 
@@ -67,6 +81,12 @@ def has_nul(request: HttpRequest) -> bool:
         or "\0" in query
         or "\0" in request.path_info
         or any("\0" in value for value in request.COOKIES.values())
+    )
+
+
+def form_has_nul(request: HttpRequest) -> bool:
+    return any(
+        "\0" in name or any("\0" in value for value in values) for name, values in request.POST.lists()
     )
 
 

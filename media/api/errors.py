@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -17,6 +17,9 @@ from storage.errors import StoreError
 logger = logging.getLogger(__name__)
 
 DATABASE_ERRORS: Final = (OperationalError, InterfaceError)
+NUL_ERRORS: Final = (DataError, ValueError)
+"""Postgres and the file system refuse NUL so. Told only where these are their words."""
+NUL_WORDS: Final = ("NUL (0x00)", "embedded null")
 UNREADABLE: Final = (SuspiciousOperation, BadRequest, MultiPartParserError)
 RETRY_AFTER: Final = 30
 """Seconds, where the error knows no better."""
@@ -53,6 +56,12 @@ def tell(error: BaseException | None) -> Told | None:
         logger.warning("answered 503, the database is away: %s", str(error).strip())
         sentence = "The database does not answer at the moment. Try again in a little while."
         return 503, {"code": "database_away", "message": sentence}, {"Retry-After": "5"}
+    if isinstance(error, NUL_ERRORS) and any(words in str(error) for words in NUL_WORDS):
+        logger.warning(
+            "answered 400, a text with NUL came to where it cannot be kept: %s", str(error).strip()
+        )
+        sentence = "What was sent has a NUL character. Leave it out; nothing was done."
+        return 400, {"code": "bad_request", "message": sentence}, {}
     if isinstance(error, RequestDataTooBig):
         sentence = "This request is too long. Send less at a time, and files by an upload."
         return 413, {"code": "too_large", "message": sentence}, {}

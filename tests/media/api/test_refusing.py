@@ -1,9 +1,12 @@
 """What no client may do to the API: every answer is JSON with a code and a sentence, never a traceback."""
 
 import json
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.contrib import admin
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError, connection
@@ -13,7 +16,7 @@ from alcoves.accounts.models import User
 from alcoves.settings import base
 from media.api import describing
 from media.api.errors import not_accepted, sentences
-from media.models import Library
+from media.models import AuditEntry, Library
 
 JSON = "application/json"
 DEEP = [b"[" * 50_000, b'{"name":' * 20_000, b"[" * 40 + b"]" * 40, b'{"name":' * 900 + b"1" + b"}" * 900]
@@ -191,3 +194,66 @@ def test_nul_in_an_address_or_a_cookie_of_the_api(as_alice: Client, library: Lib
     cookie = Client(raise_request_exception=False, headers={"cookie": 'alcoves-session="abcdefgh\\000"'})
     answer = cookie.get("/api/libraries")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/admin/backups", {"act": "check", "backup": "a\0b"}),
+        ("/admin/backups", {"act": "maintenance", "on": "yes", "reason": "a\0b"}),
+        ("/admin/backups", {"act": "stop", "kind": "backup", "row": "\0", "sure": "yes"}),
+        ("/admin/backups/restore", {"target": "shelf", "set": "x\0", "name": "127.0.0.1"}),
+        ("/admin/reprocess", {"failure": "a\0b", "seen": "1"}),
+        ("/admin/reprocess", {"a\0b": "1"}),
+        ("/admin/queues", {"act": "pause", "name": "thumbnail", "reason": "\0"}),
+        ("/admin/media/library/add/", {"name": "a\0b"}),
+        ("/admin/media/derivative/", {"action": "accept", "_selected_action": ["a", "\0"]}),
+    ],
+)
+def test_nul_in_a_form_of_the_console(plain: Client, address: str, form: dict[str, Any]) -> None:
+    plain.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    entries = AuditEntry.objects.count()
+    answer = plain.post(address, form)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    assert answer.text == "What was sent has a NUL character. Leave it out; nothing was done.\n"
+    assert AuditEntry.objects.count() == entries
+    whole = plain.post(address, urlencode(form, doseq=True), "application/x-www-form-urlencoded")
+    assert whole.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body"),
+    [
+        ("put", "/api/admin/settings/ALERT_MAIL_TO", {"value": "a\0b@example.org"}),
+        ("put", "/api/admin/settings/BACKUP_TARGET", {"value": "a\0b"}),
+        ("patch", "/api/admin/settings", {"BACKUP_TARGET": "a\0b"}),
+        ("post", "/api/admin/reprocess", {"failure": "a\0b", "act": "accept"}),
+        ("post", "/api/admin/reprocess", {"library": "\0"}),
+        ("post", "/api/libraries", {"name": "a\0b"}),
+    ],
+)
+def test_nul_in_what_programs_send(plain: Client, method: str, address: str, body: dict[str, Any]) -> None:
+    plain.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    answer = getattr(plain, method)(address, body, JSON)
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize("address", ["/api/libraries", "/admin/failures"])
+@pytest.mark.parametrize("place", ["database", "disk"])
+def test_nul_that_came_as_far_as_it_cannot_be_kept(
+    plain: Client, monkeypatch: pytest.MonkeyPatch, address: str, place: str
+) -> None:
+    """Whatever way it took: a sentence, and no fault of ours."""
+
+    def kept(*_: Any, **__: Any) -> None:
+        if place == "disk":
+            Path("a\0b").stat()
+        list(Library.objects.filter(name="a\0b"))
+
+    plain.force_login(User.objects.create_superuser("root@example.org", "root-password"))
+    monkeypatch.setattr(describing, "library", kept)
+    monkeypatch.setattr(admin.site, "each_context", kept)
+    answer = plain.post(address, {"name": "x"}, JSON) if "api" in address else plain.get(address)
+    assert answer.status_code == 400
+    assert "NUL" in answer.content.decode()
