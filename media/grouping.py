@@ -135,7 +135,12 @@ def statement(kinds: str, deriver: str) -> str:
 
 def ask(kinds: str, limit: int, deriver: str) -> Found:
     with connection.cursor() as cursor:
-        given = {"limit": limit, "kinds": KINDS, "counted": COUNTED, "deriver": deriver}
+        given: dict[str, int | str] = {
+            "limit": limit,
+            "kinds": KINDS,
+            "counted": COUNTED,
+            "deriver": deriver,
+        }
         cursor.execute(statement(kinds, deriver), given)
         rows = cursor.fetchall()
         return Found([Group(*row[:-1]) for row in rows], any(row[-1] for row in rows))

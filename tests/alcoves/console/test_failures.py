@@ -147,7 +147,7 @@ def test_it_costs_the_same_whatever_their_number(original: Original) -> None:
 def test_the_groups_come_from_the_index(db: None) -> None:
     libraries()
     fill(Derivative, 3000)
-    given = {"limit": 100, "kinds": 100, "counted": 100, "deriver": "echo"}
+    given: dict[str, int | str] = {"limit": 100, "kinds": 100, "counted": 100, "deriver": "echo"}
     for kinds in (grouping.WALK, grouping.COUNT):
         for deriver in ("", "echo"):
             with connection.cursor() as cursor:
