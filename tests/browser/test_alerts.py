@@ -78,7 +78,13 @@ def test_an_operator_sees_what_is_wrong_and_tests_the_mail(page: Page, settings:
     expect(page.get_by_text("Beat has sent nothing for 5 minutes")).to_be_visible()
     assert page.title() != "owned"
     page.get_by_role("button", name="Send a test by mail").click()
-    expect(page.get_by_text("The test by mail was taken.")).to_be_visible()
+    expect(page.get_by_text("The test by mail is on its way")).to_be_visible()
+    expect(page.get_by_text("waits for a worker since")).to_be_visible()
+    Delivery.objects.filter(state="owed").update(
+        state="given_up", error="The mail server refused the password."
+    )
+    page.reload()
+    expect(page.get_by_text("The last test was not taken: The mail server refused")).to_be_visible()
     looked_at(page, "alerts")
     page.get_by_role("link", name="All alerts").click()
     expect(page.get_by_text("wrong now").first).to_be_visible()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from alcoves.accounts.models import User
 from alcoves.alerts import pulses, rules
-from alcoves.alerts.models import Pulse
+from alcoves.alerts.models import Delivery, Pulse
 from alcoves.alerts.rules import servers
 from alcoves.backup import maintenance
 from alcoves.backup.models import Backup, Finding
@@ -106,6 +106,16 @@ def one_lane(world: World) -> None:
 
 def gone_worker(world: World) -> None:
     workers.write(report("all@gone", seen=300))
+
+
+def old_worker(world: World) -> None:
+    workers.write(report("all@old", seen=1))
+
+
+def untaken_letter(world: World) -> None:
+    world.settings.ALERT_MAIL_TO = "ops@example.org"
+    letter = Delivery.objects.create(channel="mail", event="alerts", error="550 no such user")
+    Delivery.objects.filter(pk=letter.pk).update(created_at=ago(hours=5))
 
 
 def stuck_job(world: World) -> None:
@@ -212,6 +222,7 @@ CASES: dict[str, tuple[Callable[[World], None], str, tuple[str, ...]]] = {
     "all lanes paused": (all_paused, "/admin/queues", ('id="resume-all"',)),
     "lanes": (one_lane, "/admin/workers", ("interactive@here",)),
     "workers": (gone_worker, "/admin/workers", ("all@gone",)),
+    "versions": (old_worker, "/admin/workers", ("all@old",)),
     "stuck": (stuck_job, "/admin/media/derivative/?id=", ("41", 'value="cancel"')),
     "waiting": (late_jobs, "/admin/media/derivative/?", ("thumbnail", 'value="cancel"')),
     "failing": (failing_deriver, "/admin/failures?", ("hover", "/admin/reprocess?")),
@@ -224,6 +235,7 @@ CASES: dict[str, tuple[Callable[[World], None], str, tuple[str, ...]]] = {
     "findings": (missing_blob, "/admin/backup/finding/?", ("lost/blob", 'value="repair"')),
     "weak settings": (weak_key, "/admin/doctor", ("ALCOVES_SECRET_KEY can be guessed",)),
     "ways of alerts": (unsigned, "/admin/doctor", ("Calls of the webhook cannot be signed",)),
+    "letters": (untaken_letter, "/admin/alerts/delivery/?", ("550 no such user", 'value="send_again"')),
     "maintenance": (in_maintenance, "/admin/backups", ("moving house", 'id="maintenance-off"')),
     "pauses": (one_pause, "/admin/queues", ("the disk is moved", 'id="resume-queue-thumbnail"')),
     "image cache": (full_cache, "/admin/media/cachedimage/", ("250",)),
