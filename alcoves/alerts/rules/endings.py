@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from alcoves.alerts.models import Delivery
+from alcoves.alerts.rules.access import LOST_DAYS
 from alcoves.alerts.rules.base import ago
 from alcoves.alerts.rules.fleet import FORGET_HOURS
 from media import live, tallies
@@ -30,7 +32,17 @@ def of_failing(key: str) -> str:
     return "" if well else "no run of it has ended well since, so nobody knows whether one would"
 
 
-ENDINGS: Final[Mapping[str, Callable[[str], str]]] = {"workers": of_worker, "failing": of_failing}
+def of_letters(key: str) -> str:
+    """Given up long ago, or by a way that was taken away. A letter that was taken shows that it is well."""
+    taken = Delivery.objects.filter(channel=key.rpartition(":")[2], sent_at__gt=ago(days=LOST_DAYS))
+    return "" if taken.exists() else "no letter was taken by it since"
+
+
+ENDINGS: Final[Mapping[str, Callable[[str], str]]] = {
+    "workers": of_worker,
+    "failing": of_failing,
+    "letters": of_letters,
+}
 """By rule."""
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from alcoves.accounts.models import User
-from alcoves.alerts import checking, pulses, rules
+from alcoves.alerts import checking, noting, pulses, rules
 from alcoves.alerts.models import Alert, Delivery
 from alcoves.alerts.rules import Severity, Trouble, servers
 from alcoves.backup.models import Maintenance
@@ -118,6 +118,21 @@ def test_letters_that_were_given_up_are_told_until_one_is_taken(db: None, settin
     assert "550 no such user" in found.sentence
     owed(1, state="sent", sent_at=timezone.now())
     assert unsent() == []
+
+
+def test_letters_that_were_given_up_long_ago_are_not_well(db: None, settings: Any) -> None:
+    settings.ALERT_MAIL_TO = "ops@example.org"
+    owed(3, state="given_up")
+    noting.note({"letters": unsent()})
+    for sent, ending in ((False, "no letter was taken by it since"), (True, "")):
+        Alert.objects.filter(key="alerts:unsent:mail").update(
+            resolved_at=None, last_seen=timezone.now() - timedelta(minutes=5)
+        )
+        Delivery.objects.all().delete()
+        if sent:
+            owed(1, state="sent", sent_at=timezone.now())
+        noting.note({"letters": unsent()})
+        assert Alert.objects.get(key="alerts:unsent:mail").ending == ending
 
 
 def test_what_is_told_of_letters_is_of_ways_that_are_set_up(db: None, settings: Any) -> None:
