@@ -47,7 +47,17 @@ class BackupAdmin(LookOnly):
 
 @admin.register(Look)
 class LookAdmin(LookOnly):
-    list_display = ("created_at", "state", "nightly", "deep", "looked", "found", "repaired", "finished_at")
+    list_display = (
+        "created_at",
+        "state",
+        "nightly",
+        "deep",
+        "whole",
+        "looked",
+        "found",
+        "repaired",
+        "finished_at",
+    )
     list_filter = ("state", "nightly", "deep")
     search_fields = ("=id",)
     ordering = ("-id",)

@@ -88,6 +88,7 @@ def described(request: HttpRequest) -> dict[str, Any]:
         "looks": [describe(row) for row in Look.objects.order_by("-created_at")[:5]],
         "findings": sum(one.count for one in found),
         "more_findings": any(one.more for one in found),
+        "repairing": sum(one.repairing for one in found),
         "held": SweepHold.objects.filter(reason=orphans.RESTORED).exists(),
         "standing": told,
         "since": datetime.fromisoformat(told.since) if told.since else None,

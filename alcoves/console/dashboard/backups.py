@@ -12,14 +12,15 @@ def report() -> dict[str, Any]:
     ended = (
         Backup.objects.filter(finished_at__isnull=False).exclude(state=State.STOPPED).order_by("-finished_at")
     )
+    whole = {row.deep: row for row in Look.objects.whole().order_by("deep", "-finished_at").distinct("deep")}
     maintenance = Maintenance.objects.filter(pk=1).first()
     return {
         "lastGood": backup(Backup.objects.sound().first()),
         "last": backup(ended.first()),
         "running": backup(Backup.objects.filter(state=State.RUNNING).first()),
         "schedule": live.value("BACKUP_SCHEDULE"),
-        "lastVerification": look(Look.objects.verified().first()),
-        "lastSizes": look(Look.objects.whole().filter(deep=False).first()),
+        "lastVerification": look(whole.get(True)),
+        "lastSizes": look(whole.get(False)),
         "verifying": look(Look.objects.filter(state=State.RUNNING).first()),
         "findings": [asdict(one) for one in open_findings()],
         "maintenance": {"on": maintenance.on, "reason": maintenance.reason} if maintenance else None,

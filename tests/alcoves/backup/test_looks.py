@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
+from rich.progress import Progress
 
 from alcoves.accounts.models import User
 from alcoves.alerts import rules
-from alcoves.backup import looking, mending
+from alcoves.backup import looking, mending, shown
 from alcoves.backup.models import Finding, Look
 from alcoves.console.dashboard import warnings
 from media import audit, blobs
@@ -208,3 +210,27 @@ def test_derived_files_count_in_the_whole(library: Library) -> None:
     for options in wanted:
         verify(anew=True, **options)
         assert (newest().total, newest().total_bytes) == (2, 9)
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_the_bar_counts_what_the_look_counts(monkeypatch: pytest.MonkeyPatch, deep: bool) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(Progress, "update", lambda _, __, **about: told.append(about))
+    with shown.bar(quiet=True, of_bytes=deep) as say:
+        say(Look(deep=deep, phase="named", looked=3, total=10, done_bytes=500, total_bytes=1000))
+    expected = {"completed": 500, "total": 1000} if deep else {"completed": 3, "total": 20}
+    assert told == [{"description": "What is named", **expected}]
+
+
+def test_the_pages_say_what_a_look_was(library: Library, admin_client: Client) -> None:
+    """How far, over what, and what is under repair."""
+    began = timezone.now() - timedelta(minutes=10)
+    about = {"state": "running", "started_at": began, "alive_at": timezone.now(), "phase": "named"}
+    Look.objects.create(**about, library=library.pk, looked=5, total=10)
+    told = {"store": "files", "seen_at": timezone.now(), "kind": "missing", "what": "original"}
+    Finding.objects.create(**told, key="a/b", state="repairing")
+    page = admin_client.get("/admin/backups").content.decode()
+    for text in ("sizes, some of them", "50 %, 10 min", "5 of 10", "should be; 1 under repair"):
+        assert text in page
+    there = admin_client.get("/admin/backup/finding/?state__in=open,repairing&kind=missing").content.decode()
+    assert "a/b" in there

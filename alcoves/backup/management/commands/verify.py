@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "blobs.verify", by=audit.COMMAND, text="Looked at the blobs.", repair=row.repair, deep=row.deep
         )
         try:
-            with shown.bar(quiet=not self.stderr.isatty()) as say:
+            with shown.bar(quiet=not self.stderr.isatty(), of_bytes=row.deep) as say:
                 looking.look(row, say=say)
         except shown.KNOWN as error:
             raise CommandError(str(error), returncode=2) from error
