@@ -331,7 +331,7 @@ def test_backups_and_verification(db: None) -> None:
 
 BUDGET = {
     "warnings": 70,
-    "overview": 11,
+    "overview": 12,
     "types": 3,
     "statuses": 3,
     "storage": 7,
