@@ -199,7 +199,10 @@ class Writing(Effort[Backup]):
                     self.tick()
                 head.parts.append(self.put(sets.DATABASE, database.dumped(taken)))
             spool.seek(0)
-            head.parts.append(self.put(sets.MANIFEST, self.manifest(spool, head)))
+            unknown: list[Entry] = []
+            head.parts.append(self.put(sets.MANIFEST, self.manifest(spool, head, unknown)))
+        for entry in unknown:
+            avatars.learn(entry.key, entry.size, entry.sha256)
         head.parts.append(self.put(sets.SETTINGS, iter([contents.as_bytes(contents.run_time_settings())])))
         if self.seal.encrypted:
             head.parts.append(self.put(sets.KEYS, iter([contents.as_bytes(contents.keys())])))
@@ -221,8 +224,11 @@ class Writing(Effort[Backup]):
             raise BackupError("The target told no checksum of what was written: choose another target.")
         return Part(name, stat.size, stat.sha256)
 
-    def manifest(self, spool: IO[bytes], head: Head) -> Iterator[bytes]:
-        """The list with what the database does not know: digests of bytes that are not hashed yet."""
+    def manifest(self, spool: IO[bytes], head: Head, unknown: list[Entry]) -> Iterator[bytes]:
+        """The list with what the database does not know: digests of bytes that are not hashed yet.
+
+        Of avatars these are `unknown` to whoever has it drawn, maybe in a thread of the seal, where no row is written.
+        """
         for line in spool:
             told = Entry(**json.loads(line))
             entry = complete(told, self.tick)
@@ -231,7 +237,7 @@ class Writing(Effort[Backup]):
                 head.missing += [entry.key][: MISSING_TOLD - len(head.missing)]
                 continue
             if entry.store == AVATARS and not told.sha256:
-                avatars.learn(entry.key, entry.size, entry.sha256)
+                unknown.append(entry)
             head.files += 1
             head.files_size += entry.size
             pool = sets.pool_key(self.seal, entry.sha256).removeprefix(sets.POOL)
