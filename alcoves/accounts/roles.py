@@ -16,7 +16,10 @@ VIEW_ALL = "*.view_*"
 """Stands for the view permission of every model."""
 VIEW_MEDIA = ("media.view_*", "ml.view_*", "accounts.view_user", "django_celery_results.view_taskresult")
 """Of libraries and people; and what became of acts that were handed to a worker."""
-LOOKING = (VIEW_ALL, "console.see_dashboard", "console.see_history", "console.see_audit")
+LOOKING = (
+    *(VIEW_ALL, "console.see_dashboard", "console.see_operations"),
+    *("console.see_history", "console.see_audit"),
+)
 
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     OPERATOR: (

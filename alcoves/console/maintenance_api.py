@@ -28,7 +28,7 @@ class MaintenanceShape(serializers.Serializer[Any]):
 class MaintenanceView(StaffView):
     """The switch."""
 
-    see = "console.see_dashboard"
+    see = "console.see_operations"
     act = "console.manage_backups"
 
     @extend_schema(operation_id="admin_maintenance", responses=MaintenanceShape)

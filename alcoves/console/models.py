@@ -10,7 +10,8 @@ class Console(models.Model):
         managed = False
         default_permissions = ()
         permissions = (
-            ("see_dashboard", "Can see the dashboard, queues and workers"),
+            ("see_dashboard", "Can see the dashboard"),
+            ("see_operations", "Can look at queues, workers, upkeep, models, alerts, backups and the doctor"),
             ("see_flower", "Can look into Flower"),
             ("see_history", "Can see attempts, with what programs said"),
             ("control_queues", "Can pause, resume and resize queues and lanes, and drain workers"),

@@ -19,9 +19,9 @@ from media.workers import Report, Running
 
 
 class SteeringView(StaffView):
-    """Auditors and librarians look."""
+    """Auditors look; librarians do not."""
 
-    see = "console.see_dashboard"
+    see = "console.see_operations"
     act = "console.control_queues"
 
 

@@ -25,12 +25,13 @@ from ml.search.changing import Change
 
 
 class ChoosesModels(BasePermission):
-    """All staff may look; who changes something needs the console's permission for it."""
+    """Who sees the page Models may look; who changes something needs the console's permission for it."""
 
-    message = "Your role does not let you choose models. Ask for the role of an operator."
+    message = "Your role does not let you look at models or choose them. Ask for the role of an operator."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in SAFE_METHODS or request.user.has_perm("console.choose_models")
+        looking = request.method in SAFE_METHODS
+        return request.user.has_perm("console.see_operations" if looking else "console.choose_models")
 
 
 class StaffView(APIView):

@@ -66,6 +66,17 @@ def test_every_query_speaks_of_what_there_is(query: str) -> None:
     assert query.count('"') % 2 == 0
 
 
+def test_the_documents_speak_of_what_there_is() -> None:
+    """The table of names that other platforms had, too: by name, and by the labels that stand behind one."""
+    text = (PROJECT / "docs/console.md").read_text(encoding="utf-8")
+    told = KNOWN | {name.removesuffix("_bucket"): labels for name, labels in KNOWN.items()}
+    names = set(NAME.findall(text))
+    assert names <= set(told), names - set(told)
+    for name, given in SELECTOR.findall(text):
+        labels = {one.partition("=")[0].strip() for one in given.split(",")}
+        assert labels <= told[name], (name, labels - told[name])
+
+
 def test_counters_are_never_shown_bare() -> None:
     for query in queries():
         for name in NAME.findall(query):

@@ -33,6 +33,9 @@ QUICK: Final = 10
 SLOW: Final = 30
 DAYS: Final = 30
 MOST_DAYS: Final = 366
+SEE: Final = "console.see_dashboard"
+OPERATIONS: Final = "console.see_operations"
+"""Of figures that tell what the pages for operators do: librarians have neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +47,24 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One panel and one address of the API. `every` is how often a page that is open asks anew, in seconds."""
+    """One panel and one address of the API, for who has the permission `see`.
+
+    `every` is how often a page that is open asks anew, in seconds.
+    """
 
     name: str
     title: str
     take: Callable[[Asked], Any]
     every: int = SLOW
     wide: bool = False
+    see: str = SEE
 
 
 FIGURES: Final[tuple[Figure, ...]] = (
-    Figure("warnings", "Warnings", lambda _: warnings.report(), QUICK, wide=True),
+    Figure("warnings", "Warnings", lambda _: warnings.report(), QUICK, wide=True, see=OPERATIONS),
     Figure("overview", "At a glance", lambda _: files.overview(), QUICK, wide=True),
-    Figure("queues", "Queues", lambda _: queues.report(), QUICK, wide=True),
-    Figure("workers", "Workers", lambda _: workers.report(), QUICK),
+    Figure("queues", "Queues", lambda _: queues.report(), QUICK, wide=True, see=OPERATIONS),
+    Figure("workers", "Workers", lambda _: workers.report(), QUICK, see=OPERATIONS),
     Figure("slowest", "Slowest jobs", lambda _: slowness.report(), QUICK),
     Figure("throughput", "Jobs an hour", lambda _: jobs.throughput()),
     Figure("failures", "Failure rates", lambda _: jobs.failures()),
@@ -65,9 +72,9 @@ FIGURES: Final[tuple[Figure, ...]] = (
     Figure("types", "Files by type", lambda _: files.types()),
     Figure("uploads", "Files and bytes a day", lambda asked: storage.uploads(asked.days), wide=True),
     Figure("storage", "Storage", lambda _: storage.report(), wide=True),
-    Figure("machine", "This machine", lambda _: machine.report()),
-    Figure("models", "Models", lambda _: downloads.report()),
-    Figure("backups", "Backups", lambda _: backups.report()),
+    Figure("machine", "This machine", lambda _: machine.report(), see=OPERATIONS),
+    Figure("models", "Models", lambda _: downloads.report(), see=OPERATIONS),
+    Figure("backups", "Backups", lambda _: backups.report(), see=OPERATIONS),
 )
 BY_NAME: Final[Mapping[str, Figure]] = {one.name: one for one in FIGURES}
 
@@ -85,6 +92,10 @@ class Answer:
     @property
     def ok(self) -> bool:
         return not self.message
+
+
+def shown_to(user: Any) -> list[Figure]:
+    return [one for one in FIGURES if user.has_perm(one.see)]
 
 
 def answer(name: str, asked: Asked | None = None) -> Answer:

@@ -44,7 +44,7 @@ class ValueInput(serializers.Serializer[Any]):
 
 
 class SettingsView(StaffView):
-    """Auditors and librarians look."""
+    """Auditors look; librarians do not."""
 
     see = "constance.view_config"
     act = "console.change_settings"

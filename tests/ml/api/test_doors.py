@@ -206,7 +206,7 @@ def owner(alice: User) -> Client:
 def staff(db: None) -> Client:
     user = make_user("root@example.org", "root-password", name="Root")
     User.objects.filter(pk=user.pk).update(is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="choose_models"))
+    user.user_permissions.add(*Permission.objects.filter(codename__in=("see_operations", "choose_models")))
     return client_of(user)
 
 
