@@ -37,9 +37,8 @@ from media.models import CachedImage, Derivative, File, Library, UnnamedBlob, uu
 from ml.downloads import flow
 from ml.registry import table
 from ml.runtime.client import onnx_model
-from storage import counting
 from storage.errors import StoreAccessError, StoreFullError, StoreUnavailableError
-from storage.registry import get_store
+from storage.registry import build, get_store
 from tests.conftest import client_of
 from tests.derivers import TABLE as DERIVERS
 from tests.docs.reading import PROJECT
@@ -241,15 +240,21 @@ def die_of_a_file(world: World) -> None:
 )
 @moves()
 def lose_the_store(world: World) -> None:
-    store = get_store("files")
-    for error in (
-        StoreFullError("Full."),
-        StoreUnavailableError("Away."),
-        StoreAccessError("No."),
-        OSError("?"),
+    """Stores that are full, lie where nobody may write, and are not there; and a sender that breaks off."""
+    for error, options, chunks in (
+        (StoreFullError, {"root": world.folder / "full", "min_free_bytes": 1 << 60}, [b"x"]),
+        (StoreAccessError, {"root": Path("/sys/alcoves")}, [b"x"]),
+        (StoreUnavailableError, {"root": world.folder / ("x" * 300)}, [b"x"]),
+        (RuntimeError, {"root": world.folder / "sound"}, breaking_off()),
     ):
-        with suppress(type(error)), counting.timed(store.name, "local", "put"):
-            raise error
+        about = {"BACKEND": "storage.local.LocalStore", "OPTIONS": {"secret": "a-secret", **options}}
+        with pytest.raises(error):
+            build("files", about).put("a/b", chunks)
+
+
+def breaking_off() -> Iterator[bytes]:
+    yield b"x"
+    raise RuntimeError("The line is dead.")
 
 
 @moves("ffmpeg_speed_ratio")
