@@ -1,6 +1,5 @@
 """Who checks: a worker that beat asks, and web and beat themselves where no worker is left."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,12 @@ from django.utils import timezone
 from alcoves.alerts import checking, pulses, tasks, watching
 from alcoves.alerts.models import Alert, Pulse
 from ml.models import Download
-from tests.alcoves.alerts.sinks import HookSink, serving
+from tests.alcoves.alerts.sinks import HookSink
+from tests.alcoves.alerts.troubling import SECRET
 from tests.workers import Process, database_url, free_port, running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECRET = "a-secret-of-the-webhook-with-enough-letters"
 WATCHING = "tests.alcoves.alerts.watching_settings"
-
-
-@pytest.fixture
-def hook(settings: Any) -> Iterator[HookSink]:
-    with serving(HookSink()) as sink:
-        settings.ALERT_WEBHOOK_URL = sink.url
-        settings.ALERT_WEBHOOK_SECRET = SECRET
-        settings.ALERT_WEBHOOK_LOOPBACK = True
-        settings.ALERT_RATE_SECONDS = 0
-        yield sink
 
 
 def surroundings(sink: HookSink) -> dict[str, str]:

@@ -41,6 +41,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 HERE: Final = "tests.alcoves.console.test_settings_count."
 WATCH: Final = "tests.alcoves.console.test_settings_watch."
 SENDING: Final = "tests.alcoves.alerts.test_sending."
+HOOK: Final = "tests.alcoves.alerts.test_hook."
 COUNTS: Final[dict[str, tuple[str, ...]]] = {
     HERE + "test_the_image_cache": ("IMAGE_CACHE_MAX_BYTES",),
     HERE + "test_pictures_ahead": ("IMAGE_PREWARM_ENABLED",),
@@ -96,8 +97,8 @@ COUNTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     SENDING + "test_switched_off_nobody_is_told_and_troubles_are_kept": ("ALERTS_ENABLED",),
     SENDING + "test_one_bad_recipient_keeps_the_letter_from_no_other_and_nobody_gets_two": ("ALERT_MAIL_TO",),
-    SENDING + "test_an_address_that_is_none_is_told": ("ALERT_WEBHOOK_URL",),
-    SENDING + "test_a_hook_that_drips_its_answer_for_ever_is_left": ("ALERT_WEBHOOK_TIMEOUT",),
+    HOOK + "test_an_address_that_is_none_is_told": ("ALERT_WEBHOOK_URL",),
+    HOOK + "test_a_hook_that_drips_its_answer_for_ever_is_left": ("ALERT_WEBHOOK_TIMEOUT",),
     SENDING + "test_what_happens_soon_after_a_letter_comes_in_one_with_the_rest": ("ALERT_RATE_SECONDS",),
 }
 """By test the settings that it holds."""
