@@ -54,7 +54,7 @@ def test_staff_sees_all_models(staff: Client, django_assert_num_queries: Any) ->
     )
     Download.objects.create(pipeline="sounds", model="small", name="sounds.onnx", state="failed", error="No.")
     staff.get("/api/models")
-    with django_assert_num_queries(5):  # The token, then four for everything.
+    with django_assert_num_queries(7):  # The token, permissions twice, four for everything.
         answer = staff.get("/api/models")
     assert answer.status_code == 200
     faces = pipeline_of(answer, "faces")
