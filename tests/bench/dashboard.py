@@ -17,6 +17,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from alcoves import figures as scraped
+from alcoves.alerts import rules
 from alcoves.backup.models import Finding
 from alcoves.console.dashboard import figures, queues, warnings
 from media import grouping, ledger, tallies
@@ -72,11 +73,13 @@ def run(size: Size, folder: Path) -> list[Result]:
     tallies.fold()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    yard, took = [], dict[str, list[float]]()
+    yard, took, asked = [], dict[str, list[float]](), dict[str, list[float]]()
     for _ in range(size.rounds):
         yard.append(seconds_of(count))
         for figure in figures.FIGURES:
             took.setdefault(figure.name, []).append(seconds_of(lambda name=figure.name: take(name)))
+        for name, rule in {**rules.RULES, **warnings.RULES}.items():
+            asked.setdefault(name, []).append(seconds_of(lambda name=name, rule=rule: rules.asked(name, rule)))
         took.setdefault(METRICS, []).append(seconds_of(scrape))
         took.setdefault(GROUPS, []).append(seconds_of(grouping.find_groups))
     raw = {
@@ -84,8 +87,15 @@ def run(size: Size, folder: Path) -> list[Result]:
         "filled_s": round(filled),
         "recount_s": round(recounted, 2),
         "wrong": sum(wrong.values()),
+        "rules_ms": slowest_of(asked),
     }
     return [*results(yard, took, raw), triggers]
+
+
+def slowest_of(asked: dict[str, list[float]], most: int = 5) -> dict[str, float]:
+    """Milliseconds of the rules that cost most."""
+    told = {name: round(median(samples) * 1000, 1) for name, samples in asked.items()}
+    return dict(sorted(told.items(), key=lambda each: -each[1])[:most])
 
 
 def take(name: str) -> None:

@@ -102,7 +102,12 @@ def fill_backups() -> None:
     Look.objects.create(**whole, deep=True, finished_at=now - timedelta(days=2))
     Look.objects.create(**whole, finished_at=now - timedelta(days=1))
     Look.objects.create(
-        state="running", started_at=now - timedelta(minutes=9), alive_at=now, looked=90, total=200, phase="named"
+        state="running",
+        started_at=now - timedelta(minutes=9),
+        alive_at=now,
+        looked=90,
+        total=200,
+        phase="named",
     )
     lost = {"store": "files", "kind": "missing", "what": "output", "seen_at": now}
     for number, state in enumerate(("open", "open", "repairing")):

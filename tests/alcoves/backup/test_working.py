@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from alcoves.backup import sealing, sets, targets, working, writing
 from alcoves.backup.models import Backup, State
+from alcoves.backup.pruning import Keep
 from media import audit
 from media.models import Library
 from storage.base import CHUNK_SIZE
@@ -80,7 +81,7 @@ def test_long_reading_and_long_listings_are_signs_of_life(
         seen.append(self.row.phase or "snapshot")
 
     monkeypatch.setattr(writing.Writing, "tick", told)
-    slice_ = writing.Writing(row, None, None)
+    slice_ = writing.Writing(row, None, None, Keep())
     slice_.take()
     assert seen.count("snapshot") >= 3 + 2
     store = targets.get("shelf").store
