@@ -43,6 +43,8 @@ class Watch(threading.Thread):
                 self.look()
             except Exception:
                 logger.exception("the watch over alerts failed; it goes on")
+            finally:
+                connection.close()
 
     def look(self) -> None:
         try:
@@ -54,8 +56,6 @@ class Watch(threading.Thread):
             self.back()
         except DatabaseError:
             self.gone()
-        finally:
-            connection.close()
 
     def gone(self) -> None:
         self.away += 1
