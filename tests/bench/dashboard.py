@@ -79,7 +79,9 @@ def run(size: Size, folder: Path) -> list[Result]:
         for figure in figures.FIGURES:
             took.setdefault(figure.name, []).append(seconds_of(lambda name=figure.name: take(name)))
         for name, rule in {**rules.RULES, **warnings.RULES}.items():
-            asked.setdefault(name, []).append(seconds_of(lambda name=name, rule=rule: rules.asked(name, rule)))
+            asked.setdefault(name, []).append(
+                seconds_of(lambda name=name, rule=rule: rules.asked(name, rule))
+            )
         took.setdefault(METRICS, []).append(seconds_of(scrape))
         took.setdefault(GROUPS, []).append(seconds_of(grouping.find_groups))
     raw = {
