@@ -4,7 +4,7 @@ Nobody gives what they do not have: who is no superuser makes none, touches none
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -102,6 +102,10 @@ class MembershipsInline(TabularInline[Membership, User]):
         return link(row.library)
 
 
+LEADS_TO: Final = {"tokens": AccessToken, "acts": AuditEntry}
+"""Links of the page of a user to lists that not all who see the page may see."""
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     form = UserForm
@@ -151,6 +155,14 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj else ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Links are shown to who may follow them."""
+        shut = {name for name, model in LEADS_TO.items() if not sees(request, model)}
+        return [
+            (title, {**about, "fields": tuple(one for one in about["fields"] if one not in shut)})
+            for title, about in super().get_fieldsets(request, obj)
+        ]
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: Any = False, **more: Any) -> Any:  # noqa: FBT002
         """The form knows who fills it in."""
         form = super().get_form(request, obj, change=change, **more)
@@ -188,6 +200,11 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     @admin.display(description="audit log")
     def acts(self, row: User) -> SafeString:
         return listing(AuditEntry, "Show what they did", actor__id__exact=row.pk)
+
+
+def sees(request: HttpRequest, model: Any) -> bool:
+    """Whether the list of a model opens for who asks."""
+    return bool(admin.site.get_model_admin(model).has_view_permission(request))
 
 
 def is_root(request: HttpRequest) -> bool:

@@ -183,6 +183,13 @@ class LibraryAdmin(BigTable):
         empty = path(address, self.admin_site.admin_view(self.empty_trash), name="media_library_empty_trash")
         return [empty, *super().get_urls()]
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The way to empty its trash is shown to who may go it."""
+        fields = super().get_fields(request, obj)
+        return (
+            fields if self.has_empty_permission(request) else [one for one in fields if one != "trash_link"]
+        )
+
     @admin.display(description="trash")
     def trash_link(self, row: Any) -> SafeString:
         if row.created_at is None:
