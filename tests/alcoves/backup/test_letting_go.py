@@ -50,12 +50,12 @@ def test_what_is_named_again_while_it_waits_is_not_swept(library: Library) -> No
 def test_too_many_orphans_are_not_repaired_by_hand_either(db: None) -> None:
     now = timezone.now()
     said = f"90 of 100 {mending.ALARM}"
-    Look.objects.create(nightly=True, state="done", error=said, finished_at=now)
+    Look.objects.create(nightly=True, state="done", whole=True, error=said, alarm=said, finished_at=now)
     finding = orphan_of("a/0")
     assert not mending.mend(finding)
     finding.refresh_from_db()
     assert (finding.state, finding.text) == ("open", said)
     assert not UnnamedBlob.objects.filter(key="a/0").exists()
-    Look.objects.create(nightly=True, state="done", finished_at=now + timedelta(days=1))
+    Look.objects.create(nightly=True, state="done", whole=True, finished_at=now + timedelta(days=1))
     assert mending.mend(finding)
     assert UnnamedBlob.objects.filter(key="a/0").exists()
