@@ -188,6 +188,11 @@ class Derivative(Row):
                 name="derivative_by_failure",
             ),
             models.Index(
+                fields=["error_code", "id"],
+                condition=Q(status="failed", accepted_at__isnull=True),
+                name="derivative_unaccepted",
+            ),
+            models.Index(
                 fields=["error_code", "id"], condition=~Q(error_code=""), name="derivative_by_error_code"
             ),
         )

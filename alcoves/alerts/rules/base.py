@@ -81,9 +81,9 @@ def used_since(moment: datetime) -> bool:
 def failed_with(code: str) -> Any:
     """Failed jobs along the index of their codes: a range, for an equality leaves Postgres any order.
 
-    Without those that operators have accepted.
+    Without those that operators have accepted: the index has the others alone.
     """
-    found = Derivative.objects.exclude(error_code="").filter(error_code__gte=code, error_code__lte=code)
+    found = Derivative.objects.filter(error_code__gte=code, error_code__lte=code)
     return found.filter(status="failed", accepted_at__isnull=True).order_by("error_code", "id")
 
 
