@@ -4,10 +4,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import views
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
@@ -36,11 +38,24 @@ class EmailForm(AuthenticationForm):
 
 
 class LogIn(views.LoginView):
-    """The login page; who is in already goes on."""
+    """The login page; who is in already goes on, unless what sent them here is shut to them: staff's pages."""
 
     template_name = "alcoves/login.html"
     authentication_form = EmailForm
-    redirect_authenticated_user = True
+
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        self.redirect_authenticated_user = not self.shut_out
+        return super().dispatch(request, *args, **options)
+
+    @property
+    def shut_out(self) -> bool:
+        """They would be sent to and fro for ever."""
+        console = resolve_url("admin:index")
+        wanted = self.get_redirect_url().startswith(console)
+        return wanted and self.request.user.is_authenticated and not admin.site.has_permission(self.request)
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        return super().get_context_data(**given, shut_out=self.shut_out)
 
     def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         return slowed_down(request) or super().post(request, *args, **options)

@@ -10,7 +10,9 @@ from django.db import connection
 from django.test import Client
 
 from alcoves.accounts.models import User
+from alcoves.accounts.roles import OPERATOR
 from media.models import Library
+from tests.staffing import member
 
 
 def ensure(*arguments: str) -> str:
@@ -83,6 +85,21 @@ def test_the_login_page(alice: User, client: Client) -> None:
     assert client.get("/login")["Location"] == "/"
     assert client.get("/logout").status_code == 405
     assert client.post("/logout")["Location"] == "/login"
+
+
+@pytest.mark.parametrize("page", ["/admin/", "/admin/media/file/", "/admin/backups"])
+def test_a_member_at_the_door_of_the_console_is_told_and_not_sent_to_and_fro(
+    page: str, alice: User, client: Client
+) -> None:
+    client.force_login(alice)
+    answer = client.get(page, follow=True)
+    assert answer.redirect_chain[-1][0] == f"/login?next={page.replace('/', '%2F')}"
+    assert answer.status_code == 200
+    assert f"You are logged in as {alice.email}" in answer.content.decode()
+    member(OPERATOR, "ops@example.org")
+    form = {"username": "ops@example.org", "password": "a-long-password", "next": page}
+    assert client.post("/login", form, follow=True).redirect_chain == [(page, 302)]
+    assert client.get(f"/login?next={page}").headers["Location"] == page
 
 
 def test_login_does_not_lead_away(alice: User, client: Client) -> None:
