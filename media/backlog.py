@@ -13,9 +13,10 @@ from datetime import datetime
 
 import redis
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 
+from alcoves import limited
 from alcoves.queues import LANES, QUEUES, Lane, Queue
 from media import dispatch, tallies, workers
 from media.models import Control, tally
@@ -29,8 +30,6 @@ LOOKED_FOR = 20_000
 """So many are passed over, in search of one that is due."""
 SEARCH_MILLISECONDS = 900
 """For a look at all of a queue, where none of those was."""
-TOO_LATE = "57014"
-"""Postgres: query_canceled, by statement_timeout."""
 
 LATE = "coalesce(d.not_before > clock_timestamp(), FALSE)"
 WANTED = f"""
@@ -297,16 +296,10 @@ def search(unknown: dict[str, Rows]) -> dict[str, Rows]:
     if not unknown:
         return {}
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            before = cursor.fetchone()[0]
-            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [f"{SEARCH_MILLISECONDS}ms"])
+        with limited.statements_within(SEARCH_MILLISECONDS), connection.cursor() as cursor:
             cursor.execute(SEARCH, {"names": list(unknown)})
             looked = cursor.fetchall()
-            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [before])
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != TOO_LATE:
-            raise
+    except limited.TooLateError:
         return unknown
     return {
         name: replace(

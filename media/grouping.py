@@ -3,14 +3,14 @@
 The words are a column that a trigger keeps (`failure`, migration `history`), so the groups are found along one index.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
+from alcoves import limited
 from media.models import Derivative
 
 SHOWN: Final = 100
@@ -20,8 +20,6 @@ KINDS: Final = 1_000
 """So many groups are looked at one after the other; where there are more, all jobs that failed are counted at once."""
 COUNT_MILLISECONDS: Final = 2_000
 """For that."""
-TOO_LATE: Final = "57014"
-"""Postgres: query_canceled, by statement_timeout."""
 
 LEFT: Final = "d.status = 'failed' AND d.parent_id IS NULL AND d.accepted_at IS NULL"
 """What operators have accepted is no trouble any more."""
@@ -120,11 +118,9 @@ def find_groups(limit: int = SHOWN, deriver: str = "") -> Found:
     if not found.partly:
         return found
     try:
-        with transaction.atomic():
-            return within(COUNT_MILLISECONDS, lambda: ask(COUNT, limit, deriver))
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != TOO_LATE:
-            raise
+        with limited.statements_within(COUNT_MILLISECONDS):
+            return ask(COUNT, limit, deriver)
+    except limited.TooLateError:
         return found
 
 
@@ -144,22 +140,6 @@ def ask(kinds: str, limit: int, deriver: str) -> Found:
         cursor.execute(statement(kinds, deriver), given)
         rows = cursor.fetchall()
         return Found([Group(*row[:-1]) for row in rows], any(row[-1] for row in rows))
-
-
-def within(milliseconds: int, act: Callable[[], Found]) -> Found:
-    """In a transaction: no statement takes longer. Then the limit is as it was."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        before = cursor.fetchone()[0]
-        set_limit(f"{milliseconds}ms")
-        found = act()
-        set_limit(before)
-        return found
-
-
-def set_limit(limit: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [limit])
 
 
 def count_accepted(deriver: str = "") -> int:

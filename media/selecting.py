@@ -9,9 +9,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from alcoves import limited
 from media import audit, dispatch, ledger
 from media.audit import Actor
 from media.errors import RequestError
@@ -23,8 +24,6 @@ BATCH: Final = 1000
 COUNTED: Final = 10_000
 """Beyond this nobody is told how many there are."""
 COUNT_MILLISECONDS: Final = 5_000
-CANCELLED: Final = "57014"
-"""Postgres: query_canceled, by statement_timeout."""
 REPROCESS: Final = "reprocess"
 CANCEL: Final = "cancel"
 ACCEPT: Final = "accept"
@@ -138,17 +137,12 @@ def meant(act: str, selection: Selection) -> QuerySet[Derivative]:
 def count(act: str, selection: Selection) -> int:
     """How many that are; `COUNTED` + 1 stands for more. RequestError where that takes too long to say."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(COUNT_MILLISECONDS)])
-            found = int(meant(act, selection).order_by().values("pk")[: COUNTED + 1].count())
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
-            raise
+        with limited.statements_within(COUNT_MILLISECONDS):
+            return int(meant(act, selection).order_by().values("pk")[: COUNTED + 1].count())
+    except limited.TooLateError as error:
         raise RequestError(
             "Counting these takes too long. Choose a deriver, a state or a queue as well.", code="too_slow"
         ) from error
-    return found
 
 
 def told(number: int) -> str:

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
+from alcoves import limited
 from media import live
 from media.errors import RequestError
 from media.models import Library
@@ -27,8 +28,6 @@ from ml.search.snippets import Snippet
 from ml.search.sources import TRANSCRIPT, Looking, Values
 from ml.search.statements import DEEPEST, MARKS, After, Part, Statement
 
-CANCELLED: Final = "57014"
-"""Postgres: query_canceled, by statement_timeout."""
 LIKENESS: Final = 0.4
 """Of the trigrams of a word, how many the nearest words of a name must have: pg_trgm's word similarity."""
 LIKENESS_BESIDE_MEANING: Final = 0.5
@@ -343,11 +342,9 @@ class Clock:
     def running(cls, likeness: float) -> Iterator["Clock"]:
         """One transaction. What takes too long is told in a sentence."""
         try:
-            with transaction.atomic():
+            with limited.ended_in_time():
                 yield cls(time.monotonic() + live.value("SEARCH_SECONDS"), likeness)
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
-                raise
+        except limited.TooLateError as error:
             raise TooSlowError(
                 "This search took too long. Use longer or rarer words, or search in one library."
             ) from error
