@@ -25,7 +25,7 @@ def test_staff_see_what_works_and_why_not(db: None, client: Client) -> None:
 def test_the_first_page_leads_there(db: None, client: Client) -> None:
     text = staff(client).get("/admin/").content.decode()
     assert f'href="{PAGE}"' in text
-    assert "Operators&#x27; console" in text
+    assert "Console. Times are UTC" in text
 
 
 def test_staff_without_a_role_do_not_see_it(db: None, client: Client) -> None:
