@@ -59,8 +59,8 @@ LISTS: Final = {
     "models": "",
 }
 """What answers with many, and how it is asked."""
-BUDGETS: Final = {"search": 13}
-"""Queries of those that cost more than six, who is asking included."""
+BUDGETS: Final = {"search": 13, "models": 8}
+"""Queries of those that cost more than six, who is asking included; two are for what their role may."""
 ONES: Final = {PERSON: "", f"{LIBRARY}/language": "", f"{TRACK}/transcript.<str:form>": ""}
 WRITES: Final[Mapping[tuple[str, str], str]] = {
     ("post", f"{FILE}/faces"): "drawn",
