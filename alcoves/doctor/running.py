@@ -10,7 +10,7 @@ from django.conf import settings
 from alcoves import health
 from alcoves.alerts import mail, pulses
 from alcoves.alerts.rules import access, blobs, fleet, keeping, work
-from alcoves.alerts.rules.base import age, ago
+from alcoves.alerts.rules.base import age, ago, counted
 from alcoves.doctor.findings import Finding, failure, note, ok, told, warning
 from media import backlog, dispatch, live
 from media.models import WorkerReport
@@ -33,7 +33,8 @@ def check_queues() -> Iterator[Finding]:
         yield note(f"Paused: {', '.join(paused)}.", "Resume them on the page Queues when it is time.")
     depth = sum(lengths.values())
     since = f", the oldest job since {age(oldest)}" if oldest else ""
-    yield ok(f"{depth} messages in {sum(map(bool, lengths.values()))} queues{since}.")
+    queues = sum(map(bool, lengths.values()))
+    yield ok(f"{counted(depth, 'message')} in {counted(queues, 'queue')}{since}.")
 
 
 def check_workers() -> Iterator[Finding]:

@@ -25,6 +25,7 @@ elif not {"collectstatic", "check", "doctor", "makemigrations", "help", "--help"
 # What the runner chose for its parts, commands by hand are to know as well.
 if not env.raw("ALCOVES_PUBLIC_URL") and _running.get("url"):
     PUBLIC_URL = _running["url"].rstrip("/")
+    CSRF_TRUSTED_ORIGINS = env.words("ALCOVES_TRUSTED_ORIGINS", [PUBLIC_URL])
 if not env.raw("ALCOVES_FLOWER_PORT"):
     FLOWER_PORT = int(_running.get("flower_port", base.FLOWER_PORT))
 if not env.raw("WORKER_METRICS_PORT"):

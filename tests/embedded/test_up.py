@@ -43,6 +43,8 @@ def test_one_command_runs_everything_and_ctrl_c_ends_it(tmp_path: Path) -> None:
             assert other.wait(60) == 0, other.text
             assert f"Flower answers on port {found['flower_port']}." in other.text
             assert f"The worker's probes answer on port {found['metrics_port']}." in other.text
+            assert f"People come by http://127.0.0.1:{port}." in other.text
+            assert "Forms of the public address are refused" not in other.text
         with launched([sys.executable, "manage.py", "shell", "-c", ADDRESS], here) as other:
             assert other.wait(60) == 0, other.text
             assert f"public address http://127.0.0.1:{port}" in other.text
