@@ -4,8 +4,6 @@ The rare rows are the oldest. What has no index shows at once: it takes seconds.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,26 +40,12 @@ def run(size: Size, folder: Path) -> list[Result]:
     with transaction.atomic():
         libraries()
     models = [one for one in admin.site._registry if one._meta.label_lower in size.names]
-    with transaction.atomic(), indexed_afterwards():
+    with transaction.atomic():
         for model in models:
             fill(model, size.rows)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return [measure(model, client, root) for model in models]
-
-
-@contextmanager
-def indexed_afterwards() -> Iterator[None]:
-    """Words of a million rows are put into an index at once in a tenth of the time of one row after the other."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE indexdef LIKE '%USING gin%'")
-        indexes = cursor.fetchall()
-        for name, _ in indexes:
-            cursor.execute(f"DROP INDEX {name}")
-        yield
-        cursor.execute("SET LOCAL maintenance_work_mem = '512MB'")
-        for _, definition in indexes:
-            cursor.execute(definition)
 
 
 def measure(model: Any, client: Client, root: User) -> Result:

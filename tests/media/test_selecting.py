@@ -15,6 +15,7 @@ from media.errors import RequestError
 from media.models import AuditEntry, Derivative, Library
 from media.models.audit import Via
 from media.selecting import Selection
+from tests.afresh import afresh
 from tests.alcoves.console.filling import fill, libraries
 from tests.alcoves.console.test_long_lists import rows_read
 from tests.conftest import client_of
@@ -94,7 +95,7 @@ def test_few_are_noted_with_what_was_done(rows: None, alice: User) -> None:
     assert bulk.act_on("reprocess", Selection(status="failed"), by) == bulk.Acted(1)
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.count, entry.actor) == ("derivatives.reprocess", 1, alice)
-    assert entry.text == "1 jobs were queued again: status failed."
+    assert entry.text == "1 job was queued again: status failed."
     assert entry.detail == {"selection": {"status": "failed"}}
 
 
@@ -127,6 +128,7 @@ def test_a_count_that_takes_too_long_says_what_to_choose(rows: None, monkeypatch
 
 
 def test_versions_have_an_index(db: None) -> None:
+    afresh((Library,))
     libraries()
     fill(Derivative, 20_000)
     Derivative.objects.filter(deriver="sprites").update(made_by={"version": 1})

@@ -13,6 +13,7 @@ from alcoves.console.dashboard import figures
 from media import grouping
 from media.models import AuditEntry, Derivative, Library, Original
 from media.selecting import Selection
+from tests.afresh import afresh
 from tests.alcoves.console.filling import fill, libraries
 from tests.alcoves.console.test_reprocess import staff, text
 from tests.derivers import TABLE
@@ -145,6 +146,7 @@ def test_it_costs_the_same_whatever_their_number(original: Original) -> None:
 
 
 def test_the_groups_come_from_the_index(db: None) -> None:
+    afresh((Library,))
     libraries()
     fill(Derivative, 3000)
     given: dict[str, int | str] = {"limit": 100, "kinds": 100, "counted": 100, "deriver": "echo"}
@@ -225,7 +227,7 @@ def test_a_group_is_accepted_and_taken_back(original: Original) -> None:
     assert "3 jobs are accepted." in text(done)
     assert AuditEntry.objects.get(action="derivatives.accept").count == 3
     shown = text(client.get(page))
-    assert "1 jobs in 1 groups" in shown
+    assert "1 job in 1 group" in shown
     assert "3 failures are accepted and not among these." in shown
     rows_at = shown.split('id="accepted"')[1].split('href="')[1].split('"')[0].replace("&amp;", "&")
     listed = client.get(rows_at).context["cl"].result_list
@@ -257,8 +259,8 @@ def test_one_job_is_accepted_on_its_page_after_a_question(original: Original) ->
     page = reverse("admin:media_derivative_change", args=(row.pk,))
     rows = reverse("admin:media_derivative_changelist")
     for act, question, label in (
-        ("accept", "Accept that 1 jobs failed?", "Count as a failure again"),
-        ("unaccept", "Count 1 jobs as failures again?", "Accept"),
+        ("accept", "Accept that 1 job failed?", "Count as a failure again"),
+        ("unaccept", "Count 1 job as failures again?", "Accept"),
     ):
         given = {"action": act, "_selected_action": str(row.pk), "back": page}
         assert question in text(client.post(rows, given))

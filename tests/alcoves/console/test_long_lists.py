@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from alcoves.accounts.models import User
 from media.admin import paging
 from media.models import Derivative, Library
+from tests.afresh import afresh
 from tests.alcoves.console.filling import fill, libraries
 from tests.alcoves.console.lists import addresses, changelist, list_of
 
@@ -40,17 +41,8 @@ def model_of(label: str) -> Any:
 
 
 @pytest.fixture
-def swept(django_db_setup: None, django_db_blocker: Any) -> None:
-    """What an earlier test has filled and taken back lies in tables and indexes, dead, until they are vacuumed.
-
-    Postgres would plan for so many rows as there were, and look at them all to find that there are none.
-    """
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
-@pytest.fixture
-def root(swept: None, db: None) -> User:
+def root(db: None) -> User:
+    afresh(BIG)
     user: User = User.objects.create_superuser("root@example.org", "root-password")
     return user
 

@@ -6,12 +6,14 @@ from typing import Any
 from django.db import connection
 
 from alcoves.accounts.models import User
-from media.models import Library
+from media.models import Folder, Library, Original
+from ml.models import Person
 from ml.search import statements
 from ml.search.filters import Filters
 from ml.search.query import parse
 from ml.search.sources import Looking, Values
 from ml.search.statements import Part, Statement
+from tests.afresh import afresh
 from tests.ml.search.many import Much, fill
 from tests.ml.search.things import switch_on
 
@@ -42,6 +44,7 @@ def read_whole(found: str, tables: tuple[str, ...]) -> list[str]:
 
 
 def test_indexes_are_used(library: Library, bob: User) -> None:
+    afresh((Original, Folder, Person))
     switch_on(library)
     words = fill(library, MUCH)
     rare = " ".join(words[3000:3002])
