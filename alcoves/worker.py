@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 5.0
 STUCK_SECONDS = float(getattr(settings, "WORKER_STUCK_SECONDS", 45.0))
 """So that with the pause between two looks it is noticed within a minute. Tests set less."""
+BEAT_SECONDS = min(5.0, STUCK_SECONDS / 5)
+"""From one sign of life of the loop to the next."""
+OVERSLEPT = 2 * WATCH_SECONDS
+"""The watchdog itself came so late that the whole machine stood still."""
 STUCK_EXIT = 70
 consuming = threading.Event()
 """Set when this worker has its pool and takes messages for the first time."""
@@ -93,12 +97,12 @@ class Beside(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         pulse[LAST_POLL] = pulse["hub"] = time.monotonic()
-        parent.hub.call_repeatedly(5.0, beat)
+        parent.hub.call_repeatedly(BEAT_SECONDS, beat)
         if self.loops:
             return  # Reconnected: the threads are still there.
         self.loops = [
             Loop("reconciler", settings.RECONCILE_SECONDS, Reconciling(), at_once=True),
-            Loop("watchdog", WATCH_SECONDS, watch),
+            Loop("watchdog", WATCH_SECONDS, Watchdog()),
         ]
         if obeying.here is not None:
             self.loops.append(Loop("reporter", reporting.SECONDS, obeying.here.reporter.tell, at_once=True))
@@ -122,12 +126,23 @@ def stuck_for() -> float:
     return asleep if busy else max(asleep, now - pulse.get(LAST_POLL, now))
 
 
-def watch() -> None:
-    """A worker that is alive and does not consume helps nobody: end it, hard, and let it be started anew."""
-    if stuck_for() < STUCK_SECONDS or not worker_http.broker_answers():
-        return
-    logger.critical("no look for work in %.0f s: this worker ends itself to be started again", stuck_for())
-    os._exit(STUCK_EXIT)
+class Watchdog:
+    """A worker that is alive and does not consume helps nobody: end it, hard, and let it be started anew.
+
+    Where the machine was paused, or had no time for anybody, the loop has its turn before it is judged.
+    """
+
+    def __init__(self) -> None:
+        self.awake = time.monotonic()
+
+    def __call__(self) -> None:
+        slept, self.awake = time.monotonic() - self.awake, time.monotonic()
+        if slept > OVERSLEPT or stuck_for() < STUCK_SECONDS or not worker_http.broker_answers():
+            return
+        logger.critical(
+            "no look for work in %.0f s: this worker ends itself to be started again", stuck_for()
+        )
+        os._exit(STUCK_EXIT)
 
 
 def run(lane: Lane | None = None, *, concurrency: int | None = None) -> int:

@@ -9,7 +9,7 @@ from celery import signals
 from tests.derivers import flag
 from tests.worker_settings import *
 
-WORKER_STUCK_SECONDS = 6.0
+WORKER_STUCK_SECONDS = 10.0
 PAUSE = threading.Event()
 
 

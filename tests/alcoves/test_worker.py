@@ -23,25 +23,28 @@ from alcoves import worker, scheduling
 now = time.monotonic()
 scheduling.pulse.update({hub!r})
 scheduling.pulse.update({{name: now - age for name, age in scheduling.pulse.items()}})
-worker.watch()
+watchdog = worker.Watchdog()
+watchdog.awake -= {slept}
+watchdog()
 print("lives on")
 """
 
 
 @pytest.mark.parametrize(
-    ("ages", "code"),
+    ("ages", "slept", "code"),
     [
-        ({"hub": 1, "last_poll": 1}, 0),
-        ({"hub": 100, "last_poll": 100}, 70),
-        ({"hub": 1, "last_poll": 100}, 70),
+        ({"hub": 1, "last_poll": 1}, 5, 0),
+        ({"hub": 100, "last_poll": 100}, 5, 70),
+        ({"hub": 1, "last_poll": 100}, 5, 70),
+        pytest.param({"hub": 100, "last_poll": 100}, 90, 0, id="the machine stood still"),
     ],
 )
 def test_a_worker_that_stopped_looking_for_work_ends_itself(
-    db: None, ages: dict[str, int], code: int
+    db: None, ages: dict[str, int], slept: int, code: int
 ) -> None:
     done = run_python(
         "-c",
-        STUCK.format(hub=ages),
+        STUCK.format(hub=ages, slept=slept),
         DATABASE_URL=database_url(),
         REDIS_URL=settings.REDIS_URL,
         PYTHONPATH=".",
@@ -53,7 +56,7 @@ def test_a_worker_that_stopped_looking_for_work_ends_itself(
 def test_a_broker_that_is_away_is_no_reason_to_end(db: None) -> None:
     done = run_python(
         "-c",
-        STUCK.format(hub={"hub": 100, "last_poll": 100}),
+        STUCK.format(hub={"hub": 100, "last_poll": 100}, slept=5),
         DATABASE_URL=database_url(),
         REDIS_URL="unix:///nowhere/redis.sock",
         PYTHONPATH=".",

@@ -15,7 +15,7 @@ from media.libraries import create_library
 from media.models import Derivative, Library
 from storage.registry import get_store
 from tests.flows.slowing import fast, put_between, slow
-from tests.flows.test_chaos import each_named_once
+from tests.flows.test_chaos import PATIENT, each_named_once
 from tests.ingesting import take_in
 from tests.media.derivers.test_proxy_chunks import BITS, BLOCK, HEIGHT, count, numbers, pixels
 from tests.workers import running_worker, wait_until
@@ -90,6 +90,7 @@ def test_a_kill_in_the_middle_of_a_chunk_repeats_that_chunk_alone(
     film = counting(folder)
     watch = Watch()
     extra = {
+        **PATIENT,
         **put_between(folder),
         "ALCOVES_TEST_REAL_DERIVERS": "1",
         "ALCOVES_PROXY_CHUNK_SECONDS": "3",
