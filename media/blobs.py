@@ -6,11 +6,11 @@ what did not come about in this way.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -106,17 +106,17 @@ def sweep(limit: int = 500) -> int:
     """
     due = UnnamedBlob.objects.due().exclude(store__in=SweepHold.objects.held())
     rows = list(due.order_by("due_at")[:limit])
-    spared = spare_named([row.key for row in rows if row.store == FILES])
+    spared = set().union(*(spare_named(store, rows) for store in NAMERS))
     swept = sum(sweep_one(row.pk) for row in rows if row.key not in spared)
     metrics.SWEPT.inc(swept)
     return swept
 
 
-def spare_named(keys: list[str]) -> set[str]:
+def spare_named(store: str, rows: list[UnnamedBlob]) -> set[str]:
     """What has a name after all leaves the register: a database or a row came back behind our back."""
-    named = find_named(keys)
+    named = NAMERS[store](row.key for row in rows if row.store == store)
     if named:
-        UnnamedBlob.objects.filter(store=FILES, key__in=named).delete()
+        UnnamedBlob.objects.filter(store=store, key__in=named).delete()
         logger.error("named again, so not swept: %s", ", ".join(sorted(named)[:30]))
     return named
 
@@ -124,8 +124,14 @@ def spare_named(keys: list[str]) -> set[str]:
 def find_named(keys: Iterable[str]) -> set[str]:
     """Those that an original or an output names, whatever the register says."""
     wanted = set(keys)
+    if not wanted:
+        return set()
     found = set(Original.objects.filter(key__in=wanted).values_list("key", flat=True))
     return found | named_by_outputs(wanted - found)
+
+
+NAMERS: Final[dict[str, Callable[[Iterable[str]], set[str]]]] = {FILES: find_named}
+"""By store: which of these keys a row names. Whoever keeps blobs in a store of their own enters theirs here."""
 
 
 def named_by_outputs(wanted: set[str]) -> set[str]:

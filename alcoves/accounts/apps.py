@@ -16,9 +16,12 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         # Only now: models and views need the registry of apps.
-        from alcoves.accounts import roles
-        from alcoves.accounts.avatars import drop_with_user
+        from alcoves.accounts import avatars, roles
+        from media import blobs
 
         import_module("alcoves.accounts.endings")
-        pre_delete.connect(drop_with_user, sender="accounts.User", dispatch_uid="drop avatar with user")
+        blobs.NAMERS[avatars.AVATARS] = avatars.find_named
+        pre_delete.connect(
+            avatars.drop_with_user, sender="accounts.User", dispatch_uid="drop avatar with user"
+        )
         post_migrate.connect(roles.after_last, dispatch_uid="bring roles up to date")

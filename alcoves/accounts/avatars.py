@@ -86,7 +86,10 @@ def learn(key: str, size: int, sha256: str) -> None:
 
 
 def find_named(keys: Iterable[str]) -> set[str]:
-    return set(User.objects.filter(avatar_key__in=set(keys)).values_list("avatar_key", flat=True))
+    wanted = set(keys)
+    if not wanted:
+        return set()
+    return set(User.objects.filter(avatar_key__in=wanted).values_list("avatar_key", flat=True))
 
 
 def find_unnamed(keys: Iterable[str]) -> set[str]:

@@ -6,11 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from alcoves.accounts.models import User
 from media import blobs, tasks
-from media.models import Library, UnnamedBlob, Upload
+from media.models import Library, Original, UnnamedBlob, Upload
 from media.models.blob import LINKS_DIE
 from media.uploads import presigned
 from media.uploads.expiry import LONGEST
@@ -84,6 +85,24 @@ def test_only_what_is_due_is_swept(db: None) -> None:
     assert blobs.sweep() == 1
     assert [stat.key for stat in store.iterate()] == ["later/b"]
     assert list(UnnamedBlob.objects.values_list("key", flat=True)) == ["later/b"]
+
+
+@pytest.mark.parametrize("store", ["files", "avatars"])
+def test_what_has_its_name_again_is_spared(
+    library: Library, alice: User, caplog: pytest.LogCaptureFixture, store: str
+) -> None:
+    """A row came back behind our back, such as by a copy of the database that somebody put in place."""
+    for key in ("named/again", "left/over"):
+        get_store(store).put(key, [b"x"])
+        UnnamedBlob.objects.register([key], due=timedelta(seconds=-1), store=store)
+    if store == "files":
+        Original.objects.create(library=library, key="named/again", size=1, kind="image")
+    else:
+        User.objects.filter(pk=alice.pk).update(avatar_key="named/again")
+    assert blobs.sweep() == 1
+    assert [stat.key for stat in get_store(store).iterate()] == ["named/again"]
+    assert not UnnamedBlob.objects.exists()
+    assert "named again, so not swept: named/again" in caplog.text
 
 
 def test_a_store_that_is_away_is_asked_again_later(db: None, monkeypatch: Any) -> None:
