@@ -24,10 +24,13 @@ LIBRARY = str(uuid4())
 
 @pytest.fixture(autouse=True)
 def own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a process that has just begun, and hears what is posted."""
-    monkeypatch.setattr(passes, "_known", Known())
+    """As a process that has just begun, and hears what is posted, but nothing of what an earlier test has posted."""
     passes.listen()
     wait_until(bulletin.alive, 10, "the bulletin")
+    last = bulletin.expect("the last of all")
+    bulletin.post("the last of all")
+    last.result(10)
+    monkeypatch.setattr(passes, "_known", Known())
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import os
 import signal
-from contextlib import suppress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ from ml.runtime import places
 
 def hosts() -> list[int]:
     """Processes that listen on the socket which the settings of this moment name."""
-    socket = str(places.current().socket).encode()
+    path = str(places.current().socket).encode()
     return [
         int(folder.name)
         for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and socket in arguments_of(folder)
+        if folder.name.isdigit() and path in arguments_of(folder)
     ]
 
 
@@ -24,6 +26,14 @@ def arguments_of(folder: Path) -> list[bytes]:
         return (folder / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+@contextmanager
+def attended() -> Iterator[None]:
+    """Somebody else is connected all the time: a host that has nobody goes after a few seconds."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(str(places.current().socket))
+        yield
 
 
 def kill_hosts() -> int:

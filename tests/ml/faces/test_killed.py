@@ -85,8 +85,9 @@ def test_the_child_of_the_worker_is_killed(taken: File, tmp_path: Path, graph_fi
         wait_until(lambda: is_half_done(taken), 90, "half of the film has been looked at")
         before = hosts.hosts()
         child = int(row_of(taken).lease_owner.rpartition(":")[2])
-        os.kill(child, signal.SIGKILL)
-        wait_until(lambda: is_ready(taken), 120, "another child has done it")
-        assert hosts.hosts() == before, "the host lives on, with its models"
+        with hosts.attended():
+            os.kill(child, signal.SIGKILL)
+            wait_until(lambda: is_ready(taken), 120, "another child has done it")
+            assert hosts.hosts() == before, "the host lives on, with its models"
         assert row_of(taken).lease_owner == ""
     both_once(taken)

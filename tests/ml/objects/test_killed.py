@@ -110,7 +110,8 @@ def test_the_child_of_the_worker_is_killed(taken: tuple[str, File], tmp_path: Pa
         wait_until(under_way(name, file), 120, "the run is under way")
         before = hosts.hosts()
         child = int(rows(name, file).get().lease_owner.rpartition(":")[2])
-        os.kill(child, signal.SIGKILL)
-        wait_until(is_ready(name, file), 120, "another child has done it")
-        assert hosts.hosts() == before, "the host lives on, with its models"
+        with hosts.attended():
+            os.kill(child, signal.SIGKILL)
+            wait_until(is_ready(name, file), 120, "another child has done it")
+            assert hosts.hosts() == before, "the host lives on, with its models"
     all_is_there_once(name, file)

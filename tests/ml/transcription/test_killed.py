@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,19 @@ def told_of(file: File) -> list[tuple[float, str]]:
     return [(one.start_seconds, one.text) for one in transcript_of(file).segments.all()]
 
 
-def heard_as_ever(file: File, lecture: Path, scratch: Path) -> None:
-    """The same as by a run that nothing has disturbed, once and in its order."""
-    undisturbed = derive(TranscriptDeriver(), lecture, scratch).learnt["segments"]
+@cache
+def heard_undisturbed(lecture: Path) -> list[Any]:
+    """By a run that nothing has disturbed: once for all tests."""
+    segments: list[Any] = derive(TranscriptDeriver(), lecture, lecture.parent / "undisturbed").learnt[
+        "segments"
+    ]
+    return segments
+
+
+def heard_as_ever(file: File, lecture: Path) -> None:
+    """The same as ever, once and in its order."""
     told = told_of(file)
-    assert told == [(round(one.start, 3), one.text) for one in undisturbed]
+    assert told == [(round(one.start, 3), one.text) for one in heard_undisturbed(lecture)]
     assert len(told) >= 2 * MINUTES / 8, "the third hello in a row of each block is taken for a loop"
     assert told[-1][0] > (MINUTES - 8) * 60
     each_named_once()
@@ -79,7 +88,7 @@ def test_the_model_host_is_killed(taken: File, lecture: Path, tmp_path: Path, sa
         wait_until(lambda: rows(taken, status="ready"), 200, "the run has ended")
         assert worker.popen.poll() is None
         assert (row_of(taken).lost_claims, row_of(taken).error_code) == (0, "")
-    heard_as_ever(taken, lecture, tmp_path / "undisturbed")
+    heard_as_ever(taken, lecture)
 
 
 def test_the_child_of_the_worker_is_killed(
@@ -89,7 +98,7 @@ def test_the_child_of_the_worker_is_killed(
         wait_until(lambda: is_under_way(taken), 120, "some of it has been heard")
         os.kill(int(row_of(taken).lease_owner.rpartition(":")[2]), signal.SIGKILL)
         wait_until(lambda: rows(taken, status="ready"), 200, "another child has done it")
-    heard_as_ever(taken, lecture, tmp_path / "undisturbed")
+    heard_as_ever(taken, lecture)
 
 
 def test_a_run_that_nobody_wants_any_more_ends_in_seconds(
@@ -112,7 +121,7 @@ def test_a_run_that_nobody_wants_any_more_ends_in_seconds(
 
 def test_a_host_that_is_lost_costs_one_block(lecture: Path, says_hello: Path, tmp_path: Path) -> None:
     """The run goes on with a new one; the next that is lost in the same block ends it."""
-    undisturbed = derive(TranscriptDeriver(), lecture, tmp_path / "undisturbed").learnt["segments"]
+    undisturbed = heard_undisturbed(lecture)
     calm = run_of(lecture, tmp_path / "scratch")
     run = Deadly(calm.path, calm.scratch, calm.subject, least=30.0)
     result = TranscriptDeriver().derive(run)
