@@ -16,6 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from alcoves.wording import counted, were
 from media import audit, selecting
 from media.audit import Actor
 from media.errors import ConflictError, InfrastructureError, MediaError
@@ -139,7 +140,8 @@ def stop(key: UUID, by: Actor) -> None:
         audit.note(
             "derivatives.stop",
             by=by,
-            text=f"Stopped after {row.done:,} jobs were {ACTS[row.act]}: {Selection.from_json(row.selection)}.",
+            text=f"Stopped after {counted(row.done, 'job')} {were(row.done)} {ACTS[row.act]}: "
+            f"{Selection.from_json(row.selection)}.",
             target=row,
             count=row.done,
             selection=row.selection,

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
+from alcoves.wording import counted, were
 from media import audit, dispatch, imagecache, ledger
 from media.audit import Actor
 from media.errors import RequestError
@@ -36,7 +37,7 @@ def hold(keys: Sequence[UUID], by: Actor, reason: str) -> int:
         Original.objects.filter(pk__in=found).update(held_at=Now(), held_reason=reason, held_by=by.user)
         ledger.put_back(Derivative.objects.filter(original__in=found))
         act.count = len(found)
-        act.text = f"{act.count} originals were set aside: {reason}"
+        act.text = f"{counted(act.count, 'original')} {were(act.count)} set aside: {reason}"
         act.detail = {"keys": [str(key) for key in found[:100]]}
         transaction.on_commit(partial(imagecache.drop_held, found))
     return act.count
@@ -53,7 +54,7 @@ def release(keys: Sequence[UUID], by: Actor) -> int:
         waiting.update(published_at=None)
         dispatch.publish_after_commit(ledger.waiting().filter(original__in=found))
         act.count = len(found)
-        act.text = f"{act.count} originals were released."
+        act.text = f"{counted(act.count, 'original')} {were(act.count)} released."
         act.detail = {"keys": [str(key) for key in found[:100]]}
     return act.count
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from alcoves import limited
+from alcoves.wording import counted, were
 from media import audit, dispatch, ledger
 from media.audit import Actor
 from media.errors import RequestError
@@ -159,7 +160,7 @@ def act_on_keys(act: str, keys: list[UUID], by: Actor, selection: Selection | No
     with audit.noting(f"derivatives.{act}", by=by) as noted:
         noted.count = done_to(act, keys)
         which = f": {selection}" if selection is not None else ", one by one"
-        noted.text = f"{noted.count:,} jobs were {ACTS[act]}{which}."
+        noted.text = f"{counted(noted.count, 'job')} {were(noted.count)} {ACTS[act]}{which}."
         noted.detail = {"selection": selection.as_json()} if selection is not None else {"keys": texts(keys)}
     return noted.count
 
@@ -196,7 +197,7 @@ def note_done(act: str, selection: Selection, by: Actor, done: int) -> None:
     audit.note(
         f"derivatives.{act}",
         by=by,
-        text=f"{done:,} jobs were {ACTS[act]}: {selection}.",
+        text=f"{counted(done, 'job')} {were(done)} {ACTS[act]}: {selection}.",
         count=done,
         selection=selection.as_json(),
     )

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from alcoves.wording import counted, were
 from media import audit, dispatch, epochs, stacks
 from media.audit import Actor
 from media.models import Derivative, File, Library, Original
@@ -66,7 +67,7 @@ def purge_noted(
         with audit.noting("files.purge", by=by, target=library) as act:
             epochs.require(epoch)
             act.count = purge(library, keys[start : start + BATCH], only=only)
-            act.text = f"{act.count} files of {library} were deleted for good."
+            act.text = f"{counted(act.count, 'file')} of {library} {were(act.count)} deleted for good."
         total += act.count
     return total
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from alcoves.alerts import letters, resending
 from alcoves.alerts.models import Alert, Delivery, Mention
 from alcoves.themed import TabularInline
+from alcoves.wording import counted
 from media import audit
 from media.admin import many
 from media.admin.filters import one_of
@@ -155,8 +156,10 @@ class DeliveryAdmin(LookOnly):
         if not many.is_sure(request):
             return self.ask(request, queryset)
         count = resending.send_again(queryset, by=audit.of(request))
-        letters_go = "1 letter goes" if count == 1 else f"{count} letters go"
-        self.message_user(request, f"{letters_go} out again within a minute.", messages.SUCCESS)
+        go = "goes" if count == 1 else "go"
+        self.message_user(
+            request, f"{counted(count, 'letter')} {go} out again within a minute.", messages.SUCCESS
+        )
         return None
 
     def ask(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse:

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from alcoves.alerts import letters, tasks
 from alcoves.alerts.models import Delivery, State
+from alcoves.wording import counted
 from media import audit
 from media.audit import Actor
 
@@ -33,7 +34,7 @@ def send_again(rows: Any, *, by: Actor) -> int:
             letter.next_try = Now()
             letter.save()
         act.count = len(chosen)
-        act.text = f"{act.count} letter{'' if act.count == 1 else 's'} of alerts sent again."
+        act.text = f"{counted(act.count, 'letter')} of alerts sent again."
         act.detail = {"keys": [str(letter.pk) for letter in chosen]}
     return act.count
 

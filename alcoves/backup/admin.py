@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from alcoves.backup import mending, tasks
 from alcoves.backup.models import BLOBS, Backup, Finding, Look
+from alcoves.wording import are, counted
 from media import audit
 from media.admin import many
 from media.admin.filters import one_of
@@ -86,7 +87,8 @@ class FindingAdmin(LookOnly):
                 tasks.send_mend(keys, str(request.user.pk), after=COMMITTED)
         except many.AWAY as error:
             raise InfrastructureError(AWAY, detail=str(error)) from error
-        text = f"{len(keys)} findings are repaired by a worker, one by one; the column Text says how, or why not."
+        what = f"{counted(len(keys), 'finding')} {are(len(keys))}"
+        text = f"{what} repaired by a worker, one by one; the column Text says how, or why not."
         messages.success(request, text)
         return None
 
@@ -106,12 +108,12 @@ class FindingAdmin(LookOnly):
         """About these and no others that come meanwhile."""
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST])
         kept = {"action": request.POST.get("action", "")}
-        title = f"{act} {len(keys)} findings?"
+        title = f"{act} {counted(len(keys), 'finding')}?"
         return many.ask(self, request, rows, title=title, keys=keys, kept=kept, **told)
 
     def turn(self, request: HttpRequest, rows: QuerySet[Finding], state: str, act_name: str) -> None:
         with audit.noting(f"findings.{act_name}", by=audit.of(request)) as act:
             keys: list[Any] = list(rows.values_list("pk", flat=True)[:MOST])
             act.count = Finding.objects.filter(pk__in=keys).update(state=state)
-            act.text = f"Set {act.count} findings to {state}."
+            act.text = f"Set {counted(act.count, 'finding')} to {state}."
         messages.success(request, act.text)

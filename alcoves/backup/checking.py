@@ -12,6 +12,7 @@ from alcoves.backup.errors import BackupError, DamagedError, LostError
 from alcoves.backup.models import NONE, Backup, Spoiled
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Entry, Head
+from alcoves.wording import are, counted
 from storage.base import BlobStore
 from storage.errors import BlobNotFoundError, ChecksumMismatchError, SizeMismatchError, UnreadableError
 from storage.streams import Tally
@@ -69,7 +70,8 @@ class Checked:
         if not self.missing and not self.damaged:
             return ""
         some = ", ".join(self.examples[:3])
-        return f"{self.missing} blobs are missing in the pool and {self.damaged} are damaged, such as {some}."
+        missing = f"{counted(self.missing, 'blob')} {are(self.missing)} missing in the pool"
+        return f"{missing} and {self.damaged} {are(self.damaged)} damaged, such as {some}."
 
 
 def nothing() -> None:

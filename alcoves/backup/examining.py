@@ -15,6 +15,7 @@ from alcoves.backup.models import NONE
 from alcoves.backup.sealing import Plain
 from alcoves.backup.sets import Head
 from alcoves.backup.targets import Target
+from alcoves.wording import counted, plural
 from media.models import File, Library
 from storage.registry import get_store
 
@@ -122,15 +123,15 @@ def occupied() -> str:
     """What would be overwritten, as the end of a sentence; empty on a new machine."""
     try:
         counts = {
-            ("library", "libraries"): Library.objects.count(),
-            ("file", "files"): File.objects.all()[: MANY + 1].count(),
-            ("person", "people"): User.objects.count() - 1,
+            "library": Library.objects.count(),
+            "file": File.objects.all()[: MANY + 1].count(),
+            "person": User.objects.count() - 1,
         }
     except ProgrammingError:
         return ""
     return ", ".join(
-        f"over {MANY} {many}" if count > MANY else f"{count} {one if count == 1 else many}"
-        for (one, many), count in counts.items()
+        f"over {MANY} {plural(noun)}" if count > MANY else counted(count, noun)
+        for noun, count in counts.items()
         if count > 0
     )
 

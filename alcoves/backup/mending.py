@@ -14,6 +14,7 @@ from alcoves.backup import naming, sealing, sets, targets
 from alcoves.backup.errors import BackupError, DamagedError
 from alcoves.backup.models import Finding, Look
 from alcoves.backup.sealing import Plain
+from alcoves.wording import counted
 from media import audit, orphans, reprocess
 from media.audit import Actor
 from media.models import Derivative, SweepHold, UnnamedBlob
@@ -63,7 +64,7 @@ def ask(findings: QuerySet[Finding], *, by: Actor) -> list[str]:
         now = timezone.now()
         marked = {"state": Finding.State.REPAIRING, "text": WAITS, "asked_at": now, "updated_at": now}
         act.count = Finding.objects.filter(pk__in=keys).update(**marked)
-        act.text = f"Asked to repair {act.count} findings."
+        act.text = f"Asked to repair {counted(act.count, 'finding')}."
     return [str(key) for key in keys]
 
 
@@ -78,7 +79,7 @@ def mend_asked(keys: list[str], *, by: Actor) -> int:
         finding = Finding.objects.get(pk=key)
         (done if mend_safely(finding) else left).append(finding.key)
     if done or left:
-        text = f"Repaired {len(done)} of {len(done) + len(left)} findings."
+        text = f"Repaired {len(done)} of {counted(len(done) + len(left), 'finding')}."
         audit.note("findings.repaired", by=by, text=text, count=len(done), keys=done, left=left)
     return len(done)
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from alcoves.wording import are, counted
 from media import live
 from media.models.base import Row
 from media.models.plain import words_of
@@ -141,7 +142,7 @@ class Backup(Work):
         if not self.missing:
             return ""
         return (
-            f"{self.missing} blobs are not in it, because the store lacks them or has other bytes. "
+            f"{counted(self.missing, 'blob')} {are(self.missing)} not in it: missing in the store, or altered there. "
             "Run manage.py verify."
         )
 

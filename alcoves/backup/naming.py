@@ -13,7 +13,7 @@ STORES: Final = (FILES, AVATARS)
 
 def find_named(store: str, keys: Iterable[str]) -> set[str]:
     """Those that a row names, whatever the register of unnamed blobs says."""
-    return avatars.find_named(keys) if store == AVATARS else blobs.find_named(keys)
+    return blobs.NAMERS[store](keys)
 
 
 def find_unnamed(store: str, keys: list[str]) -> set[str]:

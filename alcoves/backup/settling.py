@@ -21,6 +21,7 @@ from alcoves.backup.models import Backup, Check, Finding, Installation, Look, St
 from alcoves.backup.quieting import table_exists
 from alcoves.backup.sets import Head
 from alcoves.settings import secret_key
+from alcoves.wording import are, counted
 from media import orphans, reprocess
 from media.models import Bulk, CachedImage, Derivative, Original, SweepHold, UnnamedBlob, Upload
 from media.models.blob import FILES
@@ -134,8 +135,9 @@ def hold_unnamed(tick: Callable[[], None]) -> tuple[int, list[str]]:
         return 0, []
     SweepHold.objects.hold(orphans.RESTORED, (FILES,), CONSIDERED)
     told = (
-        f"{count} blobs of {decimal(size)} lie in the store and nothing names them: most came after the backup was "
-        "made. Nothing is swept until you say on the page Backups, or by manage.py orphans --let-go, that they may go."
+        f"{counted(count, 'blob')} of {decimal(size)} in the store {are(count)} named by nothing: most came after "
+        "the backup was made. Nothing is swept until you say on the page Backups, or by manage.py orphans --let-go, "
+        "that they may go."
     )
     return count, [told]
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from alcoves.backup import sets
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
+from alcoves.wording import counted, were
 from media import live
 from storage import registry
 from storage.base import BlobStore
@@ -123,8 +124,8 @@ def refuse_unmounted(target: Target) -> None:
         return
     if count := Backup.objects.standing().filter(target__in=target.called).count():
         raise BackupError(
-            f"{target} is empty, though {count} sets were sent to it: mount its disk. If it is a new one, make a "
-            f"file named {MARK} in it."
+            f"{target} is empty, though {counted(count, 'set')} {were(count)} sent to it: mount its disk. If it is a "
+            f"new one, make a file named {MARK} in it."
         )
 
 

@@ -40,7 +40,7 @@ from alcoves.backup.errors import BackupError
 from alcoves.backup.models import BLOBS, Backup, Check, Look, State
 from alcoves.backup.sealing import Plain
 from alcoves.console.fragments import fragment
-from alcoves.console.wording import spoken
+from alcoves.wording import spoken
 from media import audit, controls, epochs, live, orphans
 from media.models import SweepHold
 from storage.errors import StoreError

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from alcoves.console.fragments import fragment
+from alcoves.wording import are, counted
 from media import audit
 from media.errors import MediaError
 from ml import selection
@@ -138,7 +139,7 @@ def fetch(request: HttpRequest) -> str:
 def delete(request: HttpRequest) -> str:
     spec = named_model(request)
     names = deciding.remove(spec, actor=audit.of(request))
-    return f"{len(names)} files of {spec.title} are deleted."
+    return f"{counted(len(names), 'file')} of {spec.title} {are(len(names))} deleted."
 
 
 ACTS: Final = {"choose": choose, "accept": accept, "download": fetch, "delete": delete}

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from alcoves.console import acting, orders
 from alcoves.console.dashboard.queues import lately
 from alcoves.console.fragments import fragment
-from alcoves.console.wording import spoken
+from alcoves.wording import spoken
 from media import audit, backlog, controls
 from media.backlog import Backlog, LaneState, QueueState
 from media.errors import RequestError

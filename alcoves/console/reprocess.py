@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from alcoves.console.fragments import fragment
-from alcoves.console.wording import spoken
 from alcoves.queues import BY_NAME
+from alcoves.wording import are, counted, spoken, were
 from media import audit, bulk, selecting
 from media.errors import MediaError, RequestError
 from media.models import Library
@@ -175,7 +175,7 @@ def confirmed(request: HttpRequest, given: Mapping[str, str], selection: Selecti
     acted = bulk.act_on(act, selection, audit.of(request), counted=now)
     if acted.task:
         return HttpResponseRedirect(reverse("admin:reprocess-task", args=(acted.task,)))
-    messages.success(request, f"{acted.count:,} jobs are {selecting.ACTS[act]}.")
+    messages.success(request, f"{counted(acted.count, 'job')} {are(acted.count)} {selecting.ACTS[act]}.")
     return HttpResponseRedirect(reverse("admin:reprocess"))
 
 
@@ -202,7 +202,8 @@ def stopped(request: HttpRequest, task: UUID, about: dict[str, Any]) -> HttpResp
 
 
 def question(request: HttpRequest, about: Mapping[str, Any]) -> dict[str, Any]:
-    sentence = f"{about['done']} jobs were done by now, and that stays so. The others are left as they are."
+    done = about["progress"].done
+    sentence = f"{counted(done, 'job')} {were(done)} done by now, and that stays so. The others are left as they are."
     return {"title": "Stop it?", "sentence": sentence, "button": "Stop it", "back": request.path}
 
 

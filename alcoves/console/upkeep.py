@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from alcoves.console import acting
 from alcoves.console.fragments import fragment
-from alcoves.console.wording import spoken
+from alcoves.wording import spoken
 from media import audit, dispatch, workers
 from media.audit import Actor
 from media.errors import ConflictError, RequestError

@@ -11,7 +11,7 @@ from django.urls import reverse
 from alcoves.console import acting, orders
 from alcoves.console.fragments import fragment
 from alcoves.console.queues import PERMISSION, describe_pause
-from alcoves.console.wording import sized, spoken
+from alcoves.wording import sized, spoken
 from media import audit, workers
 from media.errors import RequestError
 from media.models import Control, Derivative

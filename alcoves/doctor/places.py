@@ -16,6 +16,7 @@ from django.conf import settings
 from alcoves import env
 from alcoves.alerts.rules import machine
 from alcoves.doctor.findings import Finding, failure, ok, told, warning
+from alcoves.wording import counted
 from storage.errors import StoreError
 from storage.registry import get_store, store_names
 
@@ -146,4 +147,4 @@ def check_secrets_files() -> Iterator[Finding]:
             yield failure(f"Everybody on this machine can read {path}.", f"chmod 600 {path}")
         elif mode & GROUP_AND_OTHERS:
             yield warning(f"A group can read or write {path}.", f"chmod 600 {path}, unless that is meant so.")
-    yield ok(f"{looked} files with secrets looked at.")
+    yield ok(f"{counted(looked, 'file')} with secrets looked at.")

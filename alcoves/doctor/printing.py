@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from alcoves.doctor.examining import Answer, worst
 from alcoves.doctor.findings import Finding, Level
+from alcoves.wording import counted
 
 COLORS: Final = {Level.OK: "green", Level.NOTE: "cyan", Level.WARNING: "yellow", Level.FAILURE: "bold red"}
 
@@ -34,9 +35,7 @@ def summary(answers: list[Answer]) -> str:
     failures, warnings = found.count(Level.FAILURE), found.count(Level.WARNING)
     if not failures and not warnings:
         return "All is well."
-    return (
-        f"{failures} failure{'' if failures == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}."
-    )
+    return f"{counted(failures, 'failure')}, {counted(warnings, 'warning')}."
 
 
 def table(answers: list[Answer]) -> Any:

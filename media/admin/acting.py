@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from alcoves.wording import are, counted, were
 from media import audit, holding, selecting
 from media.admin import many
 from media.errors import RequestError
@@ -31,20 +32,20 @@ MARKS: Final = {
 }
 """Filters of the list of jobs, by the names of the page for many."""
 QUESTIONS: Final = {
-    selecting.CANCEL: ("Stop {} jobs?", "What waits or runs stops. Older results stay and are shown."),
+    selecting.CANCEL: ("Stop {}?", "What waits or runs stops. Older results stay and are shown."),
     selecting.ACCEPT: (
-        "Accept that {} jobs failed?",
+        "Accept that {} failed?",
         "They stay as they are, and are no longer counted as failures until they are queued again.",
     ),
     selecting.UNACCEPT: (
-        "Count {} jobs as failures again?",
+        "Count {} as failures again?",
         "Warnings and groups of failures count them again.",
     ),
 }
 """What is asked, and what comes of it. To make things anew needs no question."""
 OTHERS: Final = {
-    selecting.ACCEPT: "had not failed, were accepted before",
-    selecting.UNACCEPT: "were not accepted",
+    selecting.ACCEPT: "not failed, accepted before",
+    selecting.UNACCEPT: "not accepted",
 }
 SILENT: Final = frozenset({"o", "p", "all", "_changelist_filters"})
 
@@ -70,12 +71,12 @@ def act_on_jobs(page: Any, request: HttpRequest, rows: QuerySet[Any], act: str) 
         return to_page_for_many(request, act)
     if act in QUESTIONS and not many.is_sure(request):
         title, about = QUESTIONS[act]
-        return ask(page, request, rows, keys, title.format(len(keys)), about)
+        return ask(page, request, rows, keys, title.format(counted(len(keys), "job")), about)
     count = selecting.act_on_keys(act, keys, audit.of(request))
     left = len(keys) - count
-    why = OTHERS.get(act, "were not waiting or running")
-    others = f" {left} others {why}, or are parts of others." if left else ""
-    messages.success(request, f"{count} jobs are {selecting.ACTS[act]}.{others}")
+    why = OTHERS.get(act, "not waiting or running")
+    others = f" {left} left alone: {why}, or part of others." if left else ""
+    messages.success(request, f"{counted(count, 'job')} {are(count)} {selecting.ACTS[act]}.{others}")
     return None
 
 
@@ -129,7 +130,11 @@ def originals(rows: QuerySet[Any], field: str) -> list[UUID]:
 
 def told(request: HttpRequest, act: Callable[[audit.Actor], int], done: str) -> None:
     try:
-        messages.success(request, f"{act(audit.of(request))} originals were {done}, with all files of them.")
+        count = act(audit.of(request))
+        messages.success(
+            request,
+            f"{counted(count, 'original')} {were(count)} {done}, with all files of {'it' if count == 1 else 'them'}.",
+        )
     except RequestError as error:
         messages.error(request, error.message)
 

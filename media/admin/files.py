@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from alcoves.wording import are, counted
 from media import stacks, trash
 from media.admin import acting, attempts, many, offering
 from media.admin.filters import HeldFilter, LibraryFilter, TrashedFilter, WhenFilter
@@ -182,7 +183,7 @@ def tell(request: HttpRequest, done: many.Done, what: str) -> None:
     if done.task:
         messages.info(
             request,
-            f"{done.count} files are too many for one page: a worker does it. Its result is in Task results.",
+            f"{done.count:,} files are too many for one page: a worker does it. Its result is in Task results.",
         )
     else:
-        messages.success(request, f"{done.count} files are {what}.")
+        messages.success(request, f"{counted(done.count, 'file')} {are(done.count)} {what}.")

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from alcoves.themed import TabularInline
+from alcoves.wording import counted
 from media import audit, epochs, libraries, switching
 from media.admin import many
 from media.admin.paging import BigTable, listing, page_name
@@ -110,7 +111,8 @@ def question(chosen: list[Library]) -> dict[str, Any]:
         some = files.annotate(size=F("original__size")).values("size")[: COUNTED + 1]
         found = some.aggregate(count=Count("*"), total=Sum("size"))
         size = filesizeformat(found["total"] or 0)
-        told = f"{found['count']} files of {size}" if found["count"] <= COUNTED else f"over {COUNTED:,} files"
+        count = found["count"]
+        told = f"{counted(count, 'file')} of {size}" if count <= COUNTED else f"over {COUNTED:,} files"
         losses.append(f"{library.name}: {told}, and all that was made of them")
     return {
         "title": "Empty the trash",

@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from django_celery_results.models import TaskResult
 from kombu.exceptions import OperationalError
 
+from alcoves.wording import counted, were
 from media import audit, epochs, trash
 from media.admin.offering import back_to
 from media.audit import Actor
@@ -163,7 +164,7 @@ def do(what: str, keys: Sequence[UUID], *, by: Actor, asked: Asked) -> int:
                 epochs.require(asked.epoch)
                 noted.count = flow(library, own[start : start + trash.BATCH])
                 words = "put into the trash" if what == "trash" else "taken out of the trash"
-                noted.text = f"{noted.count} files of {library} were {words}."
+                noted.text = f"{counted(noted.count, 'file')} of {library} {were(noted.count)} {words}."
             total += noted.count
     return total
 
@@ -185,7 +186,7 @@ def number_of(rows: QuerySet[Any]) -> int:
 
 
 def count_of(found: int) -> str:
-    return f"the first {MOST} files" if found > MOST else f"{found} file{'' if found == 1 else 's'}"
+    return f"the first {MOST} files" if found > MOST else counted(found, "file")
 
 
 def is_sure(request: HttpRequest) -> bool:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from alcoves.wording import are, counted
 from media import audit
 from media.admin import acting, attempts, offering
 from media.admin.filters import HeldOriginalFilter, LibraryFilter, one_of
@@ -115,10 +116,11 @@ class OriginalAdmin(Offering, LookOnly):
         keys = acting.bounded_keys(rows)
         with audit.noting("originals.warm_again", by=audit.of(request)) as noted:
             noted.count = count = Original.objects.filter(pk__in=keys).forget_warmth()
-            noted.text = f"The sizes of {count} originals are to be made ahead again."
+            noted.text = f"The sizes of {counted(count, 'original')} are to be made ahead again."
             noted.detail = {"keys": [str(key) for key in keys]}
         messages.success(
-            request, f"{count} are warmed again in the next passes: hourly, or now by manage.py images warm."
+            request,
+            f"{count} {are(count)} warmed again in the next passes: hourly, or now by manage.py images warm.",
         )
 
     @admin.display(description="files")

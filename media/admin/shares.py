@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from alcoves.wording import are, counted, were
 from media import audit, shares
 from media.admin import acting, many
 from media.admin.filters import WhenFilter, one_way_or_other
@@ -58,14 +59,14 @@ class MomentShareAdmin(LookOnly):
             about = (
                 "Whoever has one of them sees nothing from now on. A link that was revoked never works again."
             )
-            return acting.ask(self, request, rows, keys, f"Revoke {len(keys)} links?", about)
+            return acting.ask(self, request, rows, keys, f"Revoke {counted(len(keys), 'link')}?", about)
         with audit.noting("shares.revoke", by=audit.of(request)) as noted:
             for share in good.filter(pk__in=keys):
                 shares.revoke(share)
                 noted.count += 1
-            noted.text = f"{noted.count} links to moments were revoked."
+            noted.text = f"{counted(noted.count, 'link')} to moments {were(noted.count)} revoked."
             noted.detail = {"keys": [str(key) for key in keys]}
-        messages.success(request, f"{noted.count} links are revoked.")
+        messages.success(request, f"{counted(noted.count, 'link')} {are(noted.count)} revoked.")
         return None
 
     @admin.display(boolean=True, description="password")

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from alcoves.wording import are, counted
 from media import audit
 from media.admin import many
 from media.errors import MediaError
@@ -104,7 +105,7 @@ def undo(request: HttpRequest, one: Any) -> str:
         back = people.undo_merge(one.library, one.pk)
         act.count = len(back)
         act.detail = {"restored": [str(other.pk) for other in back]}
-        act.text = f"{len(back)} people are on their own again: {', '.join(map(str, back))}."
+        act.text = f"{counted(len(back), 'person')} {are(len(back))} on their own again: {', '.join(map(str, back))}."
     return act.text
 
 

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from alcoves.wording import counted
 from media.admin.filters import LibraryFilter, one_way_or_other
 from media.admin.paging import LookOnly, link, listing
 from ml.admin.merging import AnsweringMixin, MergingMixin
@@ -79,7 +80,7 @@ class PersonAdmin(MergingMixin, LookOnly):
 
     @admin.display(description="faces")
     def faces(self, row: Any) -> SafeString:
-        return listing(Face, f"{row.faces_known} faces", person__id__exact=row.pk)
+        return listing(Face, counted(row.faces_known, "face"), person__id__exact=row.pk)
 
 
 OwnedFilter = one_way_or_other(

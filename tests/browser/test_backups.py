@@ -111,10 +111,10 @@ def repair_a_finding(page: Page) -> None:
     page.locator("input[name=_selected_action]").first.check()
     page.locator("select[name=action]").select_option("repair")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("heading", name="Repair 1 findings?").first).to_be_visible()
+    expect(page.get_by_role("heading", name="Repair 1 finding?").first).to_be_visible()
     shoot(page, "repair")
     page.get_by_role("button", name="Yes, repair").click()
-    expect(page.get_by_text("1 findings are repaired by a worker")).to_be_visible()
+    expect(page.get_by_text("1 finding is repaired by a worker")).to_be_visible()
 
 
 def stop_and_remove(page: Page, name: str) -> None:

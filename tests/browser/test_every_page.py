@@ -64,11 +64,17 @@ WRONG: Final[dict[str, dict[str, str]]] = {
 Visit = Callable[[Page], None]
 
 MEASURE: Final = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
+  const probe = canvas.getContext("2d", { willReadFrequently: true });
+  const known = new Map();
   const channels = (color) => {
-    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    probe.fillStyle = color;
-    probe.fillRect(0, 0, 1, 1);
-    return [...probe.getImageData(0, 0, 1, 1).data];
+    if (!known.has(color)) {
+      probe.clearRect(0, 0, 1, 1);
+      probe.fillStyle = color;
+      probe.fillRect(0, 0, 1, 1);
+      known.set(color, [...probe.getImageData(0, 0, 1, 1).data]);
+    }
+    return known.get(color);
   };
   const linear = (one) => (one <= 10.3 ? one / 3294.6 : ((one / 255 + 0.055) / 1.055) ** 2.4);
   const light = ([r, g, b]) => {

@@ -85,7 +85,7 @@ def test_a_group_of_failures_is_made_anew_and_a_file_set_aside(file: File, page:
     looked_at(page, "ask")
     page.get_by_label("Why?").fill("Somebody complained.")
     page.get_by_role("button", name="Yes").click()
-    expect(page.get_by_text("1 originals were set aside")).to_be_visible()
+    expect(page.get_by_text("1 original was set aside")).to_be_visible()
     page.goto(f"/admin/media/file/{file.pk}/change/")
     expect(page.get_by_text("Somebody complained.")).to_be_visible()
     if SHOTS:

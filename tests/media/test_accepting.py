@@ -49,7 +49,7 @@ def test_failures_are_accepted_and_taken_back(failed: list[Derivative]) -> None:
     texts = list(AuditEntry.objects.order_by("pk").values_list("action", "count", "text"))
     assert texts == [
         ("derivatives.accept", 3, "3 jobs were accepted: deriver hover."),
-        ("derivatives.unaccept", 1, "1 jobs were counted as failures again, one by one."),
+        ("derivatives.unaccept", 1, "1 job was counted as failures again, one by one."),
     ]
     assert set(tallies.recount().values()) == {0}
 

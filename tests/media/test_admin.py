@@ -268,10 +268,10 @@ def test_trash_restore_purge(root: Client, file: File) -> None:
         return root.post(page(File, "changelist"), data, follow=True).content.decode()
 
     assert "0 files are gone for good" in act("purge")
-    assert "1 files are in the trash now" in act("to_trash")
-    assert "1 files are back" in act("restore")
+    assert "1 file is in the trash now" in act("to_trash")
+    assert "1 file is back" in act("restore")
     act("to_trash")
-    assert "1 files are gone for good" in act("purge")
+    assert "1 file is gone for good" in act("purge")
     assert not Original.objects.exists()
 
 

@@ -98,7 +98,7 @@ def test_an_original_shows_its_strikes_and_is_warmed_again(root: Client, file: F
     assert "The picture is broken." in shown
     data = {"action": "warm_again", "_selected_action": [str(file.original_id)]}
     answer = root.post(reverse("admin:media_original_changelist"), data, follow=True)
-    assert "1 are warmed again" in answer.content.decode()
+    assert "1 is warmed again" in answer.content.decode()
     row = Original.objects.get()
     assert (row.warm_attempts, row.warm_error, row.warmed_version) == (0, "", 0)
     again = root.get(reverse("admin:media_original_change", args=(file.original_id,))).content.decode()

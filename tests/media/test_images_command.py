@@ -39,8 +39,8 @@ def free(file: File, size: int = 5000) -> None:
 
 
 def test_warming_here(file: File) -> None:
-    assert "1 pictures are still to be warmed." in say("usage")
-    assert "1 are warm now. That took" in say("warm")
+    assert "1 picture is still to be warmed." in say("usage")
+    assert "1 picture made warm. That took" in say("warm")
     assert Original.objects.get().warmed_version == VARIANTS_VERSION
     assert say("warm").startswith("Nothing is to be warmed")
     assert "0 pictures are still to be warmed." in say("usage")
@@ -56,9 +56,9 @@ def test_what_cannot_be_warmed_is_told(library: Library, tmp_path: Path) -> None
 
 
 def test_leaving_it_to_the_workers(file: File, settings: Any) -> None:
-    assert say("warm", "--send") == "1 are sent to the workers."
+    assert say("warm", "--send") == "1 picture is sent to the workers."
     assert dispatch.queue_lengths()["maintenance"] == 1
-    assert say("warm", "--send") == "0 are sent to the workers."
+    assert say("warm", "--send") == "0 pictures are sent to the workers."
 
 
 def test_no_more_than_a_pass_waits_before_other_upkeep(
@@ -82,7 +82,8 @@ def test_no_more_than_a_pass_waits_before_other_upkeep(
     monkeypatch.setattr(prewarm, "A_PASS", 2)
     monkeypatch.setattr(prewarm, "claim", lambda: claim(2))
     told = say("warm", "--send")
-    assert (told[:12], told[-27:]) == ("2 are sent. ", " 4 are sent to the workers.")
+    assert told.startswith("2 pictures are sent. ")
+    assert told.endswith(" 4 pictures are sent to the workers.")
     assert lengths == [2, 2]
 
 
@@ -93,7 +94,7 @@ def test_a_broker_that_goes_away_between_two_passes_is_told(
         raise redis.ConnectionError
 
     monkeypatch.setattr(prewarm, "has_room", away)
-    with pytest.raises(CommandError, match="1 are sent; then the broker was away"):
+    with pytest.raises(CommandError, match="1 picture is sent; then the broker was away"):
         say("warm", "--send")
 
 
@@ -110,7 +111,7 @@ def test_evicting_and_usage(file: File, settings: Any) -> None:
     assert say("evict").startswith("Nothing had to go.")
     settings.IMAGE_CACHE_MAX_BYTES = 1
     told = say("evict")
-    assert told.startswith("1 pictures of 5.0 kB left the cache.")
+    assert told.startswith("1 picture of 5.0 kB left the cache.")
     assert "registry variants │ 5 │" in told
     assert "Raise ALCOVES_IMAGE_CACHE_MAX_BYTES or empty the trash." in told
 
@@ -123,7 +124,7 @@ def test_clearing_asks(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(CommandError, match="Nothing was cleared"):
             say("clear")
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
-    assert "1 pictures of 5.0 kB left the cache." in say("clear")
+    assert "1 picture of 5.0 kB left the cache." in say("clear")
     assert CachedImage.objects.count() == 5
     assert say("clear", "--yes") == "Nothing had to go."
     assert "5 pictures" in say("clear", "--variants", "--yes")

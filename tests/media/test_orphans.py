@@ -434,7 +434,7 @@ def test_the_command_fails_where_originals_are_missing(library: Library) -> None
     say("--dry-run")
     get_store("files").delete(original.key)
     out = io.StringIO()
-    with pytest.raises(CommandError, match="bytes of 1 originals are missing") as refused:
+    with pytest.raises(CommandError, match="bytes of 1 original are missing") as refused:
         call_command("orphans", "--dry-run", stdout=out)
     assert refused.value.returncode == 1
     assert str(original.pk) in out.getvalue()

@@ -176,9 +176,9 @@ def test_operators_of_libraries_revoke_links_after_a_question(share: MomentShare
     for role in ("operator", "auditor"):
         post(client_of(role), "media_momentshare", "revoke", [share], sure="yes")
     librarian = client_of("librarian")
-    assert "Revoke 1 links?" in post(librarian, "media_momentshare", "revoke", [share])
+    assert "Revoke 1 link?" in post(librarian, "media_momentshare", "revoke", [share])
     assert shares.find_share(shares.token_of(share)) == share
-    assert "1 links are revoked" in post(librarian, "media_momentshare", "revoke", [share], sure="yes")
+    assert "1 link is revoked" in post(librarian, "media_momentshare", "revoke", [share], sure="yes")
     with pytest.raises(shares.ShareNotFoundError):
         shares.find_share(shares.token_of(share))
     entry = AuditEntry.objects.get()

@@ -12,6 +12,7 @@ from alcoves.alerts.models import Delivery, State
 from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, page, rows
 from alcoves.alerts.webhook import SHORTEST_SECRET
 from alcoves.settings import weak
+from alcoves.wording import were
 from media import live
 
 OWED_HOURS: Final = 1
@@ -83,7 +84,7 @@ def unsent() -> Iterator[Trouble]:
             yield untold(channel, count, what, oldest)
         elif (newest := lost.first()) is not None:
             count = lost[: MANY + 1].count()
-            yield untold(channel, count, f"{'was' if count == 1 else 'were'} given up", newest)
+            yield untold(channel, count, f"{were(count)} given up", newest)
 
 
 def untold(channel: str, count: int, what: str, letter: Delivery) -> Trouble:

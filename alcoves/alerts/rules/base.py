@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
+from alcoves import wording
 from alcoves.alerts.models import Severity
 from media.models import Derivative, Original
 
@@ -56,8 +57,8 @@ def age(since: datetime) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             count = seconds // length
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"
+            return wording.counted(count, unit)
+    return wording.counted(seconds, "second")
 
 
 def bounded(count: int, *, more: bool) -> str:
@@ -68,8 +69,8 @@ def bounded(count: int, *, more: bool) -> str:
 def counted(count: int, noun: str) -> str:
     """In words, with its noun. Who counts stops after MANY, and says so."""
     if count > MANY:
-        return f"over {MANY} {noun}s"
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+        return f"over {wording.counted(MANY, noun)}"
+    return wording.counted(count, noun)
 
 
 def used_since(moment: datetime) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from alcoves.alerts.rules.base import MANY, Severity, Trouble, bounded, failed_with, rows
+from alcoves.wording import counted
 
 GONE = "source_missing"
 KINDS = ("missing", "altered", "orphaned")
@@ -25,7 +26,7 @@ def source_missing() -> Iterator[Trouble]:
         yield Trouble(
             "blobs:source",
             Severity.CRITICAL,
-            f"The bytes of {many}{count} original{'' if count == 1 else 's'} are missing in the store. "
+            f"The bytes of {many}{counted(count, 'original')} are missing in the store. "
             "Put them back from a backup, then reprocess the failed rows.",
             rows("media.derivative", status="failed", error_code=GONE, accepted="no"),
         )

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from alcoves.alerts.rules import machine, restored
 from alcoves.alerts.rules.base import Severity, Trouble, age, ago, page, used_since
+from alcoves.wording import counted
 from media import live
 
 BACKUPS = "backup.Backup"
@@ -89,8 +90,8 @@ def unsound(good: Any) -> Iterator[Trouble]:
         yield Trouble(
             "backup:incomplete",
             Severity.WARNING,
-            f"The backup of {age(newest.finished_at)} ago lacks {newest.missing} blobs, which the store did not have "
-            "as the database says. Verify the blobs, repair them, and make one again.",
+            f"The backup of {age(newest.finished_at)} ago lacks {counted(newest.missing, 'blob')}, which the store "
+            "did not have as the database says. Verify the blobs, repair them, and make one again.",
             page("backups"),
         )
 

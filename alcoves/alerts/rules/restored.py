@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from alcoves.alerts.rules.base import Severity, Trouble, age, page
+from alcoves.wording import are, counted
 from media import orphans
 from media.models import AuditEntry, SweepHold
 
@@ -15,11 +16,12 @@ def unswept() -> Iterator[Trouble]:
     told = (
         AuditEntry.objects.filter(action="backup.restore", detail__has_key="unnamed").order_by("-id").first()
     )
-    count = told.detail["unnamed"] if told is not None else "Some"
+    count = told.detail["unnamed"] if told is not None else None
+    some = "Some blobs" if count is None else counted(count, "blob")
     yield Trouble(
         "backup:unswept",
         Severity.WARNING,
-        f"{count} blobs in the store are named by nothing since the restore of {age(held.created_at)} ago, so nothing "
-        "is swept. Bring back what is wanted of them, then let them be swept.",
+        f"{some} in the store {are(count or 0)} named by nothing since the restore of {age(held.created_at)} "
+        "ago, so nothing is swept. Bring back what is wanted of them, then let them be swept.",
         page("backups"),
     )

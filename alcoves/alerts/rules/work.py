@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from alcoves.alerts import pulses
 from alcoves.alerts.rules.base import MANY, Severity, Trouble, age, ago, counted, failed_with, page, rows
 from alcoves.queues import BY_NAME, Lane
+from alcoves.wording import were
 from media import backlog, controls, live, tallies
 from media.models import Derivative, tally
 from media.models.derivative import Status
@@ -151,7 +152,7 @@ def quarantined() -> Iterator[Trouble]:
         yield Trouble(
             "quarantined",
             Severity.WARNING,
-            f"{counted(count, 'job')} {'was' if count == 1 else 'were'} set aside: each worker that ran them died. "
+            f"{counted(count, 'job')} {were(count)} set aside: each worker that ran them died. "
             "Look at their files before you reprocess them.",
             rows("media.derivative", status="failed", error_code=SET_ASIDE, accepted="no"),
         )

@@ -15,6 +15,7 @@ from alcoves.alerts.rules.base import MANY, Rule, Severity, Trouble, age, counte
 from alcoves.alerts.rules.kept import Kept
 from alcoves.backup.models import Look, Maintenance
 from alcoves.console.dashboard import machine
+from alcoves.wording import are
 from media import live, tallies
 from media.models import Control, Library, Original, tally
 from media.models.control import ControlKind
@@ -109,7 +110,7 @@ def held() -> Iterator[Trouble]:
         yield Trouble(
             "held",
             Severity.WARNING,
-            f"{counted(count, 'original')} {'is' if count == 1 else 'are'} set aside: not worked on, and not shown. "
+            f"{counted(count, 'original')} {are(count)} set aside: not worked on, and not shown. "
             "Look at them, then release or purge them.",
             rows("media.original", held="yes"),
         )

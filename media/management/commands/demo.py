@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
+from alcoves.wording import counted
 from media.blobs import chunks_of
 from media.errors import MediaError
 from media.intake import Place
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         if not made:
             self.stdout.write("The demo is there already.")
             return
-        self.stdout.write(f"{len(made)} files made in the library {LIBRARY}.")
+        self.stdout.write(f"{counted(len(made), 'file')} made in the library {LIBRARY}.")
         self.show_what_comes(made)
 
     def show_what_comes(self, originals: list[UUID]) -> None:

@@ -13,6 +13,7 @@ from rich.filesize import decimal
 from rich.progress import Progress
 from rich.table import Table
 
+from alcoves.wording import are, counted
 from media import audit, evicting, prewarm
 from media.evicting import Evicted
 
@@ -20,10 +21,10 @@ FOR_EVER = float("inf")
 PAUSE = threading.Event()
 PAUSE_SECONDS = 1.0
 WORDS = {
-    "warm": "are warm now",
+    "warm": "made warm",
     "failed": "could not be made; the reason is on the original in the console",
-    "deferred": "wait for a later pass: the machine or a store was not able to",
-    "given_up": "changed or went away meanwhile",
+    "deferred": "left to a later pass: the machine or a store was not able to",
+    "given_up": "given up: changed or gone meanwhile",
 }
 
 
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         if not ended:
             self.console.print("Nothing is to be warmed: all pictures are, or somebody is at it.")
         for outcome, count in ended.items():
-            self.console.print(f"{count} {WORDS[outcome]}.")
+            self.console.print(f"{counted(count, 'picture')} {WORDS[outcome]}.")
         if ended:
             self.console.print(f"That took {time.monotonic() - began:.1f} s.")
         if ended["failed"]:
@@ -75,9 +76,9 @@ class Command(BaseCommand):
             sent += (now := prewarm.send(claims))
             if now < len(claims) or not self.wait_for_workers(sent):
                 raise CommandError(
-                    f"{sent} are sent; then the broker was away. Start Redis and try again in 15 minutes."
+                    f"{said(sent)}; then the broker was away. Start Redis and try again in 15 minutes."
                 )
-        self.console.print(f"{sent} are sent to the workers.")
+        self.console.print(f"{said(sent)} to the workers.")
 
     def wait_for_workers(self, sent: int) -> bool:
         """Until there is room for more; False where Redis is away."""
@@ -86,7 +87,7 @@ class Command(BaseCommand):
             while not prewarm.has_room():
                 if not told:
                     self.console.print(
-                        f"{sent} are sent. The next follow while the workers make these; Ctrl-C leaves them to the "
+                        f"{said(sent)}. The next follow while the workers make these; Ctrl-C leaves them to the "
                         "hourly pass."
                     )
                     told = True
@@ -109,7 +110,8 @@ class Command(BaseCommand):
         self.console.print(
             f"{decimal(told.size)} of {decimal(told.cap)} are taken, {told.size / told.cap:.0%} of the cap."
         )
-        self.console.print(f"{prewarm.waiting():,} pictures are still to be warmed.")
+        waiting = prewarm.waiting()
+        self.console.print(f"{counted(waiting, 'picture')} {are(waiting)} still to be warmed.")
         if told.warning:
             self.console.print(told.warning)
 
@@ -128,7 +130,12 @@ def agreed(question: str) -> bool:
         return False
 
 
+def said(sent: int) -> str:
+    return f"{counted(sent, 'picture')} {are(sent)} sent"
+
+
 def gone_sentence(gone: Evicted) -> str:
     if not gone.images:
         return "Nothing had to go."
-    return f"{gone.images:,} pictures of {decimal(gone.size)} left the cache. Their blobs are swept in a few minutes."
+    pictures = counted(gone.images, "picture")
+    return f"{pictures} of {decimal(gone.size)} left the cache. Their blobs are swept in a few minutes."

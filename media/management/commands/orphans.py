@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from alcoves.wording import counted
 from media import audit, orphans
 from media.orphans import Position, Report, Scan
 from storage.errors import StoreError
@@ -60,9 +61,8 @@ class Command(BaseCommand):
         if scan.report.alarm:
             raise CommandError(scan.report.alarm)
         if scan.report.lost_originals:
-            raise CommandError(
-                f"The bytes of {scan.report.lost_originals} originals are missing. Restore them from a backup."
-            )
+            lost = counted(scan.report.lost_originals, "original")
+            raise CommandError(f"The bytes of {lost} are missing. Restore them from a backup.")
 
 
 def note(entered: int, *, now: bool, force: bool) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from alcoves.queues import BY_NAME
+from alcoves.wording import counted, were
 from media import audit, reprocess
 from media.errors import MediaError
 from media.models import File, Library
@@ -74,7 +75,7 @@ def plan_missing(library: Library | None) -> int:
         audit.note(
             "derivatives.plan",
             by=audit.COMMAND,
-            text=f"{count} jobs that were missing{place} were planned.",
+            text=f"{counted(count, 'job')} that {were(count)} missing{place} {were(count)} planned.",
             count=count,
         )
     return count

@@ -66,7 +66,7 @@ def test_a_set_of_which_a_blob_was_lost_is_damaged(filled: Library) -> None:
     backed_up()
     rot(targets.get().store)
     empty_stores()
-    assert "1 blobs are lost" in restore(over=OVER)
+    assert "1 blob is lost" in restore(over=OVER)
     assert Backup.objects.get().damaged_at is not None
     assert not Backup.objects.sound().exists()
 

@@ -12,6 +12,7 @@ from alcoves.accounts.models import User
 from alcoves.backup import choosing, database, examining, maintenance, restoring, sets, targets, tasks
 from alcoves.backup.errors import BackupError
 from alcoves.backup.models import Backup
+from alcoves.wording import are, counted
 from media import epochs
 from media.models import Derivative, File, Library, Original, Upload
 from media.tools import postgres
@@ -62,7 +63,7 @@ def test_a_damaged_part_is_found_first(made: Any) -> None:
 
 def test_a_blob_that_is_missing_in_the_pool_is_found_first(made: Any) -> None:
     made.delete(next(made.iterate(sets.POOL)).key)
-    refused("1 blobs are missing in the pool", over="127.0.0.1:8000")
+    refused("1 blob is missing in the pool", over="127.0.0.1:8000")
 
 
 def test_a_newer_set_is_refused(made: Any) -> None:
@@ -109,7 +110,7 @@ def test_without_blobs_what_is_lost_is_told(settings: Any, library: Library) -> 
     empty_machine()
     told = restore()
     assert "2 blobs are lost" in told
-    assert f"{outputs} derived files are made again" in told
+    assert f"{counted(outputs, 'derived file')} {are(outputs)} made again" in told
     assert Derivative.objects.filter(status="queued").count() >= outputs
     assert File.objects.count() == 2
     assert "people log in again" in told
@@ -205,7 +206,7 @@ def test_a_rotten_blob_costs_no_other(settings: Any, library: Library, passphras
     Upload.objects.all().delete()
     empty_stores()
     told = restore(over="127.0.0.1:8000")
-    assert "1 blobs are lost" in told
+    assert "1 blob is lost" in told
     assert "words.bin" in told
     lost = Original.objects.get(files__name="words.bin")
     assert [stat.key for stat in get_store("files").iterate()] == list(

@@ -112,11 +112,11 @@ def test_what_a_set_lacks_is_asked_about(made: Any) -> None:
     largest = max(made.iterate(sets.POOL), key=lambda stat: stat.size)
     made.delete(largest.key)
     empty_stores()
-    with pytest.raises(CommandError, match=r"1 blobs are missing in the pool .*--with-losses"):
+    with pytest.raises(CommandError, match=r"1 blob is missing in the pool .*--with-losses"):
         restore(over=OVER)
     assert restoring.under_way() is None
     told = restore(over=OVER, with_losses=True)
-    assert "1 blobs are lost" in told
+    assert "1 blob is lost" in told
     assert "words.bin" in told
     assert [stat.key for stat in get_store("files").iterate()] == [
         Original.objects.get(files__name="picture-0.jpg").key
@@ -141,7 +141,7 @@ def test_a_set_that_lacks_more_than_it_names_is_restored_and_not_damaged(
     row.refresh_from_db()
     assert row.damaged_at is None
     told = restore(over=OVER)
-    assert "3 blobs are not in it" in told
+    assert "It lacks 3 blobs" in told
     assert "3 blobs are lost" in told
     assert File.objects.count() == 4
 
@@ -192,7 +192,7 @@ def test_a_blob_that_the_target_cannot_read_costs_no_other(
         assert "lost" not in told
         assert digests() == before
     else:
-        assert "1 blobs are lost" in told
+        assert "1 blob is lost" in told
         assert "words.bin" in told
         assert len(list(get_store("files").iterate())) == 1
 
@@ -252,11 +252,11 @@ def test_what_came_since_the_backup_is_not_swept(made: Any, library: Library) ->
     late = take_in(library, jpeg(99, 99), "late.jpg").file.original
     Upload.objects.all().delete()
     told = restore(over=OVER)
-    assert "1 blobs of" in told
+    assert "1 blob of" in told
     assert "manage.py orphans --let-go" in told
     assert AuditEntry.objects.filter(action="backup.restore").latest("id").detail["unnamed"] == 1
     [trouble] = [one for one in keeping.backups() if one.key == "backup:unswept"]
-    assert trouble.sentence.startswith("1 blobs in the store are named by nothing since the restore of ")
+    assert trouble.sentence.startswith("1 blob in the store is named by nothing since the restore of ")
     UnnamedBlob.objects.register([late.key], due=-orphans.GRACE)
     assert blobs.sweep() == 0
     out = StringIO()

@@ -110,7 +110,7 @@ def test_a_check_counts_what_cannot_be_read_as_damaged_and_the_next_backup_sends
     row = backed_up()
     with unreadable(in_pool(first())):
         assert (check(row).damaged, check(row).state) == (1, State.DONE)
-        with pytest.raises(CommandError, match="1 are damaged"):
+        with pytest.raises(CommandError, match="1 is damaged"):
             call_command("backup", check=row.name)
     assert backed_up().sent == 1
 

@@ -76,7 +76,7 @@ def test_a_damaged_set_is_no_good_one(library: Library) -> None:
     assert (answer.state, answer.damaged, answer.missing) == (State.DONE, 1, 0)
     assert row.damaged_at is not None
     assert row.damaged_at == row.verified_at
-    assert "1 are damaged" in row.error
+    assert "1 is damaged" in row.error
     assert told()["backup:damaged"].severity == Severity.CRITICAL
     assert (panel.report()["lastGood"], success()) == (None, [])
     assert panel.report()["last"]["damaged"]
@@ -125,7 +125,7 @@ def test_a_set_without_some_blobs_is_no_good_one(library: Library) -> None:
     assert panel.report()["lastGood"]["name"] == good.name
     assert check(row).error == ""
     row.refresh_from_db()
-    assert "1 blobs are not in it" in row.error
+    assert "1 blob is not in it" in row.error
     assert "backup:incomplete" in told()
 
 
@@ -133,7 +133,7 @@ def test_the_command_keeps_what_it_found(library: Library) -> None:
     fill(library, count=1, run=False)
     row = backed_up()
     spoil()
-    with pytest.raises(CommandError, match="1 are damaged"):
+    with pytest.raises(CommandError, match="1 is damaged"):
         call_command("backup", check="latest")
     row.refresh_from_db()
     assert row.damaged_at is not None

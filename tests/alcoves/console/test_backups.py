@@ -302,7 +302,7 @@ def test_findings_are_repaired_and_ignored(
     assert operator.get(page).status_code == 200
     for row, act in zip(rows, ("ignore", "repair"), strict=True):
         given = {"action": act, "_selected_action": [str(row.pk)]}
-        assert f"{act.capitalize()} 1 findings?" in operator.post(page, given).content.decode()
+        assert f"{act.capitalize()} 1 finding?" in operator.post(page, given).content.decode()
         row.refresh_from_db()
         assert row.state == "open"
         with django_capture_on_commit_callbacks(execute=True):

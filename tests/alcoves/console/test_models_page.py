@@ -114,7 +114,9 @@ def test_files_are_deleted_when_one_is_sure(operator: Client) -> None:
     spec = bring("faces", next(one.id for one in table.models_of("faces") if one != used and one.available))
     assert "Delete the files" in post(operator, act="delete", pipeline="faces", model=spec.id)
     assert not places.missing(spec)
-    assert "are deleted" in post(operator, act="delete", pipeline="faces", model=spec.id, sure="yes")
+    assert "1 file of Open faces is deleted" in post(
+        operator, act="delete", pipeline="faces", model=spec.id, sure="yes"
+    )
     assert places.missing(spec)
     assert acts() == [("models.delete", "operator@example.org")]
     bring("faces", used.id)

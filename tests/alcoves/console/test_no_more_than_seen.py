@@ -93,7 +93,7 @@ def test_a_purge_of_all_means_those_of_the_question(rows: list[File], library: L
     trash.trash(library, [rows[0].pk])
     yes = question(client, "media_file", "purge", rows[:1], select_across="1", index="0")
     trash.trash(library, [rows[1].pk])
-    assert "1 files are gone for good" in answer(client, "media_file", yes)
+    assert "1 file is gone for good" in answer(client, "media_file", yes)
     assert {row.pk for row in File.objects.all()} == {rows[1].pk, rows[2].pk}
 
 
@@ -180,6 +180,6 @@ def test_findings_that_came_after_the_question_are_left_alone(db: None) -> None:
     seen = finding("a")
     yes = question(client, "backup_finding", "ignore", [seen], select_across="1", index="0")
     late = finding("b")
-    assert "Set 1 findings to ignored" in answer(client, "backup_finding", yes)
+    assert "Set 1 finding to ignored" in answer(client, "backup_finding", yes)
     late.refresh_from_db()
     assert late.state == "open"

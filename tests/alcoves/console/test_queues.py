@@ -15,7 +15,7 @@ from django_celery_results.models import TaskResult
 from alcoves.accounts.models import User
 from alcoves.accounts.roles import AUDITOR, OPERATOR
 from alcoves.console import upkeep
-from alcoves.console.wording import spoken
+from alcoves.wording import spoken
 from media import audit, backlog, controls, dispatch, workers
 from media.models import AuditEntry, Control, Derivative, Library, WorkerReport
 from media.models.audit import Via

@@ -56,6 +56,7 @@ def test_a_statement_timeout_is_warned_of() -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f'ALTER DATABASE "{name}" RESET statement_timeout')
+        connection.close()  # If it was opened meanwhile, it would keep the limit for the tests after this one.
 
 
 @pytest.mark.django_db

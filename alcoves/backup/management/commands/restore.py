@@ -16,6 +16,7 @@ from alcoves.backup.errors import BackupError
 from alcoves.backup.examining import Opened
 from alcoves.backup.models import Backup
 from alcoves.backup.restoring import Restoring
+from alcoves.wording import are, counted
 from media import audit
 from media.models import AuditEntry
 
@@ -69,7 +70,8 @@ class Command(BaseCommand):
     def look_at(self, of: Opened, *, with_losses: bool) -> None:
         self.stdout.write(f"Looking at the set {of.head.name} of {of.head.made_at}.")
         if of.head.missing_count:
-            self.stdout.write(f"{of.head.missing_count} blobs are not in it: its backup did not find them.")
+            lacks = counted(of.head.missing_count, "blob")
+            self.stdout.write(f"It lacks {lacks}, which its backup did not find.")
         examining.check(of, with_losses=with_losses)
         examining.check_room(of)
 
@@ -91,11 +93,13 @@ class Command(BaseCommand):
         if done.lost:
             some = ", ".join(done.lost_examples[:5])
             self.stdout.write(
-                f"{done.lost} blobs are lost: the set lacks them or holds them damaged, and no other target has them, "
+                f"{counted(done.lost, 'blob')} {are(done.lost)} lost, not whole in the set and in no other target, "
                 f"such as {some}. Run manage.py verify to list them."
             )
         if done.remade:
-            self.stdout.write(f"{done.remade} derived files are made again by the workers.")
+            self.stdout.write(
+                f"{counted(done.remade, 'derived file')} {are(done.remade)} made again by the workers."
+            )
         for note in done.notes:
             self.stdout.write(note)
         if done.stays_on:

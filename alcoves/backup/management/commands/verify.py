@@ -16,6 +16,7 @@ from rich.filesize import decimal
 
 from alcoves.backup import looking, shown, working
 from alcoves.backup.models import Finding, Look, State
+from alcoves.wording import counted
 from media import audit
 from media.models import Library
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
     def tell(self, row: Look) -> None:
         read = f", {decimal(row.done_bytes)} read" if row.deep else ""
         self.stdout.write(
-            f"{row.looked} blobs looked at{read}; {row.found} findings, {row.repaired} repaired."
+            f"{counted(row.looked, 'blob')} looked at{read}; {counted(row.found, 'finding')}, {row.repaired} repaired."
         )
         if row.error:
             self.stdout.write(row.error)

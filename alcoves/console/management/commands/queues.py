@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from alcoves.console import orders
-from alcoves.console.wording import spoken
 from alcoves.queues import LANES
+from alcoves.wording import spoken
 from media import audit, backlog, workers
 from media.errors import RequestError
 from media.models import Control
