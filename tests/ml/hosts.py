@@ -2,13 +2,16 @@
 
 import os
 import signal
-import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ml.runtime import places
+from media.heartbeat import TICK_SECONDS
+from ml.runtime import calls, places
+from ml.runtime.client import onnx_model
+from tests.workers import PAUSE
 
 
 def hosts() -> list[int]:
@@ -30,10 +33,33 @@ def arguments_of(folder: Path) -> list[bytes]:
 
 @contextmanager
 def attended() -> Iterator[None]:
-    """Somebody else is connected all the time: a host that has nobody goes after a few seconds."""
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.connect(str(places.current().socket))
+    """A host is there all the time: somebody is connected, and one that has nobody goes after a few seconds."""
+    with calls.greeted(places.current()):
         yield
+
+
+@contextmanager
+def held(*models: Path) -> Iterator[None]:
+    """A host that has loaded these answers when the test lets it: a run comes no further than `led_to` leads it."""
+    for model in models:
+        onnx_model(model)
+    with attended():
+        assert tell(signal.SIGSTOP) == 1
+        yield
+
+
+def led_to(least: int, percent: Callable[[], int], *, moment: float = 0.02) -> bool:
+    """Whether the run has told of so much; if not, the host that is held goes on for so many seconds."""
+    before = percent()
+    if before >= least:
+        return True
+    tell(signal.SIGCONT)
+    PAUSE.wait(moment)
+    tell(signal.SIGSTOP)
+    until = time.monotonic() + 2 * TICK_SECONDS
+    while percent() == before and time.monotonic() < until:
+        PAUSE.wait(0.05)
+    return False
 
 
 def kill_hosts() -> int:

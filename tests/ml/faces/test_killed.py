@@ -14,7 +14,7 @@ from tests.flows.test_chaos import each_named_once
 from tests.ingesting import take_in
 from tests.ml import hosts
 from tests.ml.faces.filming import film_of
-from tests.ml.graphs.faces import GREEN, RED, scene
+from tests.ml.graphs.faces import DETECTOR, GREEN, RECOGNISER, RED, scene
 from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,9 +48,9 @@ def row_of(file: File) -> Derivative:
     return row
 
 
-def is_half_done(file: File) -> bool:
+def percent(file: File) -> int:
     rows = Derivative.objects.filter(original=file.original_id, deriver="faces", status="processing")
-    return rows.filter(progress__gte=15).exists() and bool(hosts.hosts())
+    return max(rows.values_list("progress", flat=True), default=0)
 
 
 def is_ready(file: File) -> bool:
@@ -69,25 +69,27 @@ def both_once(file: File) -> None:
     each_named_once()
 
 
-def test_the_model_host_is_killed(taken: File, tmp_path: Path, graph_files: Path) -> None:
-    with running_worker(tmp_path, ALCOVES_MODELS_PATH=str(graph_files), **SETTINGS) as worker:
-        wait_until(lambda: is_half_done(taken), 90, "half of the film has been looked at")
-        assert hosts.kill_hosts() == 1
-        wait_until(lambda: is_ready(taken), 120, "the run has ended")
-        assert worker.popen.poll() is None
-        row = row_of(taken)
-        assert (row.lost_claims, row.error_code) == (0, "")
-    both_once(taken)
-
-
-def test_the_child_of_the_worker_is_killed(taken: File, tmp_path: Path, graph_files: Path) -> None:
-    with running_worker(tmp_path, ALCOVES_MODELS_PATH=str(graph_files), **SETTINGS):
-        wait_until(lambda: is_half_done(taken), 90, "half of the film has been looked at")
+@pytest.mark.parametrize("who", ["host", "child"])
+def test_killed_in_the_middle(taken: File, tmp_path: Path, graph_files: Path, who: str) -> None:
+    held = hosts.held(graph_files / DETECTOR, graph_files / RECOGNISER)
+    with held, running_worker(tmp_path, ALCOVES_MODELS_PATH=str(graph_files), **SETTINGS) as worker:
+        wait_until(
+            lambda: hosts.led_to(15, lambda: percent(taken), moment=0.3),
+            120,
+            "a part of it has been looked at",
+        )
         before = hosts.hosts()
-        child = int(row_of(taken).lease_owner.rpartition(":")[2])
-        with hosts.attended():
-            os.kill(child, signal.SIGKILL)
-            wait_until(lambda: is_ready(taken), 120, "another child has done it")
+        if who == "host":
+            assert hosts.kill_hosts() == 1
+        else:
+            os.kill(int(row_of(taken).lease_owner.rpartition(":")[2]), signal.SIGKILL)
+            hosts.tell(signal.SIGCONT)
+        wait_until(lambda: is_ready(taken), 120, "the run has ended")
+        row = row_of(taken)
+        assert worker.popen.poll() is None
+        assert (row.error_code, row.lease_owner) == ("", "")
+        if who == "host":
+            assert row.lost_claims == 0
+        else:
             assert hosts.hosts() == before, "the host lives on, with its models"
-        assert row_of(taken).lease_owner == ""
     both_once(taken)

@@ -18,7 +18,10 @@ from tests.ml.graphs import objects, sounds
 from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MINUTES = 40
+MINUTES = 10
+MODELS = {"objects": objects.NAME, "sounds": sounds.NAME}
+MOMENTS = {"objects": 0.1, "sounds": 0.02}
+"""Seconds in which a small part of the run is done."""
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +69,9 @@ def rows(name: str, file: File) -> Any:
     return Derivative.objects.filter(original=file.original_id, deriver=name)
 
 
-def under_way(name: str, file: File) -> Callable[[], bool]:
-    def found() -> bool:
-        running = rows(name, file).filter(status="processing", progress__gte=10)
-        return bool(hosts.hosts()) and running.exists()
-
-    return found
+def percent(name: str, file: File) -> int:
+    running = rows(name, file).filter(status="processing")
+    return max(running.values_list("progress", flat=True), default=0)
 
 
 def is_ready(name: str, file: File) -> Callable[[], bool]:
@@ -92,26 +92,27 @@ def all_is_there_once(name: str, file: File) -> None:
     assert rows(name, file).get().outputs == [], "rows alone, and no blob that could be named twice"
 
 
-def test_the_model_host_is_killed(taken: tuple[str, File], tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["host", "child"])
+def test_killed_in_the_middle(taken: tuple[str, File], tmp_path: Path, who: str) -> None:
     name, file = taken
-    with worker_of(name, tmp_path) as worker:
-        wait_until(under_way(name, file), 120, "the run is under way")
-        assert hosts.kill_hosts() == 1
-        wait_until(is_ready(name, file), 120, "the run has ended")
-        assert worker.popen.poll() is None
-        row = rows(name, file).get()
-        assert (row.lost_claims, row.error_code) == (0, "")
-    all_is_there_once(name, file)
-
-
-def test_the_child_of_the_worker_is_killed(taken: tuple[str, File], tmp_path: Path) -> None:
-    name, file = taken
-    with worker_of(name, tmp_path):
-        wait_until(under_way(name, file), 120, "the run is under way")
+    with hosts.held(tmp_path / "models" / MODELS[name]), worker_of(name, tmp_path) as worker:
+        wait_until(
+            lambda: hosts.led_to(10, lambda: percent(name, file), moment=MOMENTS[name]),
+            120,
+            "the run is under way",
+        )
         before = hosts.hosts()
-        child = int(rows(name, file).get().lease_owner.rpartition(":")[2])
-        with hosts.attended():
-            os.kill(child, signal.SIGKILL)
-            wait_until(is_ready(name, file), 120, "another child has done it")
+        if who == "host":
+            assert hosts.kill_hosts() == 1
+        else:
+            os.kill(int(rows(name, file).get().lease_owner.rpartition(":")[2]), signal.SIGKILL)
+            hosts.tell(signal.SIGCONT)
+        wait_until(is_ready(name, file), 120, "the run has ended")
+        row = rows(name, file).get()
+        assert worker.popen.poll() is None
+        assert row.error_code == ""
+        if who == "host":
+            assert row.lost_claims == 0
+        else:
             assert hosts.hosts() == before, "the host lives on, with its models"
     all_is_there_once(name, file)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from media.heartbeat import TICK_SECONDS
 from media.models import Derivative, File, Library
 from ml.downloads import ready
 from ml.models import PictureEmbedding
@@ -17,7 +16,7 @@ from tests.ingesting import take_in
 from tests.ml import hosts
 from tests.ml.faces.filming import film_of
 from tests.ml.search.conftest import tinted
-from tests.workers import PAUSE, running_worker, wait_until
+from tests.workers import running_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.ml.search.worker_settings", "ALCOVES_RETRY_SECONDS": "1"}
@@ -43,22 +42,9 @@ def row_of(file: File) -> Derivative:
     return row
 
 
-def progress_of(file: File) -> float:
+def percent(file: File) -> int:
     rows = Derivative.objects.filter(original=file.original_id, deriver="embedding", status="processing")
     return max(rows.values_list("progress", flat=True), default=0)
-
-
-def is_half_done(file: File) -> bool:
-    """The host answers once: then the run is at the batch after this one, and can get no further."""
-    before = progress_of(file)
-    if before >= 15:
-        return True
-    if before > 0:
-        hosts.tell(signal.SIGCONT)
-        PAUSE.wait(0.02)
-        hosts.tell(signal.SIGSTOP)
-    PAUSE.wait(2 * TICK_SECONDS)
-    return False
 
 
 def is_ready(file: File) -> bool:
@@ -76,9 +62,8 @@ def each_scene_once(file: File) -> None:
 @pytest.mark.parametrize("who", ["host", "child"])
 def test_killed_in_the_middle(taken: File, tmp_path: Path, tiny_search: Path, who: str) -> None:
     Encoder(ready("search")).pictures([tinted("red")])
-    assert hosts.tell(signal.SIGSTOP) == 1, "the host is warm, and answers when the test lets it"
-    with running_worker(tmp_path, ALCOVES_MODELS_PATH=str(tiny_search), **SETTINGS):
-        wait_until(lambda: is_half_done(taken), 90, "a part of the film has been looked at")
+    with hosts.held(), running_worker(tmp_path, ALCOVES_MODELS_PATH=str(tiny_search), **SETTINGS):
+        wait_until(lambda: hosts.led_to(15, lambda: percent(taken)), 90, "a part of it has been looked at")
         if who == "host":
             assert hosts.kill_hosts() == 1
         else:
