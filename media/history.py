@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from alcoves import prepared
 from media.models import Attempt, uuid7
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def note(
 
 
 def insert(values: dict[str, Any]) -> None:
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         adapted = connection.ops.adapt_json_value(storable(values["metrics"]), None)
         cursor.execute(NOTE, {**values, "id": uuid7(), "metrics": adapted})
 

@@ -44,7 +44,7 @@ from media.ledger import Claim
 from media.models import Derivative, Library, Original, UnnamedBlob
 from media.models.blob import FILES
 from media.scratch import Room
-from media.statements import ENDED_WELL, JOIN_FROM
+from media.statements import ENDED_WELL, JOIN_FROM, LOCK_ORIGINAL
 from media.tools.ranges import RangeServer
 from media.tools.sources import Source
 from media.transcoding import timeouts
@@ -275,7 +275,7 @@ def finish(deriver: Deriver, claim: Claim, made: tuple[Result, list[dict[str, An
     result, outputs = made
     with tracing.span("finish"), transaction.atomic():
         # Always the original first, then the row: the purge locks in the same order.
-        original = Original.objects.select_for_update(no_key=True).filter(pk=claim.original_id).first()
+        original = next(iter(Original.objects.raw(LOCK_ORIGINAL, [claim.original_id])), None)
         if original is None:
             raise RunAbandonedError("The original was deleted meanwhile.")
         outcome = conclude(deriver, claim, original, result, outputs)

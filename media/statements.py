@@ -1,4 +1,4 @@
-"""The statements of `media.ledger` that Postgres has to do in one: to claim, renew and rescue, and to tell parents.
+"""The statements of `media.ledger` that Postgres has to do in one: to claim, renew, end and rescue; to tell parents.
 
 All times are the database's own clock.
 """
@@ -69,6 +69,25 @@ UPDATE media_derivative d SET
     progress = GREATEST(d.progress, %(progress)s), eta_seconds = %(eta)s, updated_at = clock_timestamp()
 WHERE d.id = %(id)s AND d.fence = %(fence)s AND d.status = 'processing' AND (d.parent_id IS NULL OR {PARENT_WAITS})
 """  # noqa: S608  As above.
+
+END_WELL = f"""
+UPDATE media_derivative d SET
+    status = %(status)s, ready_version = d.requested_version, claimed_version = d.requested_version, progress = 100,
+    outputs = %(outputs)s, facts = %(facts)s, made_by = COALESCE(%(made_by)s, d.made_by),
+    finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+    lease_owner = '', lease_expires_at = NULL, parts_left = NULL, eta_seconds = NULL,
+    error_code = '', error_message = '', error_detail = '', attempts = 0, lost_claims = 0, deferrals = 0
+FROM (SELECT id, outputs FROM media_derivative WHERE id = %(id)s FOR UPDATE) old
+WHERE d.id = old.id AND d.fence = %(fence)s AND d.status = 'processing' AND d.requested_version = %(version)s
+  AND (d.parent_id IS NULL OR {PARENT_WAITS})
+RETURNING old.outputs
+"""  # noqa: S608  As above.
+"""Of a run that still holds its row; what it had made before is handed back."""
+
+LOCK_ORIGINAL = "SELECT * FROM media_original WHERE id = %s FOR NO KEY UPDATE"
+PUBLISHED = """
+UPDATE media_derivative SET published_at = clock_timestamp() WHERE id = ANY(%(ids)s) AND status = 'queued'
+"""
 
 TELL_PARENT = f"""
 UPDATE media_derivative d SET

@@ -24,7 +24,7 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": port,
-        # Only statements written by hand are ever prepared (media.api.seeing). None: a pooler that cannot keep them.
+        # Only statements written by hand are ever prepared (alcoves.prepared). None: a pooler that cannot keep them.
         "OPTIONS": {**options, "prepare_threshold": int(threshold) if threshold.isdecimal() else None},
     }
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-
+from alcoves import prepared
 from media.models import Derivative, File, Original
 from media.pictures import POSTER, Picture, find_picture
 
@@ -64,12 +62,8 @@ def find_seen(library_id: UUID, file_id: UUID, user_id: Any = None) -> Seen | No
 
 
 def find_row(statement: str, about: Mapping[str, Any]) -> Sequence[Any] | None:
-    """Planned once for each connection (`prepare_threshold`): to plan it takes ten times as long as to find the row."""
-    if connection.queries_logged:  # Who counts queries sees those of Django's cursors alone.
-        with connection.cursor() as cursor:
-            cursor.execute(statement, about)
-            row: Sequence[Any] | None = cursor.fetchone()
-            return row
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as prepared:
-        return prepared.execute(statement, about).fetchone()
+    """To plan it takes ten times as long as to find the row."""
+    with prepared.cursor() as cursor:
+        cursor.execute(statement, about)
+        row: Sequence[Any] | None = cursor.fetchone()
+        return row

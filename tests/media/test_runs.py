@@ -2,10 +2,11 @@
 
 import hashlib
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -16,6 +17,8 @@ from media.models import Derivative, File, Library, UnnamedBlob
 from storage.registry import get_store
 from tests.derivers import TABLE, EchoDeriver
 from tests.ingesting import derivative, run_queued, take_in
+from tests.meanwhile import Meanwhile, waits_for_a_lock
+from tests.workers import wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
@@ -222,6 +225,39 @@ def test_a_result_for_an_older_request_is_discarded(row: Derivative) -> None:
     runs.run(row.pk)
     assert (the_row().status, the_row().requested_version, the_row().ready_version) == ("ready", 2, 2)
     assert the_row().facts == {"mood": "good"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("finish", ["ready", "not_needed"])
+def test_a_finish_that_waits_for_a_new_request_is_discarded(row: Derivative, finish: str) -> None:
+    """It looked at the row before the request was committed, and is held up by its lock."""
+    claim = start(row)
+
+    ready = partial(ledger.finish_ready, claim, outputs=[], facts={"stale": True}, made_by={})
+    ends = {"ready": ready, "not_needed": partial(ledger.finish_not_needed, claim, "stale")}
+
+    def finishes() -> None:
+        with pytest.raises(RunAbandonedError):
+            ends[finish]()
+
+    with transaction.atomic():
+        ledger.request_again(Derivative.objects.all())
+        late = Meanwhile(finishes)
+        wait_until(waits_for_a_lock, 10, "the finish")
+    late.end()
+    assert (the_row().status, the_row().requested_version, the_row().facts) == ("queued", 2, {})
+
+
+def test_nothing_to_make_leaves_what_made_the_last_result(row: Derivative) -> None:
+    mood(row, "good")
+    before = the_row()
+    reprocess.request([row.pk])
+    old = ledger.finish_not_needed(start(row), "no_longer")
+    after = the_row()
+    assert (after.status, after.ready_version, after.progress) == ("not_needed", 2, 100)
+    assert (after.outputs, after.facts) == ([], {"reason": "no_longer"})
+    assert (old, after.made_by) == (before.outputs, before.made_by)
+    assert before.made_by
 
 
 def test_the_old_output_is_served_until_the_new_one_is_named(
