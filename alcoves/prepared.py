@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import NotSupportedError, connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 
 
@@ -19,12 +19,32 @@ def cursor() -> Iterator[Any]:
         with connection.cursor() as usual:
             yield usual
         return
+    with made() as found, preparing(connection.connection):
+        yield found
+
+
+def made() -> Any:
+    """By Django, which looks whether the connection is still there, and replaces it if it is not."""
     connection.ensure_connection()
     raw = connection.connection
     factory, raw.cursor_factory = raw.cursor_factory, ServerBindingCursor
     try:
-        made = connection.cursor()
+        return connection.cursor()
     finally:
         raw.cursor_factory = factory
-    with made:
-        yield made
+
+
+@contextmanager
+def preparing(raw: Any) -> Iterator[None]:
+    """Only now: of what it might prepare, psycopg keeps the text, and that of the ORM has all values in it."""
+    raw.prepare_threshold = connection.settings_dict["PREPARE_THRESHOLD"]
+    try:
+        yield
+    except NotSupportedError:
+        # A migration has changed the columns of an answer: the plan is good for nothing any more. In a transaction
+        # its rollback drops the plans.
+        if not connection.in_atomic_block:
+            connection.close()
+        raise
+    finally:
+        raw.prepare_threshold = None

@@ -412,8 +412,11 @@ def in_order(rows: QuerySet[Derivative]) -> QuerySet[Derivative]:
 
 def mark_published(ids: Iterable[UUID]) -> int:
     """A message for these rows is on its way. Rows already claimed are left alone."""
+    keys = list(ids)
+    if not keys:
+        return 0
     with prepared.cursor() as cursor:
-        cursor.execute(PUBLISHED, {"ids": list(ids)})
+        cursor.execute(PUBLISHED, {"ids": keys})
         return int(cursor.rowcount)
 
 

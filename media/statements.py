@@ -1,4 +1,7 @@
-"""The statements of `media.ledger` that Postgres has to do in one: to claim, renew, end and rescue; to tell parents.
+"""The statements of `media.ledger` and `media.runs` that are written by hand.
+
+Most because Postgres has to do them in one: to claim, renew, end and rescue; to tell parents. Some because every job
+asks for them, and the ORM would take longer to build them than Postgres to answer.
 
 All times are the database's own clock.
 """

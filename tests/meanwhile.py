@@ -6,6 +6,12 @@ from typing import Any
 
 from django.db import connection, connections
 
+WAITING = """
+SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE NOT l.granted AND a.datname = current_database()
+"""
+"""Other tests may share the server."""
+
 
 class Meanwhile(threading.Thread):
     """Something that happens on another connection."""
@@ -33,5 +39,5 @@ class Meanwhile(threading.Thread):
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        cursor.execute(WAITING)
         return bool(cursor.fetchone()[0])

@@ -24,8 +24,9 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": port,
-        # Only statements written by hand are ever prepared (alcoves.prepared). None: a pooler that cannot keep them.
-        "OPTIONS": {**options, "prepare_threshold": int(threshold) if threshold.isdecimal() else None},
+        "OPTIONS": options,
+        # Of alcoves.prepared alone, which Django does not know. None: a pooler that cannot keep statements.
+        "PREPARE_THRESHOLD": int(threshold) if threshold.isdecimal() else None,
     }
 
 

@@ -1,12 +1,15 @@
 """Cursors whose statements are planned once: like Django's in all else."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, NotSupportedError, close_old_connections, connection
+from django.db.backends.postgresql.base import Cursor
 from django.test.utils import CaptureQueriesContext
 
 from alcoves import metrics, prepared
+from tests.meanwhile import Meanwhile
 
 ASKED = "SELECT %(number)s::int + 1 AS planned_once"
 
@@ -25,16 +28,14 @@ def kept() -> int:
 
 
 @pytest.fixture
-def threshold(request: pytest.FixtureRequest, db: None) -> Any:
-    """On the connection of the test, and as it was afterwards."""
-    connection.ensure_connection()
-    before = connection.connection.prepare_threshold
-    connection.connection.prepare_threshold = request.param
+def threshold(request: pytest.FixtureRequest, transactional_db: None) -> Any:
+    """Of a connection that has no plans yet."""
+    before = connection.settings_dict["PREPARE_THRESHOLD"]
+    connection.close()
+    connection.settings_dict["PREPARE_THRESHOLD"] = request.param
     yield request.param
-    connection.connection.prepare_threshold = before
-    with connection.cursor() as cursor:
-        cursor.execute("DEALLOCATE ALL")
-    connection.connection._prepared.clear()
+    connection.settings_dict["PREPARE_THRESHOLD"] = before
+    connection.close()
 
 
 @pytest.mark.parametrize(("threshold", "plans"), [(0, 1), (None, 0)], indirect=["threshold"])
@@ -45,12 +46,22 @@ def test_a_plan_is_kept_unless_a_pooler_cannot(threshold: int | None, plans: int
 
 @pytest.mark.parametrize("threshold", [0], indirect=True)
 def test_other_cursors_are_as_before(threshold: int) -> None:
-    factory = connection.connection.cursor_factory
     ask(1)
-    assert connection.connection.cursor_factory is factory
+    assert connection.connection.cursor_factory is Cursor
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s || 'b'", ["a"])  # Of no type that Postgres could tell from its place.
         assert cursor.fetchone() == ("ab",)
+
+
+@pytest.mark.parametrize("threshold", [0], indirect=True)
+def test_psycopg_keeps_nothing_of_other_statements(threshold: int) -> None:
+    """It would keep them with their values: a hundred of them, on each connection."""
+    ask(1)
+    with connection.cursor() as cursor:
+        for number in range(3):
+            cursor.execute("SELECT %s", ["value" * 1000 + str(number)])
+    known = connection.connection._prepared
+    assert (len(known._names), len(known._counts)) == (1, 0)
 
 
 @pytest.mark.django_db
@@ -78,3 +89,26 @@ def test_a_connection_that_broke_since_the_last_task_is_replaced() -> None:
     connection.connection.close()
     close_old_connections()  # As each task does at its beginning.
     assert ask(2) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_of_a_column_costs_one_error() -> None:
+    def look() -> list[Any]:
+        with prepared.cursor() as cursor:
+            cursor.execute("SELECT told FROM planned_once WHERE %(all)s::bool", {"all": True})
+            return list(cursor.fetchall())
+
+    def migrate(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    migrate("CREATE TABLE planned_once (told varchar(4))")
+    try:
+        assert look() == look() == []
+        other = Meanwhile(partial(migrate, "ALTER TABLE planned_once ALTER told TYPE varchar(8)"))
+        other.end()
+        with pytest.raises(NotSupportedError):
+            look()
+        assert look() == []
+    finally:
+        migrate("DROP TABLE planned_once")

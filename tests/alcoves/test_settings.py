@@ -133,7 +133,7 @@ def test_database_urls(url: str, host: str, name: str, user: str) -> None:
 )
 def test_a_pooler_may_be_spared_prepared_statements(asked: str, threshold: int | None) -> None:
     found = urls.database(f"postgresql://me:p@db/media{asked}")
-    assert found["OPTIONS"]["prepare_threshold"] == threshold
+    assert found["PREPARE_THRESHOLD"] == threshold
 
 
 def test_passwords_are_unquoted() -> None:
