@@ -232,7 +232,6 @@ def test_a_result_for_an_older_request_is_discarded(row: Derivative) -> None:
 def test_a_finish_that_waits_for_a_new_request_is_discarded(row: Derivative, finish: str) -> None:
     """It looked at the row before the request was committed, and is held up by its lock."""
     claim = start(row)
-
     ready = partial(ledger.finish_ready, claim, outputs=[], facts={"stale": True}, made_by={})
     ends = {"ready": ready, "not_needed": partial(ledger.finish_not_needed, claim, "stale")}
 
@@ -258,6 +257,26 @@ def test_nothing_to_make_leaves_what_made_the_last_result(row: Derivative) -> No
     assert (after.outputs, after.facts) == ([], {"reason": "no_longer"})
     assert (old, after.made_by) == (before.outputs, before.made_by)
     assert before.made_by
+
+
+@pytest.mark.parametrize("finish", ["ready", "not_needed"])
+def test_a_good_end_forgets_all_that_the_other_moves_forget(row: Derivative, finish: str) -> None:
+    """It is a statement of its own, with these columns written out."""
+    claim = start(row)
+    assert ledger.renew(claim, lease_seconds=20, progress=50, eta_seconds=9)
+    Derivative.objects.filter(pk=row.pk).update(
+        error_code="x", error_message="x", error_detail="x", attempts=1, lost_claims=1, deferrals=1
+    )
+    if finish == "ready":
+        ledger.finish_ready(claim, outputs=[], facts={}, made_by={})
+    else:
+        ledger.finish_not_needed(claim, "nothing")
+    forgotten = {**ledger.NO_LEASE, **ledger.NO_ERROR, **ledger.FRESH}
+    del forgotten["updated_at"]
+    after = the_row()
+    assert {name: getattr(after, name) for name in forgotten} == forgotten
+    assert (after.claimed_version, after.ready_version) == (claim.version, claim.version)
+    assert after.updated_at > row.updated_at
 
 
 def test_the_old_output_is_served_until_the_new_one_is_named(
